@@ -1,0 +1,1 @@
+"""The identity provider: OAuth 2.x authorization server, OpenID provider, accounts and login."""

@@ -1,0 +1,1 @@
+"""What every room stands on: database, limits, jobs, mail, outbound HTTP, audit, web helpers. Knows nothing of OAuth."""

@@ -1,0 +1,132 @@
+"""The database: one engine a process, short explicit transactions, the same SQL on SQLite and PostgreSQL.
+
+Flask-SQLAlchemy configures and owns the engine; stores get a `Connection` from `read()` or `write()` and never hold one longer than a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import DeclarativeBase
+
+from idp.errors import Unavailable
+
+BUSY_TIMEOUT_MS = 5000
+_WRITING = {"idp_write": True}
+_RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03"})
+
+
+class Model(DeclarativeBase):
+    """The base of every table; migrations read its metadata."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Database:
+    """Reads and writes in explicit transactions; a database that is locked or away becomes `Unavailable`."""
+
+    def __init__(self, app: Flask, url: str, *, pool_size: int = 16) -> None:
+        app.config["SQLALCHEMY_DATABASE_URI"] = url
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(url, pool_size)
+        self.flask_sqlalchemy = SQLAlchemy(metadata=Model.metadata)
+        self.flask_sqlalchemy.init_app(app)
+        with app.app_context():
+            self.engine: sa.Engine = self.flask_sqlalchemy.engine
+        if self.engine.dialect.name == "sqlite":
+            _prepare_sqlite(self.engine)
+        self._writing = self.engine.execution_options(**_WRITING)
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One consistent read; nothing it does is kept."""
+        with _as_unavailable(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One transaction that commits when the block ends and rolls back when it raises."""
+        with _as_unavailable(), self._writing.begin() as connection:
+            yield connection
+
+
+def insert_or_ignore(tx: sa.Connection, table: type[Model], values: Mapping[str, Any]) -> bool:
+    """Insert one row unless a unique key forbids it; says whether it did. The way to win a race once."""
+    insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
+    return tx.execute(insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+
+
+def upsert(tx: sa.Connection, table: type[Model], values: Mapping[str, Any], *, key: Sequence[str]) -> None:
+    """Insert a row, or overwrite the other columns of the one with the same `key` columns."""
+    insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
+    changed = {name: value for name, value in values.items() if name not in key}
+    tx.execute(insert(table).values(**values).on_conflict_do_update(index_elements=list(key), set_=changed))
+
+
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Unavailable("no database connection is free") from error
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        if _is_temporary(error):
+            raise Unavailable(f"database: {type(error.orig).__name__}") from error
+        raise
+
+
+def _is_temporary(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or state in _RETRYABLE_STATES:
+        return True
+    return isinstance(error, OperationalError)
+
+
+def _engine_options(url: str, pool_size: int) -> dict[str, Any]:
+    options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 5}
+    if url.startswith("sqlite"):
+        options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+    else:
+        options["pool_recycle"] = 1800
+        options["connect_args"] = {
+            "connect_timeout": 3,
+            "options": "-c lock_timeout=5000 -c statement_timeout=15000",
+        }
+    return options
+
+
+def _prepare_sqlite(engine: sa.Engine) -> None:
+    """WAL, full durability, and BEGIN IMMEDIATE for writers: a deferred transaction that turns to writing fails at once."""
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        writing = connection.get_execution_options().get("idp_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,49 @@
+"""HTTP without a framework: what came in (`Call`) and what goes out (`Answer`).
+
+Protocol endpoints are functions from one to the other, so the same code answers through Flask and through the short WSGI path in front of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+JSON = "application/json"
+NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, already within the size limits.
+
+    `headers` has lower-case names. `peer` is the client's address after trusted proxies are taken away.
+    `query` and `body` are raw bytes; `idp.platform.forms` parses them strictly.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    headers: Mapping[str, str]
+    body: bytes
+    peer: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One response. `headers` are sent as given; `Content-Length` is added by the server."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Endpoint = Callable[[Call], Answer]
+
+
+def json_answer(document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """A JSON answer that no cache keeps (RFC 6749 §5.1) unless `headers` says otherwise."""
+    body = json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+    return Answer(status, body, {"Content-Type": JSON, **NO_STORE, **(headers or {})})

@@ -1,0 +1,269 @@
+"""Every setting of the identity provider, read once from the environment; nothing else reads it.
+
+Sources, the first wins: the process environment, the file named by `--env-file`, `.env` in the working directory. A secret `X` may be
+given as `X_FILE`. An unknown or malformed setting stops start-up, and all faults are reported at once.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "IDP_"
+SAMPLE_SECRETS = frozenset({"change-me", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "A" * 43 + "="})
+_LOOPBACK_NAMES = frozenset({"localhost"})
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_split)]
+Seconds = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1)]
+SecretUrl = SecretStr
+
+
+class SettingsError(Exception):
+    """Start-up is refused; `faults` holds one sentence for each thing that is wrong."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class Settings(BaseSettings):
+    """The configuration of one deployment: one issuer, one database, any number of nodes. Durations are in seconds."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, hide_input_in_errors=True)
+
+    env: Literal["development", "production"] = Field(
+        "development", description="production refuses sample secrets, debug and generated keys"
+    )
+    debug: bool = Field(False, description="verbose logs; refused in production")
+    issuer: str = Field(
+        "http://127.0.0.1:8000",
+        description="the issuer identifier, without a final slash; http on loopback only",
+    )
+    data_dir: Path = Field(Path("var"), description="where the SQLite database and other local files lie")
+    keys_dir: Path = Field(Path("keys"), description="where master.key lies, mode 0600")
+    master_key: SecretStr | None = Field(None, description="32 bytes in base64url; instead of keys/master.key")
+    database_url: SecretUrl | None = Field(
+        None,
+        description="sqlite:///FILE or postgresql+psycopg://...; default: idp.sqlite3 in the data directory",
+    )
+    database_pool: Count = Field(8, description="database connections a worker may hold")
+    redis_url: SecretUrl | None = Field(
+        None, description="redis://...; counters of limits live there instead of in the database"
+    )
+    mail_url: SecretUrl = Field(
+        SecretStr("console://"),
+        description="console://, file://DIR, smtp://USER:PASSWORD@HOST:PORT or smtps://...",
+    )
+    mail_from: str = Field("no-reply@localhost", description="the sender of mail")
+    trusted_proxies: Networks = Field((), description="networks whose X-Forwarded-For is believed, comma separated")
+    outbound_allow: Networks = Field(
+        (), description="special networks the outbound guard lets through, comma separated"
+    )
+    outbound_ca_file: Path | None = Field(None, description="PEM file of the authorities trusted for outbound TLS")
+    tls_cert_file: Path | None = Field(None, description="serve TLS with this certificate chain (PEM)")
+    tls_key_file: Path | None = Field(None, description="the key of the certificate (PEM)")
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=1, le=65535, description="port to listen on")
+    workers: Count = Field(2, description="worker processes; one a core")
+    threads: Count = Field(128, description="requests a worker handles at once; bodies are read inside this bound")
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="port on 127.0.0.1 where /metrics answers; off when empty"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe level that is logged"
+    )
+    shutdown_grace: Seconds = Field(20, description="how long a stopping server lets running requests finish")
+
+    code_ttl: Annotated[int, Field(ge=1, le=60)] = Field(60, description="life of an authorization code")
+    authorization_ttl: Annotated[int, Field(ge=1, le=3600)] = Field(
+        900, description="how long a person may take to log in and consent"
+    )
+    access_token_ttl: Annotated[int, Field(ge=1, le=900)] = Field(300, description="life of an access token")
+    id_token_ttl: Annotated[int, Field(ge=1, le=900)] = Field(300, description="life of an ID token")
+    refresh_window: Annotated[int, Field(ge=0, le=60)] = Field(
+        10, description="a replayed refresh within it gets the same answer; 0 = strict"
+    )
+    refresh_idle_ttl: Seconds = Field(14 * 86400, description="a refresh token unused for so long is dead")
+    refresh_absolute_ttl: Seconds = Field(
+        30 * 86400, description="a family of refresh tokens ends so long after its login"
+    )
+    session_idle_ttl: Seconds = Field(3600, description="a browser session unused for so long is over")
+    session_absolute_ttl: Seconds = Field(86400, description="a browser session ends so long after its login")
+    jwks_max_age: Annotated[int, Field(ge=1)] = Field(
+        300, description="how long others may cache the JWKS; a new key waits so long plus 60 s"
+    )
+    key_rotation_days: Count = Field(90, description="age at which the job runner rotates a signing key")
+
+    login_window: Seconds = Field(900, description="the time in which failed logins are counted")
+    login_max_failures: Count = Field(10, description="failed logins per account in the window")
+    login_max_failures_per_address: Count = Field(100, description="failed logins per address in the window")
+    token_max_failures: Count = Field(60, description="failed client authentications a minute per client and address")
+    signup: Literal["off", "on"] = Field("off", description="whether strangers may create an account")
+    signup_max: Count = Field(20, description="sign-ups an hour per address")
+    registration: Literal["closed"] = Field("closed", description="dynamic client registration")
+    hash_scheme: Literal["bcrypt", "argon2id"] = Field(
+        "bcrypt", description="how new passwords are hashed; argon2id needs the extra of that name"
+    )
+    bcrypt_cost: Annotated[int, Field(ge=4, le=16)] = Field(12, description="bcrypt cost; each step doubles the time")
+    password_min_length: Annotated[int, Field(ge=8, le=128)] = Field(
+        15, description="shortest password accepted at sign-up and change"
+    )
+    hash_workers: Count = Field(1, description="passwords a worker hashes at once; others wait in line")
+    hash_queue: Count = Field(32, description="logins that may wait for hashing in a worker before it answers 503")
+
+    name: str = Field("Sign in", max_length=80, description="the name people see on the pages")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` gathered: it reports what the stock sources would pass over."""
+        return (init_settings,)
+
+    @field_validator("issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        url = urlsplit(value)
+        if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment or url.username:
+            raise ValueError("must be an absolute http(s) URL without query, fragment or user")
+        if value.endswith("/"):
+            raise ValueError("must not end in a slash")
+        if url.scheme == "http" and not is_loopback(url.hostname):
+            raise ValueError("must be https; http is accepted on loopback only")
+        return value
+
+    @field_validator("master_key")
+    @classmethod
+    def _master_key(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value is None or value.get_secret_value() else None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        faults = []
+        if self.env == "production":
+            faults += ["IDP_DEBUG: must be off in production"] if self.debug else []
+            faults += ["IDP_MASTER_KEY: is a sample value"] if self._is_sample(self.master_key) else []
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            faults.append("IDP_TLS_CERT_FILE and IDP_TLS_KEY_FILE: give both or neither")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @staticmethod
+    def _is_sample(secret: SecretStr | None) -> bool:
+        return secret is not None and secret.get_secret_value() in SAMPLE_SECRETS
+
+    @property
+    def database(self) -> str:
+        """The database URL in clear; never log it."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.data_dir / 'idp.sqlite3').resolve()}"
+
+    @property
+    def issuer_path(self) -> str:
+        """The path inside the issuer, empty for most; every endpoint stands below it."""
+        return urlsplit(self.issuer).path
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach us over TLS, so that cookies get their `__Host-` names."""
+        return self.issuer.startswith("https://")
+
+    def url(self, path: str) -> str:
+        """The public URL of one of our paths; built from the issuer, never from a request."""
+        return self.issuer + path
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address literal is this machine's own loopback."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() in _LOOPBACK_NAMES
+
+
+def load(environ: Mapping[str, str], env_file: Path | None = None) -> Settings:
+    """Read all settings; raises `SettingsError` that names every fault at once."""
+    faults: list[str] = []
+    values = _gather({**_file_values(env_file, faults), **_ours(environ)}, faults)
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(faults + [_sentence(dict(one)) for one in error.errors()]) from None
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def _ours(values: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if name.startswith(PREFIX) and value is not None}
+
+
+def _file_values(env_file: Path | None, faults: list[str]) -> dict[str, str]:
+    path = env_file or Path(".env")
+    if not path.is_file():
+        if env_file is not None:
+            faults.append(f"--env-file: {env_file} does not exist")
+        return {}
+    return _ours(dotenv_values(path, interpolate=False))
+
+
+def _gather(given: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, value in sorted(given.items()):
+        name = variable.removeprefix(PREFIX).lower()
+        secret = name.removesuffix("_file")
+        if name in Settings.model_fields:
+            if value != "":
+                values[name] = value
+        elif name.endswith("_file") and _is_secret(secret):
+            if f"{PREFIX}{secret.upper()}" in given:
+                faults.append(f"{variable}: {PREFIX}{secret.upper()} is given too; give one of them")
+            values[secret] = _secret_file(variable, Path(value), faults)
+        else:
+            faults.append(f"{variable}: is not a setting")
+    return values
+
+
+def _is_secret(name: str) -> bool:
+    field = Settings.model_fields.get(name)
+    return field is not None and "SecretStr" in str(field.annotation)
+
+
+def _secret_file(variable: str, path: Path, faults: list[str]) -> str | None:
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & stat.S_IROTH:
+            faults.append(f"{variable}: {path} is readable by everybody; chmod 600")
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        faults.append(f"{variable}: {path} cannot be read")
+        return None
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    where = ".".join(str(part) for part in error["loc"][:1])
+    return f"{PREFIX}{where.upper()}: {message}" if where else message

@@ -1,0 +1,71 @@
+"""The values of this room: what a grant is, what an access token says, what a token answer holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a person allowed a client: the root of a family of tokens. Its id begins the `jti` of every token of the family.
+
+    `audiences` are the resources the person authorized (RFC 8707), the default one first. `scope` is all that was granted, space separated.
+    `offline` grants outlive the browser session `sid`.
+    """
+
+    id: str
+    client_id: str
+    sub: str
+    sid: str | None
+    scope: str
+    audiences: tuple[str, ...]
+    offline: bool
+    auth_time: int
+    acr: str
+    amr: tuple[str, ...]
+    nonce: str | None
+    claims_request: Mapping[str, Any] = field(default_factory=dict)
+    created_at: int = 0
+    expires_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A verified access token of ours (RFC 9068)."""
+
+    jti: str
+    grant_id: str | None
+    sub: str
+    client_id: str
+    audience: str
+    scope: str
+    issued_at: int
+    expires_at: int
+    kid: str
+    claims: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """A successful token response (RFC 6749 §5.1); `document()` is its JSON form."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+    refresh_token: str | None = None
+    id_token: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        answer: dict[str, Any] = {
+            "access_token": self.access_token,
+            "token_type": "Bearer",
+            "expires_in": self.expires_in,
+            "scope": self.scope,
+        }
+        if self.refresh_token is not None:
+            answer["refresh_token"] = self.refresh_token
+        if self.id_token is not None:
+            answer["id_token"] = self.id_token
+        return answer

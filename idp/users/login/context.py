@@ -1,0 +1,38 @@
+"""Who asks for a login, and what for: filled by the protocol floor, which this room does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from idp.users.people import BrowserSession
+
+
+@dataclass(frozen=True, slots=True)
+class LoginContext:
+    """What the login pages show and must reach. `flow` is the id of the waiting request; the URLs lead back to it.
+
+    `resume_url` is where the browser goes once the person is logged in; `cancel_url` receives a POST that gives up.
+    `fresh` asks for credentials even where a session exists (`prompt=login`, `max_age`).
+    """
+
+    flow: str
+    resume_url: str
+    cancel_url: str
+    asker_name: str
+    asker_uri: str | None = None
+    logo_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+    login_hint: str | None = None
+    expected_sub: str | None = None
+    wanted_acr: str | None = None
+    fresh: bool = False
+    methods: tuple[str, ...] = ("password",)
+
+
+FindContext = Callable[[str, str], LoginContext | None]
+"""(flow id, the browser's flow secret) -> who asks; None when there is no such waiting request in this browser."""
+
+LoggedIn = Callable[[LoginContext, BrowserSession], None]
+"""Tells the waiting request that a person has just logged in for it."""
