@@ -1,0 +1,3 @@
+"""The `idp` command: one module a noun."""
+
+from __future__ import annotations

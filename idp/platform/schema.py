@@ -1,0 +1,55 @@
+"""The database schema: brought up to date by Alembic, by one node at a time.
+
+The migrations import no models; models and migrations are compared by `check` and by a test.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from idp.platform.db import Database, Model
+
+_LOCK = 0x1D9  # any number, the same on every node
+_FOLDER = Path(__file__).with_name("migrations")
+
+
+def upgrade(database: Database) -> None:
+    """Bring the schema to the newest version; waits while another node does it."""
+    with database.write() as tx:
+        if tx.dialect.name == "postgresql":
+            tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        command.upgrade(_config(tx), "head")
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Take the schema back to `revision` (`base` for an empty database)."""
+    with database.write() as tx:
+        command.downgrade(_config(tx), revision)
+
+
+def pending(database: Database) -> bool:
+    """Whether the database lacks a migration this program brings."""
+    with database.read() as tx:
+        current = MigrationContext.configure(tx).get_current_revision()
+    return current != ScriptDirectory.from_config(_config(None)).get_current_head()
+
+
+def drift(database: Database) -> list[str]:
+    """What differs between the tables in the database and the models; empty when nothing does."""
+    with database.read() as tx:
+        context = MigrationContext.configure(tx, opts={"compare_type": True})
+        return [str(difference) for difference in compare_metadata(context, Model.metadata)]
+
+
+def _config(connection: sa.Connection | None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,77 @@
+"""A fresh database for each test: a copy of one that was migrated once."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from flask import Flask
+
+from idp.platform.db import Database
+from idp.platform.schema import upgrade
+
+KINDS = ("sqlite", "postgresql")
+
+
+def open_database(url: str) -> Database:
+    """The production `Database` on this URL."""
+    return Database(Flask("tests"), url, pool_size=64)
+
+
+def migrated_sqlite(path: Path) -> Path:
+    """Makes the SQLite file that every SQLite test copies."""
+    database = open_database(f"sqlite:///{path}")
+    upgrade(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.engine.dispose()
+    return path
+
+
+def sqlite_copy(template: Path, folder: Path) -> str:
+    """The URL of a new SQLite file with all tables."""
+    copy = folder / f"{secrets.token_hex(4)}.sqlite3"
+    shutil.copyfile(template, copy)
+    return f"sqlite:///{copy}"
+
+
+def migrated_postgres(server: str, name: str) -> str:
+    """Makes the PostgreSQL database that every PostgreSQL test copies; returns its name."""
+    _command(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    _command(server, f'CREATE DATABASE "{name}"')
+    database = open_database(_named(server, name))
+    upgrade(database)
+    database.engine.dispose()
+    return name
+
+
+@contextmanager
+def postgres_copy(server: str, template: str) -> Iterator[str]:
+    """The URL of a new PostgreSQL database with all tables, dropped at the end."""
+    name = f"t_{secrets.token_hex(6)}"
+    _command(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    try:
+        yield _named(server, name)
+    finally:
+        _command(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def empty_postgres(server: str) -> Iterator[str]:
+    """The URL of a new PostgreSQL database without any table, dropped at the end."""
+    with postgres_copy(server, "template0") as url:
+        yield url
+
+
+def _named(server: str, name: str) -> str:
+    return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def _command(server: str, statement: str) -> None:
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
