@@ -205,12 +205,14 @@ def is_loopback(host: str) -> bool:
         return host.lower() in _LOOPBACK_NAMES
 
 
-def load(environ: Mapping[str, str], env_file: Path | None = None) -> Settings:
-    """Read all settings; raises `SettingsError` that names every fault at once."""
+def load(
+    environ: Mapping[str, str], env_file: Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read all settings, `overrides` by field name first; raises `SettingsError` that names every fault at once."""
     faults: list[str] = []
     values = _gather({**_file_values(env_file, faults), **_ours(environ)}, faults)
     try:
-        settings = Settings(**values)
+        settings = Settings(**{**values, **(overrides or {})})
     except ValidationError as error:
         raise SettingsError(faults + [_sentence(dict(one)) for one in error.errors()]) from None
     if faults:

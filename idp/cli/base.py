@@ -31,9 +31,9 @@ class Invocation:
     as_json: bool = False
     env_file: Path | None = None
 
-    def settings(self) -> Settings:
-        """All settings of this invocation; raises `SettingsError`."""
-        return load(os.environ, self.env_file)
+    def settings(self, **overrides: Any) -> Settings:
+        """All settings of this invocation, `overrides` from its options first; raises `SettingsError`."""
+        return load(os.environ, self.env_file, overrides)
 
 
 def run(group: click.Group, arguments: Sequence[str], program: str) -> int:
@@ -41,21 +41,32 @@ def run(group: click.Group, arguments: Sequence[str], program: str) -> int:
     try:
         invocation, rest = _invocation(list(arguments))
         status = group.main(rest, program, standalone_mode=False, obj=invocation)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.ctx.get_help(), file=sys.stderr)
-        return WRONG_USAGE
-    except click.ClickException as error:
-        return _fail(error.format_message(), WRONG_USAGE)
     except click.exceptions.Exit as error:
         return error.exit_code
-    except click.Abort:
-        return _fail("interrupted", REFUSED)
-    except SettingsError as error:
-        print(*(f"settings: {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
-        return REFUSED
-    except IdpError as error:
-        return _fail(error.description or error.code, REFUSED)
+    except (click.ClickException, click.Abort, SettingsError, IdpError) as error:
+        return _report(error)
     return status if isinstance(status, int) else 0
+
+
+def _report(error: Exception) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        print(error.ctx.get_help(), file=sys.stderr)
+        return WRONG_USAGE
+    sentences, status = _sentences(error)
+    print(*(f"Error: {sentence}" for sentence in sentences), sep="\n", file=sys.stderr)
+    return status
+
+
+def _sentences(error: Exception) -> tuple[Sequence[str], int]:
+    match error:
+        case SettingsError():
+            return error.faults, REFUSED
+        case click.ClickException():
+            return [error.format_message()], WRONG_USAGE
+        case IdpError():
+            return [error.description or error.code], REFUSED
+        case _:
+            return ["interrupted"], REFUSED
 
 
 def with_house(command: Callable[Concatenate[House, _P], _R]) -> Callable[_P, _R]:
@@ -118,11 +129,6 @@ def read_text(path: str) -> str:
 
 def _source(path: str) -> str:
     return "standard input" if path == "-" else path
-
-
-def _fail(sentence: str, status: int) -> int:
-    print(f"Error: {sentence}", file=sys.stderr)
-    return status
 
 
 def _invocation(arguments: list[str]) -> tuple[Invocation, list[str]]:

@@ -1,0 +1,51 @@
+# Two commands on a fresh machine: `make run` and `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := setup.cfg pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench check-python clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.installed ## Start the identity provider, the APIs and a sample app; Ctrl-C stops all
+	@exec $(BIN)/idp demo
+
+test: $(VENV)/.installed-test ## Run the whole suite on SQLite, PostgreSQL and Redis (STRICT=1: nothing may be skipped)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-test ## Formatting, lint, types, and the floors of the house
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.installed-test ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed-test ## Measure speed and memory against the goals; PEER=1 adds the npm package oidc-provider
+	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+clean: ## Remove the virtual environment and caches; data in var/ and keys/ stays
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with PYTHON=..." >&2; exit 1; }
+
+$(BIN)/python: | check-python
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(SOURCES) | $(BIN)/python
+	@echo "Installing (once) ..." >&2
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(SOURCES) | $(BIN)/python
+	@echo "Installing the test extra (once) ..." >&2
+	@$(PIP) install --editable '.[test]'
+	@touch $@

@@ -1,0 +1,59 @@
+"""`idp init`, `serve`, `jobs` and `prune`: what runs and what keeps it clean."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+import click
+
+from idp.cli.base import Invocation, emit, with_house
+from idp.platform import telemetry
+from idp.settings import Settings
+from idp.wiring import Background, House, initialize, open_house
+from idp.wsgi import serve as run_server
+
+
+def _settings(**overrides: Any) -> Settings:
+    """This invocation's settings with the options that were given on the command line."""
+    invocation = click.get_current_context().ensure_object(Invocation)
+    return invocation.settings(**{name: value for name, value in overrides.items() if value is not None})
+
+
+@click.command()
+def init() -> None:
+    """Make the data directory, master key, database schema and first signing keys; safe to repeat."""
+    settings = _settings()
+    done = initialize(settings)
+    emit(done, f"Ready: issuer {settings.issuer}, {done['signing_keys']} signing keys")
+
+
+@click.command()
+@click.option("--host", help="address to listen on")
+@click.option("--port", type=click.IntRange(1, 65535), help="port to listen on")
+@click.option("--workers", type=click.IntRange(1), help="worker processes")
+@click.option("--no-jobs", is_flag=True, help="leave the jobs to `idp jobs` elsewhere")
+def serve(host: str | None, port: int | None, workers: int | None, no_jobs: bool) -> None:
+    """Run the production server."""
+    run_server(_settings(host=host, port=port, workers=workers), jobs=not no_jobs)
+
+
+@click.command()
+def jobs() -> None:
+    """Run the job runner alone, until SIGTERM."""
+    settings = _settings()
+    telemetry.configure(settings.log_level)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    with open_house(settings) as house, Background(house, jobs=True, metrics=False):
+        stopping.wait()
+
+
+@click.command()
+@with_house
+def prune(house: House) -> None:
+    """Remove what has expired, in batches."""
+    removed = house.prune()
+    emit({"removed": removed}, f"Removed {removed} rows")

@@ -1,0 +1,83 @@
+"""The production server: Granian in front of the application, several worker processes, graceful drain on SIGTERM.
+
+The main process prepares the database and the keys, then forks workers that share what it imported. It runs the jobs and
+the metrics itself, so neither takes time from a request.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.mp import MPServer
+
+from idp.app import WsgiApp, create_wsgi
+from idp.platform import telemetry
+from idp.settings import Settings
+from idp.wiring import Background, open_house, prepare
+
+_BACKLOG = 2048
+_HEADER_TIMEOUT_MS = 10_000
+_KEPT_ENVIRONMENT = ("PATH", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "PROMETHEUS_MULTIPROC_DIR")
+_LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {"_granian": {"level": "WARNING", "propagate": True}},
+}
+
+
+class _Server(MPServer):  # type: ignore[misc]
+    """Granian, with threads of the main process that start only once the workers are forked."""
+
+    def __init__(self, after_fork: Callable[[], None], **options: Any) -> None:
+        super().__init__(**options)
+        self._after_fork = after_fork
+
+    def startup(self, *arguments: Any) -> None:
+        super().startup(*arguments)
+        self._after_fork()
+
+
+def serve(settings: Settings, *, jobs: bool) -> None:
+    """Serve until SIGTERM or SIGINT, then let running requests finish for at most `shutdown_grace` seconds."""
+    telemetry.configure(settings.log_level)
+    prepare(settings)
+    gc.collect()
+    gc.freeze()  # forked workers share these pages as long as nobody writes to them
+    with ExitStack() as running:
+        server = _Server(
+            after_fork=partial(_run_background, settings, jobs, running),
+            target="idp",
+            address=settings.host,
+            port=settings.port,
+            interface=Interfaces.WSGI,
+            workers=settings.workers,
+            blocking_threads=settings.threads,
+            backlog=_BACKLOG,
+            http1_settings=HTTP1Settings(header_read_timeout=_HEADER_TIMEOUT_MS),
+            ssl_cert=settings.tls_cert_file,
+            ssl_key=settings.tls_key_file,
+            log_dictconfig=_LOGGING,
+            respawn_failed_workers=True,
+            respawn_interval=0.1,
+            workers_kill_timeout=settings.shutdown_grace,
+        )
+        server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+
+
+def _load(settings: Settings) -> WsgiApp:
+    """A worker's application. Granian copies the environment into every request: secrets must not travel there."""
+    for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
+        del os.environ[name]
+    return create_wsgi(settings)
+
+
+def _run_background(settings: Settings, jobs: bool, running: ExitStack) -> None:
+    house = running.enter_context(open_house(settings))
+    running.enter_context(Background(house, jobs=jobs, metrics=True))
