@@ -31,6 +31,7 @@ class MasterKey:
         if len(raw) != KEY_BYTES:
             raise Refused("master_key", "the master key must be 32 bytes in base64url")
         self._raw = raw
+        self._derived: dict[str, bytes] = {}
 
     def __repr__(self) -> str:
         return "MasterKey(...)"
@@ -45,7 +46,10 @@ class MasterKey:
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for one purpose (HKDF-SHA-256, RFC 5869)."""
-        return derive(self._raw, purpose)
+        key = self._derived.get(purpose)
+        if key is None:
+            key = self._derived[purpose] = derive(self._raw, purpose)
+        return key
 
     def seal(self, clear: bytes, *, purpose: str) -> bytes:
         """AES-256-GCM under the key of `purpose`."""

@@ -3,5 +3,7 @@
 from alembic import context
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, render_as_batch=True, target_metadata=context.config.attributes.get("metadata"))
+context.configure(
+    connection=connection, render_as_batch=True, target_metadata=context.config.attributes.get("metadata")
+)
 context.run_migrations()

@@ -1,0 +1,269 @@
+"""`idp demo`, what `make run` runs: the identity provider, the APIs and a sample app in one terminal, with nothing to set up."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import click
+
+from idp.cli.base import Invocation
+from idp.errors import Refused
+from idp.platform.ids import new_secret
+from idp.settings import Settings
+from idp.wiring import House, initialize, open_house
+
+API, APP = "http://127.0.0.1:8001", "http://127.0.0.1:8002"
+_READY_TIMEOUT = 60
+_STOP_TIMEOUT = 25
+_API_SCOPES = {
+    "users:read": "See your user record",
+    "orders:read": "See your orders",
+    "orders:write": "Place orders for you",
+    "payments:read": "See your payments",
+    "payments:write": "Make payments for you",
+}
+_EXAMPLE = Path(__file__).parents[2] / "examples" / "login_with"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process of the demo: how it is started and the URL that answers once it is ready."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    ready: str
+
+
+@click.command()
+def demo() -> None:
+    """Run the identity provider, the resource server and a sample app; Ctrl-C stops all of it."""
+    started = time.monotonic()
+    settings = click.get_current_context().ensure_object(Invocation).settings()
+    if settings.env == "production":
+        raise Refused("demo", "the demo does not run in production")
+    for url in (settings.issuer, API, APP):
+        _refuse_if_taken(url)
+    initialize(settings)
+    with open_house(settings) as house:
+        credentials = _credentials(house)
+    _run(_parts(settings, credentials), settings, credentials, started)
+
+
+def _refuse_if_taken(url: str) -> None:
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port.partition("/")[0] or 80)))
+        except OSError as error:
+            raise Refused("port", f"something else listens on {url}: stop it first") from error
+
+
+def _credentials(house: House) -> dict[str, str]:
+    """The demo's secrets, made on first use and kept in the data directory, readable by its owner only."""
+    path = house.settings.data_dir / "demo.json"
+    if path.exists():
+        kept: dict[str, str] = json.loads(path.read_text("utf-8"))
+        return kept
+    made = {
+        "username": "demo",
+        "password": secrets.token_urlsafe(12),
+        "app_client_id": "demo-app",
+        "app_client_secret": new_secret(),
+        "app_secret_key": new_secret(),
+        "service_client_id": "demo-service",
+        "service_client_secret": new_secret(),
+    }
+    made["events_token"] = _register(house, made)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(made, file, indent=2)
+    return made
+
+
+def _register(house: House, made: Mapping[str, str]) -> str:
+    """A person, a resource, two clients and a receiver; what an unfinished first run left behind is replaced."""
+    _forget(house, made)
+    house.accounts.create(
+        username=made["username"],
+        email="demo@example.com",
+        email_verified=True,
+        password=made["password"],
+        roles=(),
+        claims={"name": "Demo Person", "given_name": "Demo", "family_name": "Person", "locale": "en"},
+    )
+    house.resources.create(uri=API, name="Demo shop", scopes=_API_SCOPES, claims=("roles",))
+    for document in (_app_client(made), _service_client(made)):
+        house.clients.create(document)
+    _receiver, token = house.receivers.create(url=f"{API}/events", events=["user.*"], audience=API)
+    return token
+
+
+def _forget(house: House, made: Mapping[str, str]) -> None:
+    person = house.accounts.by_username(made["username"])
+    if person is not None:
+        house.accounts.delete(person.sub)
+    for client_id in (made["app_client_id"], made["service_client_id"]):
+        if house.clients.find(client_id) is not None:
+            house.clients.delete(client_id)
+    if house.resources.find(API) is not None:
+        house.resources.delete(API)
+    for receiver in house.receivers.list():
+        if receiver.url == f"{API}/events":
+            house.receivers.delete(receiver.id)
+
+
+def _app_client(made: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "client_id": made["app_client_id"],
+        "client_secret": made["app_client_secret"],
+        "client_name": "Demo shop window",
+        "client_uri": APP,
+        "redirect_uris": [f"{APP}/callback"],
+        "post_logout_redirect_uris": [f"{APP}/"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scope": "openid profile email offline_access " + " ".join(_API_SCOPES),
+        "audience": [API],
+    }
+
+
+def _service_client(made: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "client_id": made["service_client_id"],
+        "client_secret": made["service_client_secret"],
+        "client_name": "Demo service",
+        "grant_types": ["client_credentials"],
+        "response_types": [],
+        "scope": "payments:read payments:write orders:read orders:write",
+        "audience": [API],
+    }
+
+
+def _parts(settings: Settings, credentials: Mapping[str, str]) -> list[Part]:
+    program = str(Path(sys.executable).parent)
+    api = {
+        "RS_ISSUER": settings.issuer,
+        "RS_AUDIENCE": API,
+        "RS_DATA_DIR": str(settings.data_dir),
+        "RS_EVENTS_TOKEN": credentials["events_token"],
+    }
+    app = {
+        "APP_ISSUER": settings.issuer,
+        "APP_CLIENT_ID": credentials["app_client_id"],
+        "APP_CLIENT_SECRET": credentials["app_client_secret"],
+        "APP_SECRET_KEY": credentials["app_secret_key"],
+        "APP_API": API,
+        "APP_BASE_URL": APP,
+        "APP_PORT": "8002",
+    }
+    # The API's pushes and the IdP's own address are loopback: only the demo lets the outbound guard reach it.
+    idp = {"IDP_OUTBOUND_ALLOW": "127.0.0.0/8"}
+    parts = [
+        Part("idp", [f"{program}/idp", "serve", "--workers", "1"], idp, f"{settings.issuer}/readyz"),
+        Part("resource server", [f"{program}/resource-server", "serve", "--port", "8001"], api, f"{API}/readyz"),
+    ]
+    if _EXAMPLE.is_dir():
+        parts.append(Part("sample app", [sys.executable, str(_EXAMPLE / "app.py")], app, f"{APP}/"))
+    return parts
+
+
+def _run(parts: Sequence[Part], settings: Settings, credentials: Mapping[str, str], started: float) -> None:
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    with ExitStack() as running:
+        processes = {part.name: running.enter_context(_Process(part, settings.data_dir)) for part in parts}
+        if _wait_until_ready(parts, processes, stopping):
+            print(_welcome(settings, credentials, time.monotonic() - started), flush=True)
+        while not stopping.wait(0.3):
+            _refuse_if_dead(processes)
+
+
+class _Process:
+    """A child in a process group of its own, so that Ctrl-C reaches it once and in order."""
+
+    def __init__(self, part: Part, data_dir: Path) -> None:
+        self._part = part
+        self.log = data_dir / f"{part.name.replace(' ', '-')}.log"
+
+    def __enter__(self) -> _Process:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._part.command,
+                env={**os.environ, **self._part.environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def _wait_until_ready(parts: Sequence[Part], processes: Mapping[str, _Process], stopping: threading.Event) -> bool:
+    deadline = time.monotonic() + _READY_TIMEOUT
+    for part in parts:
+        while not _answers(part.ready):
+            _refuse_if_dead(processes)
+            if time.monotonic() > deadline:
+                raise Refused("demo", f"the {part.name} does not become ready, see {processes[part.name].log}")
+            if stopping.wait(0.05):
+                return False
+    return True
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=2) as response:  # noqa: S310 - our own loopback URLs
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _refuse_if_dead(processes: Mapping[str, _Process]) -> None:
+    for name, running in processes.items():
+        if running.process.poll() is not None:
+            raise Refused("demo", f"the {name} ended by itself, see {running.log}")
+
+
+def _welcome(settings: Settings, credentials: Mapping[str, str], seconds: float) -> str:
+    return f"""
+  Sample app with "Log in with"   {APP}
+  Identity provider               {settings.issuer}
+  Users, orders and payments API  {API}
+
+  Sign in as      {credentials["username"]}
+  with password   {credentials["password"]}
+
+  A token for a service:
+    curl -u '{credentials["service_client_id"]}:{credentials["service_client_secret"]}' \\
+      -d grant_type=client_credentials {settings.url("/oauth/token")}
+
+  Logs are in {settings.data_dir}/, everything was made on first use. Ready in {seconds:.1f} s; Ctrl-C stops all of it.
+"""

@@ -1,0 +1,67 @@
+"""How caches follow the database: a number a topic, bumped with every change, polled once a second by every process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from threading import Event, Thread
+
+import sqlalchemy as sa
+import structlog
+
+from idp.errors import Unavailable
+from idp.platform.db import Database, insert_or_ignore
+from idp.platform.models import GenerationRow
+
+POLL_SECONDS = 1.0
+log = structlog.get_logger("idp.generations")
+
+
+def bump(tx: sa.Connection, name: str) -> int:
+    """Raise the generation in the transaction of the change; returns the new number, unique and in commit order."""
+    raise_it = (
+        sa.update(GenerationRow)
+        .where(GenerationRow.name == name)
+        .values(value=GenerationRow.value + 1)
+        .returning(GenerationRow.value)
+    )
+    value = tx.execute(raise_it).scalar()
+    if value is None:
+        insert_or_ignore(tx, GenerationRow, {"name": name, "value": 0})
+        value = tx.execute(raise_it).scalar_one()
+    return int(value)
+
+
+class Watcher:
+    """Calls back when a generation grew. `poll` does one round; `start` does one every second until `stop`."""
+
+    def __init__(self, database: Database, followers: Mapping[str, Callable[[], None]]) -> None:
+        self._database = database
+        self._followers = followers
+        self._seen: dict[str, int] = {}
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="generations", daemon=True)
+
+    def poll(self) -> None:
+        """Look once and call back for every generation that changed; a follower that fails is called again next time."""
+        query = sa.select(GenerationRow.name, GenerationRow.value).where(GenerationRow.name.in_(list(self._followers)))
+        with self._database.read() as tx:
+            current = {str(name): int(value) for name, value in tx.execute(query)}
+        for name, value in current.items():
+            if self._seen.get(name) != value:
+                self._followers[name]()
+                self._seen[name] = value
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(POLL_SECONDS):
+            try:
+                self.poll()
+            except Unavailable as error:
+                log.warning("generations are not followed", detail=error.detail)
+            except Exception:
+                log.exception("generations are not followed")

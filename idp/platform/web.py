@@ -1,0 +1,240 @@
+"""The edge: WSGI in, `Call`s to the endpoints, `Answer`s out, with limits, CORS, request ids, the access log and metrics.
+
+`Front` answers the protocol routes without a framework and passes everything else to Flask. The same `Gate` stands before both.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+
+from idp.errors import IdpError
+from idp.platform.forms import MAX_BODY, MAX_URL
+from idp.platform.http import Answer, Call, Endpoint, json_answer
+from idp.platform.telemetry import Metrics
+from idp.settings import Network
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_NO_BODY = frozenset({204, 304})
+_CORS = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, ETag"),
+)
+_HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+log = structlog.get_logger("idp.web")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A protocol endpoint: where it stands, which methods it answers, and whether browsers of other origins may call it."""
+
+    path: str
+    endpoint: Endpoint
+    methods: frozenset[str]
+    cors: bool = False
+    name: str = field(default="")
+
+
+@dataclass(slots=True)
+class Gate:
+    """What every request passes: peer, request id, size limits, the last error handler, one log line and the counters."""
+
+    trusted_proxies: Sequence[Network]
+    metrics: Metrics
+    secure: bool
+    access_log: bool = True
+
+    def peer_of(self, environ: Environ) -> str:
+        """The client's address: the connection's, or the nearest untrusted one in `X-Forwarded-For` behind trusted proxies."""
+        peer: str = environ.get("REMOTE_ADDR", "")
+        if not self.trusted_proxies:
+            return peer
+        hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+        while hops and self._trusted(peer):
+            candidate = hops.pop()
+            if not _is_address(candidate):
+                break
+            peer = candidate
+        return peer
+
+    def _trusted(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self.trusted_proxies)
+
+    def record(self, environ: Environ, status: int, started: float, request_id: str, peer: str, name: str) -> None:
+        """One JSON line and one observation; the query string is never logged."""
+        seconds = time.perf_counter() - started
+        self.metrics.observe_request(name, status, seconds)
+        if self.access_log:
+            line = {
+                "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "level": "info",
+                "event": "request",
+                "method": environ["REQUEST_METHOD"],
+                "path": environ.get("PATH_INFO", ""),
+                "status": status,
+                "ms": round(seconds * 1000, 2),
+                "peer": peer,
+                "request_id": request_id,
+            }
+            sys.stderr.write(_encode(line) + "\n")
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
+
+
+def request_id_of(environ: Environ) -> str:
+    """The caller's `X-Request-Id` when it is harmless, else a new one."""
+    given: str = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if _REQUEST_ID.match(given) else secrets.token_hex(8)
+
+
+def read_body(environ: Environ) -> bytes | None:
+    """The request body, or None when it is larger than we read."""
+    try:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return None
+    if length > MAX_BODY:
+        return None
+    if length == 0 and "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+        return b""
+    body: bytes = environ["wsgi.input"].read(length or MAX_BODY + 1)
+    return body if len(body) <= MAX_BODY else None
+
+
+def call_of(environ: Environ, peer: str, request_id: str, body: bytes) -> Call:
+    """The request without the framework."""
+    headers = {name[5:].lower().replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
+    content_type = environ.get("CONTENT_TYPE")
+    if content_type:
+        headers["content-type"] = content_type
+    return Call(
+        method=environ["REQUEST_METHOD"],
+        path=environ.get("PATH_INFO", ""),
+        query=environ.get("QUERY_STRING", "").encode("latin-1"),
+        headers=headers,
+        body=body,
+        peer=peer,
+        request_id=request_id,
+    )
+
+
+class Front:
+    """A WSGI application that answers `routes` itself and passes the rest to `behind`."""
+
+    def __init__(self, behind: WsgiApp, routes: Iterable[Route], gate: Gate) -> None:
+        self._behind = behind
+        self._routes = {route.path: route for route in routes}
+        self._gate = gate
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        started = time.perf_counter()
+        peer, request_id = self._gate.peer_of(environ), request_id_of(environ)
+        route = self._routes.get(environ.get("PATH_INFO", ""))
+        if route is None:
+            return self._pass_on(environ, start_response, started, peer, request_id)
+        answer = serve_route(route, environ, peer, request_id)
+        body = b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body
+        headers = self._headers(answer, route, request_id)
+        start_response(_STATUS_LINES[answer.status], headers)
+        self._gate.record(environ, answer.status, started, request_id, peer, route.name or route.path)
+        return [body]
+
+    def _headers(self, answer: Answer, route: Route, request_id: str) -> list[tuple[str, str]]:
+        headers = [*answer.headers.items(), ("X-Request-Id", request_id), ("X-Content-Type-Options", "nosniff")]
+        if answer.status not in _NO_BODY:
+            headers.append(("Content-Length", str(len(answer.body))))
+        if route.cors:
+            headers += _CORS
+        if self._gate.secure:
+            headers.append(_HSTS)
+        return headers
+
+    def _pass_on(
+        self, environ: Environ, start_response: StartResponse, started: float, peer: str, request_id: str
+    ) -> Iterable[bytes]:
+        environ["idp.peer"], environ["idp.request_id"] = peer, request_id
+        seen = {"status": 500}
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            seen["status"] = int(status[:3])
+            extra = [("X-Request-Id", request_id), *([_HSTS] if self._gate.secure else [])]
+            return start_response(status, [*headers, *extra], exc_info)
+
+        result = self._behind(environ, start)
+        self._gate.record(environ, seen["status"], started, request_id, peer, environ.get("idp.endpoint", "other"))
+        return result
+
+
+def serve_route(route: Route, environ: Environ, peer: str, request_id: str) -> Answer:
+    """Method and size checks, then the endpoint; whatever it raises becomes a standard answer."""
+    method = environ["REQUEST_METHOD"]
+    if route.cors and method == "OPTIONS":
+        return Answer(204, headers=_preflight(route))
+    if method not in route.methods and not (method == "HEAD" and "GET" in route.methods):
+        return _refusal(405, "invalid_request", {"Allow": ", ".join(sorted(route.methods))})
+    if len(environ.get("QUERY_STRING", "")) > MAX_URL:
+        return _refusal(414, "invalid_request")
+    body = read_body(environ)
+    if body is None:
+        return _refusal(413, "invalid_request", {"Connection": "close"})
+    try:
+        return route.endpoint(call_of(environ, peer, request_id, body))
+    except IdpError as error:
+        return error_answer(error, request_id)
+    except Exception:
+        log.exception("unexpected", request_id=request_id, path=route.path)
+        return _refusal(500, "server_error")
+
+
+def error_answer(error: IdpError, request_id: str) -> Answer:
+    """The standard JSON form of an error (RFC 6749 §5.2); its private detail goes to the log."""
+    if error.detail:
+        log.info("refused", code=error.code, detail=error.detail, request_id=request_id)
+    if error.status == HTTPStatus.UNAUTHORIZED and error.code == "":
+        return Answer(401, b"", {"Cache-Control": "no-store", **error.headers})
+    document = {"error": error.code}
+    if error.description:
+        document["error_description"] = error.description
+    return json_answer(document, error.status, error.headers)
+
+
+def _refusal(status: int, code: str, headers: Mapping[str, str] | None = None) -> Answer:
+    return json_answer({"error": code, "error_description": HTTPStatus(status).phrase}, status, headers)
+
+
+def _preflight(route: Route) -> dict[str, str]:
+    return {
+        "Access-Control-Allow-Methods": ", ".join(sorted(route.methods)),
+        "Access-Control-Allow-Headers": "Authorization, Content-Type",
+        "Access-Control-Max-Age": "86400",
+        "Vary": "Origin",
+    }
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,60 @@
+"""ID tokens: lean ones for the client, and the hints they come back as (OpenID Connect Core §2, §3.1.2.1)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from idp.tokens import jose
+from idp.tokens.keyring import Keyring
+
+TYPE = "JWT"
+ALGORITHMS = ("RS256", "PS256", "ES256", "Ed25519")
+
+
+@dataclass(frozen=True, slots=True)
+class IdTokenHint:
+    """Whom and whose an ID token of ours named; it may have expired."""
+
+    sub: str
+    client_id: str
+    sid: str | None
+
+
+def left_half(value: str, alg: str) -> str:
+    """`at_hash` of an access token: the left half of the hash the algorithm uses (OpenID Connect Core §3.1.3.6)."""
+    hashed = hashlib.sha512(value.encode()) if alg == "Ed25519" else hashlib.sha256(value.encode())
+    raw = hashed.digest()
+    return base64.urlsafe_b64encode(raw[: len(raw) // 2]).rstrip(b"=").decode("ascii")
+
+
+def mint_id_token(
+    signer: jose.Signer,
+    *,
+    issuer: str,
+    sub: str,
+    client_id: str,
+    ttl: int,
+    now: int,
+    access_token: str | None,
+    extra: Mapping[str, Any],
+) -> str:
+    """One ID token; `extra` holds auth_time, nonce, acr, amr, sid and claims that were asked for."""
+    claims: dict[str, Any] = {"iss": issuer, "sub": sub, "aud": client_id, "exp": now + ttl, "iat": now, **extra}
+    if access_token is not None:
+        claims["at_hash"] = left_half(access_token, signer.alg)
+    return signer.compose(TYPE, claims)
+
+
+def read_hint(token: str, keyring: Keyring, issuer: str) -> IdTokenHint | None:
+    """What an `id_token_hint` says, expired or not; None for anything that is not an ID token of ours (an access token is not)."""
+    verified = jose.verify(token, keyring.verifier, types={"jwt", None})
+    if verified is None or verified.claims.get("iss") != issuer:
+        return None
+    sub, audience, sid = (verified.claims.get(name) for name in ("sub", "aud", "sid"))
+    if not isinstance(sub, str) or not isinstance(audience, str) or "client_id" in verified.claims:
+        return None
+    return IdTokenHint(sub, audience, sid if isinstance(sid, str) else None)

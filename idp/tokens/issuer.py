@@ -1,0 +1,86 @@
+"""Minting: one service token, or the set of tokens a grant gives. Nothing here touches the database."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from idp.clock import Clock
+from idp.platform.ids import new_id
+from idp.tokens.access import mint_access_token
+from idp.tokens.identity import mint_id_token
+from idp.tokens.keyring import Keyring
+from idp.tokens.values import Grant, TokenAnswer
+
+_NO_CLAIMS: Mapping[str, Any] = {}
+
+
+class TokenIssuer:
+    """Mints tokens in the name of one issuer; lifetimes are in seconds."""
+
+    def __init__(self, keyring: Keyring, issuer: str, clock: Clock, *, id_token_ttl: int) -> None:
+        self._keyring = keyring
+        self._issuer = issuer
+        self._clock = clock
+        self._id_token_ttl = id_token_ttl
+
+    def service_token(self, *, client_id: str, audience: str, scope: str, ttl: int, alg: str) -> TokenAnswer:
+        """A token for a client itself (RFC 6749 §4.4): no row is written, the `jti` alone makes it unique."""
+        now = self._clock.precise()
+        token = mint_access_token(
+            self._keyring.signer(alg),
+            issuer=self._issuer,
+            sub=client_id,
+            client_id=client_id,
+            audience=audience,
+            scope=scope,
+            ttl=ttl,
+            now=int(now),
+            jti=new_id(now),
+            extra=_NO_CLAIMS,
+        )
+        return TokenAnswer(token, ttl, scope)
+
+    def grant_tokens(
+        self,
+        grant: Grant,
+        *,
+        audience: str,
+        scope: str,
+        ttl: int,
+        alg: str,
+        roles: tuple[str, ...] | None,
+        id_token_alg: str | None,
+        refresh_token: str | None,
+    ) -> TokenAnswer:
+        """The tokens of a grant: an access token for one audience, and an ID token when `id_token_alg` is given."""
+        now = self._clock.now()
+        login = {"auth_time": grant.auth_time, "acr": grant.acr, "amr": list(grant.amr)}
+        access_token = mint_access_token(
+            self._keyring.signer(alg),
+            issuer=self._issuer,
+            sub=grant.sub,
+            client_id=grant.client_id,
+            audience=audience,
+            scope=scope,
+            ttl=ttl,
+            now=now,
+            jti=f"{grant.id}.{secrets.token_urlsafe(12)}",
+            extra=login if roles is None else {**login, "roles": list(roles)},
+        )
+        id_token = self._id_token(grant, id_token_alg, access_token, now, login) if id_token_alg else None
+        return TokenAnswer(access_token, ttl, scope, refresh_token, id_token)
+
+    def _id_token(self, grant: Grant, alg: str, access_token: str, now: int, login: Mapping[str, Any]) -> str:
+        extra = {"nonce": grant.nonce, "sid": grant.sid, **login}
+        return mint_id_token(
+            self._keyring.signer(alg),
+            issuer=self._issuer,
+            sub=grant.sub,
+            client_id=grant.client_id,
+            ttl=self._id_token_ttl,
+            now=now,
+            access_token=access_token,
+            extra={name: value for name, value in extra.items() if value is not None},
+        )

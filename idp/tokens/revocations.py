@@ -1,0 +1,71 @@
+"""One table says what is revoked: a token, a grant, a session, a person, a client or a key, and since when.
+
+A row counts for everything of its kind that was issued until `since`; it is kept until the last such token has expired. Introspection,
+userinfo and refresh read it, in one query.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from idp.platform.db import upsert
+from idp.platform.ids import created_at
+from idp.tokens.models import RevocationRow
+from idp.tokens.values import AccessToken
+
+KINDS = ("token", "grant", "session", "subject", "client", "key")
+
+
+class Revocations:
+    """`longest_life` is how long, in seconds, anything can live that a row speaks of."""
+
+    def __init__(self, longest_life: int) -> None:
+        self._longest_life = longest_life
+
+    def add(self, tx: sa.Connection, kind: str, target: str, *, since: float, now: int) -> None:
+        """Revoke what was issued until `since`."""
+        values = {"kind": kind, "target": target, "since": since, "until": now + self._longest_life}
+        upsert(tx, RevocationRow, values, key=("kind", "target"))
+
+    def is_revoked(self, tx: sa.Connection, token: AccessToken, sid: str | None) -> bool:
+        """Whether any row speaks of this token.
+
+        A token with a grant began when its grant did, to the millisecond (the grant's id says so): a login in the same second as a
+        password change holds.
+        """
+        began = created_at(token.grant_id) if token.grant_id else float(token.issued_at)
+        targets = {
+            "token": token.jti,
+            "grant": token.grant_id,
+            "session": sid,
+            "subject": token.sub,
+            "client": token.client_id,
+            "key": token.kid,
+        }
+        return _any(tx, {kind: target for kind, target in targets.items() if target}, began, token.issued_at)
+
+    def is_grant_revoked(self, tx: sa.Connection, grant_id: str, sub: str, client_id: str) -> bool:
+        """Whether a grant may no longer give tokens."""
+        targets = {"grant": grant_id, "subject": sub, "client": client_id}
+        return _any(tx, targets, created_at(grant_id), None)
+
+
+def _any(tx: sa.Connection, targets: dict[str, str], began: float, issued_at: int | None) -> bool:
+    query = sa.select(RevocationRow.kind, RevocationRow.since).where(
+        sa.tuple_(RevocationRow.kind, RevocationRow.target).in_(list(targets.items()))
+    )
+    for kind, since in tx.execute(query):
+        if kind in ("token", "grant", "session"):
+            return True
+        if since >= (issued_at if kind == "key" and issued_at is not None else began):
+            return True
+    return False
+
+
+def prune(tx: sa.Connection, now: int, limit: int) -> int:
+    """Remove rows that speak of nothing alive; returns how many."""
+    over = sa.select(RevocationRow.kind, RevocationRow.target).where(RevocationRow.until < now).limit(limit)
+    rows = tx.execute(over).all()
+    for kind, target in rows:
+        tx.execute(sa.delete(RevocationRow).where(RevocationRow.kind == kind, RevocationRow.target == target))
+    return len(rows)

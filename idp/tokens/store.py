@@ -1,0 +1,99 @@
+"""Grants at rest: saved with their first token, found at every refresh, ended by one row of the revocations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from idp.clock import Clock
+from idp.platform.ids import created_at
+from idp.tokens.models import GrantRow, RefreshTokenRow
+from idp.tokens.revocations import Revocations
+from idp.tokens.values import Grant
+
+_PAGE = 500
+
+
+class Grants:
+    """What people allowed clients, and how it ends."""
+
+    def __init__(self, clock: Clock, revocations: Revocations) -> None:
+        self._clock = clock
+        self._revocations = revocations
+
+    def save(self, tx: sa.Connection, grant: Grant) -> None:
+        """Write a grant once."""
+        tx.execute(sa.insert(GrantRow).values(**_columns(grant)))
+
+    def find(self, tx: sa.Connection, grant_id: str) -> Grant | None:
+        """The grant, whether or not it still holds."""
+        row = tx.execute(sa.select(GrantRow.__table__).where(GrantRow.id == grant_id)).one_or_none()
+        return None if row is None else _grant(row)
+
+    def holds(self, tx: sa.Connection, grant: Grant) -> bool:
+        """Whether it may still give tokens: not expired, not revoked."""
+        if grant.expires_at <= self._clock.now():
+            return False
+        return not self._revocations.is_grant_revoked(tx, grant.id, grant.sub, grant.client_id)
+
+    def end(self, tx: sa.Connection, grant_id: str) -> None:
+        """Revoke one grant; it may be one whose code was never redeemed."""
+        self._add(tx, "grant", grant_id)
+
+    def end_session(self, tx: sa.Connection, sid: str) -> None:
+        """Revoke what hangs on a browser session; offline grants go on (CONTRACT: after logout)."""
+        query = sa.select(GrantRow.id).where(GrantRow.sid == sid, GrantRow.offline.is_(False))
+        for grant_id in tx.execute(query).scalars().all():
+            self.end(tx, grant_id)
+
+    def end_subject(self, tx: sa.Connection, sub: str) -> None:
+        """Revoke everything a person ever granted until now."""
+        self._add(tx, "subject", sub)
+
+    def end_client(self, tx: sa.Connection, client_id: str) -> None:
+        """Revoke everything a client holds until now."""
+        self._add(tx, "client", client_id)
+
+    def _add(self, tx: sa.Connection, kind: str, target: str) -> None:
+        self._revocations.add(tx, kind, target, since=self._clock.precise(), now=self._clock.now())
+
+
+def _columns(grant: Grant) -> dict[str, Any]:
+    return {
+        "id": grant.id,
+        "client_id": grant.client_id,
+        "sub": grant.sub,
+        "sid": grant.sid,
+        "scope": grant.scope,
+        "audiences": list(grant.audiences),
+        "offline": grant.offline,
+        "auth_time": grant.auth_time,
+        "acr": grant.acr,
+        "amr": list(grant.amr),
+        "nonce": grant.nonce,
+        "claims_request": dict(grant.claims_request),
+        "created_at": grant.created_at or int(created_at(grant.id)),
+        "expires_at": grant.expires_at,
+    }
+
+
+def _grant(row: sa.Row[Any]) -> Grant:
+    columns: dict[str, Any] = dict(row._mapping)
+    return grant_of(columns)
+
+
+def grant_of(columns: Mapping[str, Any]) -> Grant:
+    """The value for one row of columns."""
+    return Grant(**{**columns, "audiences": tuple(columns["audiences"]), "amr": tuple(columns["amr"])})
+
+
+def prune(tx: sa.Connection, now: int, limit: int = _PAGE) -> int:
+    """Remove grants and refresh tokens that expired more than a day ago; returns how many."""
+    cutoff = now - 86400
+    removed = 0
+    for table, key in ((RefreshTokenRow, RefreshTokenRow.digest), (GrantRow, GrantRow.id)):
+        over = sa.select(key).where(table.expires_at < cutoff).limit(limit)  # type: ignore[attr-defined]
+        removed += tx.execute(sa.delete(table).where(key.in_(over))).rowcount
+    return removed

@@ -1,0 +1,53 @@
+"""The tables of this room. Columns only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.platform.db import Model
+
+
+class UserRow(Model):
+    """A person. `username_key` and `email_key` are what uniqueness and look-ups compare."""
+
+    __tablename__ = "users"
+    sub: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    username: Mapped[str] = mapped_column(sa.String(64))
+    username_key: Mapped[str] = mapped_column(sa.String(128), unique=True)
+    email: Mapped[str | None] = mapped_column(sa.String(254))
+    email_key: Mapped[str | None] = mapped_column(sa.String(254), unique=True)
+    email_verified: Mapped[bool] = mapped_column(sa.Boolean)
+    password: Mapped[str | None] = mapped_column(sa.String(512))
+    roles: Mapped[list[str]] = mapped_column(sa.JSON)
+    claims: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    disabled: Mapped[bool] = mapped_column(sa.Boolean)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    updated_at: Mapped[int] = mapped_column(sa.BigInteger)
+    version: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class SessionRow(Model):
+    """A person logged in in one browser; `digest` is that of the cookie."""
+
+    __tablename__ = "sessions"
+    sid: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    sub: Mapped[str] = mapped_column(sa.String(64), index=True)
+    auth_time: Mapped[int] = mapped_column(sa.BigInteger)
+    acr: Mapped[str] = mapped_column(sa.String(32))
+    amr: Mapped[list[str]] = mapped_column(sa.JSON)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    seen_at: Mapped[int] = mapped_column(sa.BigInteger)
+    expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
+class DeviceRow(Model):
+    """A browser in which this person logged in before: its failures are counted apart from strangers'."""
+
+    __tablename__ = "devices"
+    digest: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    sub: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    seen_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
