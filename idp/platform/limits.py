@@ -20,8 +20,8 @@ from idp.platform.secrets import MasterKey
 class Counters(Protocol):
     """Where counts are kept. Keys are opaque; times are whole seconds."""
 
-    def add(self, key: str, now: int, window: int) -> tuple[int, int]:
-        """Count one; returns the count in this window and when the window ends."""
+    def add(self, key: str, now: int, window: int, amount: int = 1) -> tuple[int, int]:
+        """Count; returns the count in this window and when the window ends."""
         ...
 
     def peek(self, key: str, now: int) -> tuple[int, int]:
@@ -37,13 +37,13 @@ class DatabaseCounters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, key: str, now: int, window: int) -> tuple[int, int]:
+    def add(self, key: str, now: int, window: int, amount: int = 1) -> tuple[int, int]:
         over = CounterRow.resets_at <= now
         step = (
             sa.update(CounterRow)
             .where(CounterRow.key == key)
             .values(
-                count=sa.case((over, 1), else_=CounterRow.count + 1),
+                count=sa.case((over, max(amount, 0)), else_=CounterRow.count + amount),
                 resets_at=sa.case((over, now + window), else_=CounterRow.resets_at),
             )
             .returning(CounterRow.count, CounterRow.resets_at)
@@ -93,6 +93,10 @@ class Limits:
         count, resets_at = self._counters.peek(self._hashed(name, key), now)
         if count >= limit:
             raise TooManyRequests(resets_at - now)
+
+    def give_back(self, name: str, key: str, *, window: int) -> None:
+        """Take back one count: the attempt was a good one."""
+        self._counters.add(self._hashed(name, key), self._clock.now(), window, -1)
 
     def reset(self, name: str, key: str) -> None:
         """Start anew, as after a success."""

@@ -1,0 +1,165 @@
+"""HTML: one way to render a page with all its headers, cookies with the right names, and proof that a form is ours."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Flask, Request, Response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from idp.errors import IdpError, PageError
+from idp.platform.secrets import MasterKey
+from idp.settings import Settings
+
+SESSION, FLOW, DEVICE = "idp-session", "idp-flow", "idp-device"
+_DEVICE_AGE = 400 * 86400
+_FETCHED_BY_US = frozenset({"same-origin", "none", ""})
+log = structlog.get_logger("idp.pages")
+
+
+class Pages:
+    """Renders templates, sets cookies and checks forms for one deployment."""
+
+    def __init__(self, settings: Settings, master: MasterKey, static_folder: Path) -> None:
+        self._settings = settings
+        self._master = master
+        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.issuer))
+        self._static = {file.name: _fingerprint(file) for file in static_folder.iterdir() if file.is_file()}
+
+    def render(self, template: str, status: int = 200, *, leads_away: bool = False, **context: Any) -> Response:
+        """A page. `leads_away` leaves out `form-action` and COOP: browsers apply them to every later redirect, the app's own too."""
+        nonce = secrets.token_urlsafe(16)
+        body = render_template(
+            template,
+            name=self._settings.name,
+            static=self.static,
+            nonce=nonce,
+            url=self._settings.url,
+            language="en",
+            **context,
+        )
+        response = Response(body, status, content_type="text/html; charset=utf-8")
+        self.protect(response, leads_away=leads_away)
+        return response
+
+    def protect(self, response: Response, *, leads_away: bool) -> None:
+        """Put the security headers of a page on a response."""
+        policy = ["default-src 'none'", "style-src 'self'", "img-src 'self' data:", "base-uri 'none'", "frame-ancestors 'none'"]
+        if not leads_away:
+            policy.append("form-action 'self'")
+            response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        response.headers["Content-Security-Policy"] = "; ".join(policy)
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["X-Frame-Options"] = "DENY"
+
+    def static(self, name: str) -> str:
+        """The URL of a static file, with its content's fingerprint."""
+        return f"{self._settings.issuer_path}/static/{name}?v={self._static[name]}"
+
+    def url(self, path: str) -> str:
+        """Our public URL of a path."""
+        return self._settings.url(path)
+
+    def home_url(self) -> str:
+        return self.url("/")
+
+    def redirect(self, location: str) -> Response:
+        """303 to a URL that was built or proven by us; no cache keeps it."""
+        response = Response(status=303, headers={"Location": location, "Cache-Control": "no-store"})
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    def error(self, error: IdpError) -> Response:
+        """The error page: a sentence and a trace id; the private detail goes to the log."""
+        trace_id = request.environ.get("idp.request_id", "-")
+        if error.detail:
+            log.info("refused", code=error.code, detail=error.detail, request_id=trace_id)
+        response = self.render("error.html", error.status, error=error, trace_id=trace_id)
+        response.headers.extend(error.headers)
+        return response
+
+    def cookie_name(self, name: str) -> str:
+        """`__Host-` over TLS (RFC 6265bis §4.1.3.2), the bare name on loopback http."""
+        return f"__Host-{name}" if self._settings.secure else name
+
+    def cookie(self, incoming: Request, name: str) -> str | None:
+        """A cookie of ours, or None; an absurdly long one counts as none."""
+        value = incoming.cookies.get(self.cookie_name(name))
+        return value if value and len(value) <= 128 else None
+
+    def set_cookie(self, response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
+        """Set one of our cookies: HttpOnly, SameSite=Lax, for this host alone."""
+        self._set(response, name, value, max_age)
+
+    def drop_cookie(self, response: Response, name: str) -> None:
+        self._set(response, name, "", 0)
+
+    def _set(self, response: Response, name: str, value: str, max_age: int | None) -> None:
+        samesite: Literal["Lax"] = "Lax"
+        response.set_cookie(
+            self.cookie_name(name), value, max_age, secure=self._settings.secure, httponly=True, samesite=samesite
+        )
+
+    def csrf_token(self, browser: str, purpose: str) -> str:
+        """What a form carries to prove that we sent it to this browser for this purpose."""
+        return self._master.tag(f"{browser}|{purpose}", purpose="csrf")
+
+    def check_form(self, browser: str | None, purpose: str) -> None:
+        """Raise `PageError` unless the posted form is ours, sent to this browser for this purpose, and came from our own page."""
+        given = request.form.get("csrf", "")
+        expected = self.csrf_token(browser or "", purpose)
+        if not browser or not hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode()):
+            raise PageError("expired", "This page has expired. Go back to the app and start again.", status=400)
+        origin = request.headers.get("Origin")
+        site = request.headers.get("Sec-Fetch-Site", "")
+        if site not in _FETCHED_BY_US or (origin not in (None, "null") and origin != self._origin):
+            raise PageError("forged", "This form did not come from our own page.", status=403)
+
+
+def install_error_pages(app: Flask, pages: Pages) -> None:
+    """Every error that reaches Flask becomes our page; nothing of its detail is shown."""
+
+    @app.errorhandler(IdpError)
+    def _ours(error: IdpError) -> Response:
+        return pages.error(error)
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        status = error.code or 500
+        sentence = _SENTENCES.get(status, "The request could not be understood.")
+        response = pages.error(PageError(f"http_{status}", sentence, status=status))
+        allow = dict(error.get_headers()).get("Allow")
+        if allow:
+            response.headers["Allow"] = allow
+        return response
+
+    @app.errorhandler(Exception)
+    def _unexpected(_error: Exception) -> Response:
+        log.exception("unexpected", request_id=request.environ.get("idp.request_id"))
+        return pages.error(PageError("server_error", "Something went wrong on our side.", status=500))
+
+
+_SENTENCES = {
+    404: "There is no page here.",
+    405: "This page cannot be used in that way.",
+    413: "That was too much to send at once.",
+    414: "That address is too long.",
+}
+
+
+def device_age() -> int:
+    """How long a browser is remembered as one in which a person logged in, in seconds."""
+    return _DEVICE_AGE
+
+
+def _fingerprint(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]

@@ -1,0 +1,211 @@
+"""The life of an account: every change is one transaction of the row, what listeners add, the event for receivers, and the audit entry."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from idp.clock import Clock
+from idp.errors import Refused
+from idp.platform.audit import Audit
+from idp.platform.db import Database
+from idp.platform.ids import new_id
+from idp.users import claims, store
+from idp.users.passwords import PasswordHasher, check_acceptable
+from idp.users.people import Change, Person, PersonChanged, PersonListener
+
+Publish = Callable[[sa.Connection, str, str, Mapping[str, Any]], None]
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)*\Z")
+_ROLE = re.compile(r"[a-z][a-z0-9_.:-]{0,63}\Z")
+_PAGE = 500
+
+
+class Accounts:
+    """Creates, finds and changes people. Changes raise `Refused` with a sentence for the operator."""
+
+    def __init__(
+        self,
+        database: Database,
+        passwords: PasswordHasher,
+        clock: Clock,
+        audit: Audit,
+        publish: Publish,
+        listeners: Sequence[PersonListener],
+        *,
+        password_min_length: int,
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._clock = clock
+        self._audit = audit
+        self._publish = publish
+        self._listeners = listeners
+        self._min_length = password_min_length
+
+    def find(self, sub: str) -> Person | None:
+        with self._database.read() as tx:
+            return store.find(tx, sub)
+
+    def find_tx(self, tx: sa.Connection, sub: str) -> Person | None:
+        """The person as this transaction sees them."""
+        return store.find(tx, sub)
+
+    def sub_of(self, text: str) -> str | None:
+        """Whose user name or e-mail address this is."""
+        with self._database.read() as tx:
+            found = store.credentials(tx, text)
+        return found[0].sub if found else None
+
+    def by_username(self, username: str) -> Person | None:
+        with self._database.read() as tx:
+            return store.by_username(tx, username)
+
+    def page(self, after: str, limit: int) -> list[Person]:
+        """People in the order of their `sub`, from the one behind `after`."""
+        with self._database.read() as tx:
+            return store.page(tx, after, limit)
+
+    def all(self) -> Iterator[Person]:
+        """Everybody, a page at a time."""
+        after = ""
+        while people := self.page(after, _PAGE):
+            yield from people
+            after = people[-1].sub
+
+    def create(
+        self,
+        *,
+        username: str,
+        email: str | None,
+        email_verified: bool = False,
+        password: str | None = None,
+        roles: Sequence[str] = (),
+        claims: Mapping[str, Any] | None = None,
+    ) -> Person:
+        """A new person with a `sub` of their own; the name and the address must be free."""
+        now = self._clock.now()
+        person = _checked(
+            Person(
+                sub=new_id(self._clock.precise()),
+                username=unicodedata.normalize("NFC", username),
+                email=email,
+                email_verified=email_verified,
+                roles=tuple(roles),
+                claims=dict(claims or {}),
+                disabled=False,
+                created_at=now,
+                updated_at=now,
+                version=1,
+            )
+        )
+        hashed = None if password is None else self._hashed(password, person)
+        try:
+            with self._database.write() as tx:
+                store.insert(tx, person, hashed)
+                self._tell(tx, Change.CREATED, person)
+        except IntegrityError as error:
+            raise Refused("taken", "the user name or the e-mail address is taken") from error
+        return person
+
+    def update(self, sub: str, **changes: Any) -> Person:
+        """Change username, email, email_verified, roles or claims."""
+        return self._change(sub, Change.UPDATED, changes)
+
+    def disable(self, sub: str) -> Person:
+        """No more logins; sessions and tokens end at once."""
+        return self._change(sub, Change.DISABLED, {"disabled": True})
+
+    def enable(self, sub: str) -> Person:
+        return self._change(sub, Change.ENABLED, {"disabled": False})
+
+    def set_password(self, sub: str, password: str) -> Person:
+        """A new password; sessions and tokens end at once."""
+        hashed = self._hashed(password, self._existing(sub))
+        with self._database.write() as tx:
+            person = store.find(tx, sub)
+            if person is None:
+                raise Refused("unknown", "there is no such user")
+            store.set_password(tx, sub, hashed)
+            self._tell(tx, Change.PASSWORD_SET, person)
+        return person
+
+    def delete(self, sub: str) -> None:
+        """Remove a person for good; the `sub` is never given out again."""
+        with self._database.write() as tx:
+            person = store.find(tx, sub)
+            if person is None:
+                raise Refused("unknown", "there is no such user")
+            store.delete(tx, sub)
+            self._tell(tx, Change.DELETED, person)
+
+    def authenticate(self, text: str, password: str) -> Person | None:
+        """The person, when name and password fit and they are not disabled. Every answer costs one hash."""
+        with self._database.read() as tx:
+            found = store.credentials(tx, text)
+        check = self._passwords.verify(password, found[1] if found else None)
+        if found is None or not check.ok or found[0].disabled:
+            return None
+        if check.outdated:
+            hashed = self._passwords.hash(password)
+            with self._database.write() as tx:
+                store.set_password(tx, found[0].sub, hashed)
+        return found[0]
+
+    def _existing(self, sub: str) -> Person:
+        person = self.find(sub)
+        if person is None:
+            raise Refused("unknown", "there is no such user")
+        return person
+
+    def _hashed(self, password: str, person: Person) -> str:
+        names = (person.username, *(person.email or "").split("@")[:1])
+        check_acceptable(password, min_length=self._min_length, context=names)
+        return self._passwords.hash(password)
+
+    def _change(self, sub: str, change: Change, changes: Mapping[str, Any]) -> Person:
+        try:
+            with self._database.write() as tx:
+                old = store.find(tx, sub)
+                if old is None:
+                    raise Refused("unknown", "there is no such user")
+                person = _checked(replace(old, **changes, updated_at=self._clock.now(), version=old.version + 1))
+                if not store.update(tx, person):
+                    raise Refused("conflict", "somebody else changed this user at the same moment, try again")
+                self._tell(tx, change, person)
+        except IntegrityError as error:
+            raise Refused("taken", "the user name or the e-mail address is taken") from error
+        return person
+
+    def _tell(self, tx: sa.Connection, change: Change, person: Person) -> None:
+        event = PersonChanged(change, person, self._clock.now())
+        for listener in self._listeners:
+            listener(tx, event)
+        if change is not Change.PASSWORD_SET:
+            payload = {"sub": person.sub, "version": person.version + 1} if change is Change.DELETED else document(person)
+            self._publish(tx, f"user.{change}", person.sub, payload)
+        self._audit.append(tx, f"user.{change}", sub=person.sub)
+
+
+def document(person: Person) -> dict[str, Any]:
+    """A person as receivers of events and the command line see them."""
+    whole = {**asdict(person), "roles": list(person.roles), "claims": dict(person.claims)}
+    names = ("name", "given_name", "family_name")
+    return whole | {name: person.claims.get(name) for name in names}
+
+
+def _checked(person: Person) -> Person:
+    name = person.username
+    if not 0 < len(name) <= 64 or name != name.strip() or any(unicodedata.category(char)[0] == "C" for char in name):
+        raise Refused("username", "a user name has 1 to 64 characters and no control characters or outer spaces")
+    if person.email is not None and (len(person.email) > 254 or not _EMAIL.match(person.email)):
+        raise Refused("email", "this is not an e-mail address")
+    if len(person.roles) > 32 or not all(_ROLE.match(role) for role in person.roles):
+        raise Refused("role", "a role is a lower-case word of letters, digits and .:_-")
+    claims.check(person.claims)
+    return replace(person, roles=tuple(dict.fromkeys(person.roles)))

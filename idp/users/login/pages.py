@@ -1,0 +1,179 @@
+"""The login and sign-up pages. They know who asks only as a `LoginContext`, and lead back to it by its id, never by a `next=` URL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, request
+
+from idp.errors import PageError, Refused, TooManyRequests
+from idp.platform import pages as web
+from idp.platform.ids import new_secret
+from idp.platform.limits import Limits
+from idp.platform.pages import Pages
+from idp.users.accounts import Accounts
+from idp.users.devices import Devices
+from idp.users.login.chain import Attempt, Chain, Proven, level
+from idp.users.login.context import FindContext, LoggedIn, LoginContext
+from idp.users.people import Person
+from idp.users.sessions import Sessions
+
+_WRONG = "The name or the password is not right."
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPages:
+    """What the pages need; `find_context` and `logged_in` come from the floor that asks for logins."""
+
+    pages: Pages
+    accounts: Accounts
+    sessions: Sessions
+    devices: Devices
+    limits: Limits
+    chain: Chain
+    find_context: FindContext
+    logged_in: LoggedIn
+    signup: bool
+    signup_max: int
+
+    def blueprint(self) -> Blueprint:
+        """`/login`, `/` and, when switched on, `/signup`."""
+        rooms = Blueprint("login", __name__)
+        rooms.add_url_rule("/login", "login", self.login, methods=["GET", "POST"])
+        rooms.add_url_rule("/", "home", self.home, methods=["GET"])
+        if self.signup:
+            rooms.add_url_rule("/signup", "signup", self.sign_up, methods=["GET", "POST"])
+        return rooms
+
+    def home(self) -> Response:
+        """Who is signed in in this browser."""
+        session = self.sessions.find(self.pages.cookie(request, web.SESSION))
+        person = self.accounts.find(session.sub) if session else None
+        return self.pages.render("home.html", person=person, display=_display(person) if person else None)
+
+    def login(self) -> Response:
+        """Ask for credentials, or look at those that were posted."""
+        browser = self.pages.cookie(request, web.FLOW)
+        context = self._context(browser)
+        if request.method == "GET":
+            return self._form(context, browser, username=(context.login_hint if context else None) or "")
+        self.pages.check_form(browser, _purpose(context))
+        return self._posted(context, browser or "")
+
+    def _posted(self, context: LoginContext | None, browser: str) -> Response:
+        device = self.pages.cookie(request, web.DEVICE)
+        username = request.form.get("username", "")
+        attempt = Attempt(request.form, device, request.environ.get("idp.peer", ""))
+        method = self.chain.first(context.methods if context else ())
+        try:
+            proven = method.prove(attempt)
+        except TooManyRequests as error:
+            sentence = f"Too many attempts. Try again in {_minutes(error.retry_after)}."
+            response = self._form(context, browser, username=username, alert=sentence, status=429)
+            response.headers["Retry-After"] = str(error.retry_after)
+            return response
+        if proven is None:
+            return self._form(context, browser, username=username, alert=_WRONG, status=400)
+        return self._opened(context, proven, device)
+
+    def _opened(self, context: LoginContext | None, proven: Proven, device: str | None) -> Response:
+        device = device or new_secret()
+        cookie, session = self.sessions.open(
+            proven.person.sub,
+            acr=level(proven.amr),
+            amr=proven.amr,
+            previous=self.pages.cookie(request, web.SESSION),
+            peer=request.environ.get("idp.peer", ""),
+        )
+        self.devices.remember(device, proven.person.sub)
+        if context is not None:
+            self.logged_in(context, session)
+        response = self.pages.redirect(context.resume_url if context else self.pages.home_url())
+        self.pages.set_cookie(response, web.SESSION, cookie)
+        self.pages.set_cookie(response, web.DEVICE, device, max_age=web.device_age())
+        return response
+
+    def _form(
+        self, context: LoginContext | None, browser: str | None, *, username: str, alert: str | None = None, status: int = 200
+    ) -> Response:
+        fresh = None if browser else new_secret()
+        owner = browser or fresh or ""
+        response = self.pages.render(
+            self.chain.first(context.methods if context else ()).template,
+            status,
+            leads_away=True,
+            context=context,
+            username=username[:254],
+            alert=alert,
+            csrf=self.pages.csrf_token(owner, _purpose(context)),
+            cancel_csrf=self.pages.csrf_token(owner, f"cancel {context.flow}") if context else None,
+            signup=self.signup,
+        )
+        if fresh:
+            self.pages.set_cookie(response, web.FLOW, fresh)
+        return response
+
+    def sign_up(self) -> Response:
+        """Make an account; the person then logs in like everybody else."""
+        browser = self.pages.cookie(request, web.FLOW)
+        context = self._context(browser)
+        if request.method == "GET":
+            return self._signup_form(context, browser)
+        self.pages.check_form(browser, "signup")
+        self.limits.take("signup", request.environ.get("idp.peer", ""), limit=self.signup_max, window=_HOUR)
+        form = request.form
+        try:
+            self.accounts.create(
+                username=form.get("username", "").strip(),
+                email=form.get("email", "").strip(),
+                password=form.get("password", ""),
+                claims={"name": form["name"].strip()} if form.get("name", "").strip() else {},
+            )
+        except Refused as error:
+            return self._signup_form(context, browser, alert=_sentence(error), status=400)
+        return self.pages.redirect(self.pages.url("/login") + (f"?flow={context.flow}" if context else ""))
+
+    def _signup_form(
+        self, context: LoginContext | None, browser: str | None, *, alert: str | None = None, status: int = 200
+    ) -> Response:
+        fresh = None if browser else new_secret()
+        response = self.pages.render(
+            "signup.html",
+            status,
+            leads_away=True,
+            context=context,
+            form=request.form,
+            alert=alert,
+            csrf=self.pages.csrf_token(browser or fresh or "", "signup"),
+        )
+        if fresh:
+            self.pages.set_cookie(response, web.FLOW, fresh)
+        return response
+
+    def _context(self, browser: str | None) -> LoginContext | None:
+        flow = request.values.get("flow")
+        if flow is None:
+            return None
+        context = self.find_context(flow, browser) if browser else None
+        if context is None:
+            raise PageError("expired", "This login has expired. Go back to the app and start again.")
+        return context
+
+
+def _purpose(context: LoginContext | None) -> str:
+    return f"login {context.flow}" if context else "login"
+
+
+def _display(person: Person) -> str:
+    return str(person.claims.get("name") or person.username)
+
+
+def _sentence(error: Refused) -> str:
+    text = error.description
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def _minutes(seconds: int) -> str:
+    minutes = max(1, round(seconds / 60))
+    return "a minute" if minutes == 1 else f"{minutes} minutes"

@@ -1,0 +1,116 @@
+"""Passwords at rest: bcrypt (or Argon2id) over a keyed pre-hash, in a bounded pool, at the same cost for people who do not exist.
+
+NFC, at most 1,024 bytes, HMAC-SHA-256 with a pepper from the master key, base64, then the slow hash: bcrypt never sees more than 44 bytes,
+no NUL, and a stolen database alone cannot be guessed against. Imported hashes are verified as they are and rewritten at the next login.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import secrets
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import TypeVar
+
+import bcrypt
+
+from idp.errors import Refused, Unavailable
+from idp.platform.secrets import MasterKey
+from idp.users import imported_hashes
+from idp.users.common_passwords import COMMON
+
+MAX_BYTES = 1024
+_PEPPER = "password-pepper"
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of one verification: whether it matched, and whether the stored hash should be written anew."""
+
+    ok: bool
+    outdated: bool = False
+
+
+class PasswordHasher:
+    """Hashes and verifies in at most `workers` threads; when `queue` others wait, it answers `Unavailable`."""
+
+    def __init__(self, master: MasterKey, *, scheme: str, cost: int, workers: int, queue: int) -> None:
+        self._pepper = master.derive(_PEPPER)
+        self._pepper_id = master.tag("id", purpose=_PEPPER)[:8]
+        self._argon2 = imported_hashes.argon2id() if scheme == "argon2id" else None
+        self._cost = cost
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="hash")
+        self._places = BoundedSemaphore(workers + queue)
+        self._nobody = self._hash(secrets.token_urlsafe())
+
+    def hash(self, password: str) -> str:
+        """The stored form of a new password; `check_acceptable` is the caller's."""
+        return self._in_pool(lambda: self._hash(password))
+
+    def verify(self, password: str, stored: str | None) -> Check:
+        """Compare with the stored form; None costs as much as somebody's."""
+        if not _measured(password):
+            return Check(ok=False)
+        return self._in_pool(lambda: self._verify(password, stored))
+
+    def _in_pool(self, work: Callable[[], _Result]) -> _Result:
+        if not self._places.acquire(blocking=False):
+            raise Unavailable("too many passwords wait to be hashed", retry_after=5)
+        try:
+            return self._pool.submit(work).result()
+        finally:
+            self._places.release()
+
+    def _prehash(self, password: str) -> bytes:
+        mac = hmac.digest(self._pepper, unicodedata.normalize("NFC", password).encode(), "sha256")
+        return base64.b64encode(mac)
+
+    def _hash(self, password: str) -> str:
+        prehashed = self._prehash(password)
+        if self._argon2 is not None:
+            return f"idp1${self._pepper_id}${self._argon2.hash(prehashed)}"
+        return f"idp1${self._pepper_id}${bcrypt.hashpw(prehashed, bcrypt.gensalt(self._cost)).decode('ascii')}"
+
+    def _verify(self, password: str, stored: str | None) -> Check:
+        prefix, pepper_id, slow = _split(stored or self._nobody)
+        if prefix != "idp1":
+            return Check(ok=imported_hashes.verify(password, stored or ""), outdated=True)
+        matches = imported_hashes.verify_slow(self._prehash(password), slow) and stored is not None
+        return Check(ok=matches, outdated=pepper_id != self._pepper_id or not self._is_current(slow))
+
+    def _is_current(self, slow: str) -> bool:
+        if self._argon2 is not None:
+            return slow.startswith("$argon2id$") and not self._argon2.check_needs_rehash(slow)
+        return slow.startswith(f"$2b${self._cost:02d}$")
+
+
+def check_acceptable(password: str, *, min_length: int, context: tuple[str, ...]) -> None:
+    """Raise `Refused` for a password that is too short, too long, common, or made of the person's own names (NIST SP 800-63B §3.1.1.2)."""
+    if not _measured(password):
+        raise Refused("password", f"A password has at most {MAX_BYTES} bytes and no control characters")
+    if len(unicodedata.normalize("NFC", password)) < min_length:
+        raise Refused("password", f"A password has at least {min_length} characters")
+    folded = password.casefold()
+    if folded in COMMON or len(set(folded)) < 4:
+        raise Refused("password", "This password is too common")
+    if any(len(word) >= 4 and folded.replace(word.casefold(), "") in ("", "1", "123", "!") for word in context):
+        raise Refused("password", "A password must not be made of your own names")
+
+
+def _measured(password: str) -> bool:
+    try:
+        raw = unicodedata.normalize("NFC", password).encode()
+    except UnicodeEncodeError:
+        return False
+    return 0 < len(raw) <= MAX_BYTES and "\x00" not in password
+
+
+def _split(stored: str) -> tuple[str, str, str]:
+    prefix, _, rest = stored.partition("$")
+    pepper_id, _, slow = rest.partition("$")
+    return (prefix, pepper_id, slow) if prefix == "idp1" else ("", "", stored)

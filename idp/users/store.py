@@ -1,0 +1,115 @@
+"""Rows of people: look-ups and single-statement changes."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import sqlalchemy as sa
+
+from idp.users.models import UserRow
+from idp.users.people import Person
+
+_COLUMNS = (
+    UserRow.sub,
+    UserRow.username,
+    UserRow.email,
+    UserRow.email_verified,
+    UserRow.roles,
+    UserRow.claims,
+    UserRow.disabled,
+    UserRow.created_at,
+    UserRow.updated_at,
+    UserRow.version,
+)
+
+
+def username_key(username: str) -> str:
+    """What makes two user names the same."""
+    return unicodedata.normalize("NFKC", username).casefold()
+
+
+def email_key(email: str) -> str:
+    """What makes two addresses the same."""
+    return unicodedata.normalize("NFC", email).casefold()
+
+
+def find(tx: sa.Connection, sub: str) -> Person | None:
+    return _one(tx, UserRow.sub == sub)
+
+
+def by_username(tx: sa.Connection, username: str) -> Person | None:
+    return _one(tx, UserRow.username_key == username_key(username))
+
+
+def credentials(tx: sa.Connection, text: str) -> tuple[Person, str | None] | None:
+    """The person with this user name or address, and the stored password. A user name wins over an address."""
+    query = sa.select(*_COLUMNS, UserRow.password).where(
+        sa.or_(UserRow.username_key == username_key(text), UserRow.email_key == email_key(text))
+    )
+    rows = sorted(tx.execute(query).all(), key=lambda row: username_key(row.username) != username_key(text))
+    return (_person(rows[0]), rows[0].password) if rows else None
+
+
+def page(tx: sa.Connection, after: str, limit: int) -> list[Person]:
+    """People in the order of their `sub`, from the one behind `after`."""
+    query = sa.select(*_COLUMNS).where(UserRow.sub > after).order_by(UserRow.sub).limit(limit)
+    return [_person(row) for row in tx.execute(query)]
+
+
+def insert(tx: sa.Connection, person: Person, password: str | None) -> None:
+    """Write a new person; raises `IntegrityError` when the name or address is taken."""
+    tx.execute(sa.insert(UserRow).values(**columns(person), password=password))
+
+
+def update(tx: sa.Connection, person: Person) -> bool:
+    """Write a changed person whose `version` was raised by one; False when somebody else was faster."""
+    values = columns(person)
+    unchanged = (UserRow.sub == person.sub, UserRow.version == person.version - 1)
+    return tx.execute(sa.update(UserRow).where(*unchanged).values(**values)).rowcount == 1
+
+
+def set_password(tx: sa.Connection, sub: str, password: str) -> None:
+    tx.execute(sa.update(UserRow).where(UserRow.sub == sub).values(password=password))
+
+
+def delete(tx: sa.Connection, sub: str) -> None:
+    tx.execute(sa.delete(UserRow).where(UserRow.sub == sub))
+
+
+def columns(person: Person) -> dict[str, Any]:
+    """The columns of a person, but for the password."""
+    return {
+        "sub": person.sub,
+        "username": person.username,
+        "username_key": username_key(person.username),
+        "email": person.email,
+        "email_key": None if person.email is None else email_key(person.email),
+        "email_verified": person.email_verified,
+        "roles": list(person.roles),
+        "claims": dict(person.claims),
+        "disabled": person.disabled,
+        "created_at": person.created_at,
+        "updated_at": person.updated_at,
+        "version": person.version,
+    }
+
+
+def _one(tx: sa.Connection, condition: sa.ColumnElement[bool]) -> Person | None:
+    row = tx.execute(sa.select(*_COLUMNS).where(condition)).one_or_none()
+    return None if row is None else _person(row)
+
+
+def _person(row: sa.Row[Any]) -> Person:
+    return Person(
+        sub=row.sub,
+        username=row.username,
+        email=row.email,
+        email_verified=row.email_verified,
+        roles=tuple(row.roles),
+        claims=row.claims,
+        disabled=row.disabled,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        version=row.version,
+    )
