@@ -208,7 +208,7 @@ class _Process:
 
     def __enter__(self) -> _Process:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: S603 - our own programs
                 self._part.command,
                 env={**os.environ, **self._part.environment},
                 stdout=log,

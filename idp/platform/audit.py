@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idp.clock import Clock
-from idp.platform.db import insert_or_ignore
+from idp.platform.db import AnyRow, insert_or_ignore
 from idp.platform.ids import digest
 from idp.platform.models import AuditHeadRow, AuditRow
 
@@ -83,7 +83,7 @@ def verify(tx: sa.Connection) -> Verdict:
     return Verdict(count, None if whole else count + 1)
 
 
-def _rows(tx: sa.Connection) -> Iterator[sa.Row[Any]]:
+def _rows(tx: sa.Connection) -> Iterator[AnyRow]:
     after = 0
     while True:
         query = sa.select(AuditRow.__table__).where(AuditRow.sequence > after).order_by(AuditRow.sequence).limit(_PAGE)

@@ -20,6 +20,7 @@ from sqlalchemy.orm import DeclarativeBase
 from idp.errors import Unavailable
 
 BUSY_TIMEOUT_MS = 5000
+AnyRow = sa.Row[*tuple[Any, ...]]
 _WRITING = {"idp_write": True}
 _RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03"})
 

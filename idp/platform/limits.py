@@ -53,7 +53,7 @@ class DatabaseCounters:
             if row is None:
                 insert_or_ignore(tx, CounterRow, {"key": key, "count": 0, "resets_at": now + window})
                 row = tx.execute(step).one()
-        return int(row.count), int(row.resets_at)
+        return int(row[0]), int(row[1])
 
     def peek(self, key: str, now: int) -> tuple[int, int]:
         query = sa.select(CounterRow.count, CounterRow.resets_at).where(
@@ -61,7 +61,7 @@ class DatabaseCounters:
         )
         with self._database.read() as tx:
             row = tx.execute(query).one_or_none()
-        return (int(row.count), int(row.resets_at)) if row else (0, 0)
+        return (int(row[0]), int(row[1])) if row else (0, 0)
 
     def forget(self, key: str) -> None:
         with self._database.write() as tx:

@@ -50,7 +50,13 @@ class Pages:
 
     def protect(self, response: Response, *, leads_away: bool) -> None:
         """Put the security headers of a page on a response."""
-        policy = ["default-src 'none'", "style-src 'self'", "img-src 'self' data:", "base-uri 'none'", "frame-ancestors 'none'"]
+        policy = [
+            "default-src 'none'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        ]
         if not leads_away:
             policy.append("form-action 'self'")
             response.headers["Cross-Origin-Opener-Policy"] = "same-origin"

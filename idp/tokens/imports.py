@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -14,7 +15,7 @@ from idp.errors import Refused
 from idp.tokens.jose import PrivateKey
 
 MIN_RSA_BITS = 2048
-_JWK_TYPES = {"EC": ECKey, "RSA": RSAKey, "OKP": OKPKey}
+_JWK_TYPES: Mapping[str, type[ECKey | RSAKey | OKPKey]] = {"EC": ECKey, "RSA": RSAKey, "OKP": OKPKey}
 
 
 def read_private_key(text: str, alg: str | None) -> tuple[str, PrivateKey]:

@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.hazmat.primitives import serialization
 from joserfc.jwk import Key
 
 from idp.clock import Clock
 from idp.errors import Refused, Unavailable
 from idp.platform.audit import Audit
-from idp.platform.db import Database, insert_or_ignore
+from idp.platform.db import AnyRow, Database, insert_or_ignore
 from idp.platform.generations import bump
 from idp.platform.secrets import MasterKey
 from idp.tokens import jose
@@ -113,7 +112,7 @@ class Keyring:
         verifiers = {row.kid: (row.alg, jose.verifier_of(row.public_jwk)) for row in rows}
         self._snapshot = _Snapshot(signers, verifiers, _publish([row.public_jwk for row in rows]))
 
-    def _open(self, row: sa.Row[Any]) -> jose.Signer:
+    def _open(self, row: AnyRow) -> jose.Signer:
         return jose.signer_of(row.kid, row.alg, self._master.unseal(row.sealed, purpose=PURPOSE))
 
     def ensure(self, *algs: str) -> None:
@@ -247,10 +246,3 @@ class Keyring:
 def _publish(jwks: list[Mapping[str, Any]]) -> PublishedKeys:
     body = json.dumps({"keys": jwks}, separators=(",", ":")).encode()
     return PublishedKeys(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
-
-
-def export_public(record: KeyRecord) -> str:
-    """The public key as PEM."""
-    pem: bytes = jose.verifier_of(record.public_jwk).as_pem(private=False)
-    serialization.load_pem_public_key(pem)
-    return pem.decode("ascii")

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idp.clock import Clock
+from idp.platform.db import AnyRow
 from idp.platform.ids import digest, new_secret
 from idp.platform.secrets import derive, seal, unseal
 from idp.tokens.models import RefreshTokenRow
@@ -42,6 +43,17 @@ class Refreshed:
     answer: dict[str, Any] | None = None
     refusal: Refusal | None = None
     grant: Grant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LivingRefreshToken:
+    """A refresh token that could be used now; times are epoch seconds."""
+
+    client_id: str
+    sub: str
+    scope: str
+    issued_at: int
+    expires_at: int
 
 
 class RefreshTokens:
@@ -76,7 +88,7 @@ class RefreshTokens:
         tx.execute(sa.update(RefreshTokenRow).where(ours).values(answer=sealed))
         return Refreshed(answer=answer, grant=grant)
 
-    def _consume(self, tx: sa.Connection, presented: str, client_id: str, asked: str, now: float) -> sa.Row[Any] | None:
+    def _consume(self, tx: sa.Connection, presented: str, client_id: str, asked: str, now: float) -> AnyRow | None:
         consume = (
             sa.update(RefreshTokenRow)
             .where(
@@ -104,6 +116,20 @@ class RefreshTokens:
             return Refreshed(answer=_open(presented, row.answer), grant=grant)
         self._grants.end(tx, row.grant_id)
         return Refreshed(refusal=Refusal.REUSED, grant=grant)
+
+    def living(self, tx: sa.Connection, presented: str, client_id: str) -> LivingRefreshToken | None:
+        """The token when this client could refresh with it now."""
+        usable = (
+            RefreshTokenRow.digest == digest(presented),
+            RefreshTokenRow.client_id == client_id,
+            RefreshTokenRow.used_at.is_(None),
+            RefreshTokenRow.expires_at > self._clock.now(),
+        )
+        row = tx.execute(sa.select(RefreshTokenRow.__table__).where(*usable)).one_or_none()
+        grant = None if row is None else self._grants.find(tx, row.grant_id)
+        if row is None or grant is None or not self._grants.holds(tx, grant):
+            return None
+        return LivingRefreshToken(client_id, grant.sub, grant.scope, row.created_at, row.expires_at)
 
     def family(self, tx: sa.Connection, presented: str, client_id: str) -> str | None:
         """The grant of a refresh token of this client, used or not: what revocation ends."""

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idp.clock import Clock
+from idp.platform.db import AnyRow
 from idp.platform.ids import created_at
 from idp.tokens.models import GrantRow, RefreshTokenRow
 from idp.tokens.revocations import Revocations
@@ -79,9 +80,8 @@ def _columns(grant: Grant) -> dict[str, Any]:
     }
 
 
-def _grant(row: sa.Row[Any]) -> Grant:
-    columns: dict[str, Any] = dict(row._mapping)
-    return grant_of(columns)
+def _grant(row: AnyRow) -> Grant:
+    return grant_of(dict(zip(row._fields, row, strict=True)))
 
 
 def grant_of(columns: Mapping[str, Any]) -> Grant:
@@ -94,6 +94,6 @@ def prune(tx: sa.Connection, now: int, limit: int = _PAGE) -> int:
     cutoff = now - 86400
     removed = 0
     for table, key in ((RefreshTokenRow, RefreshTokenRow.digest), (GrantRow, GrantRow.id)):
-        over = sa.select(key).where(table.expires_at < cutoff).limit(limit)  # type: ignore[attr-defined]
+        over = sa.select(key).where(table.expires_at < cutoff).limit(limit)
         removed += tx.execute(sa.delete(table).where(key.in_(over))).rowcount
     return removed

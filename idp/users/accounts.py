@@ -187,7 +187,9 @@ class Accounts:
         for listener in self._listeners:
             listener(tx, event)
         if change is not Change.PASSWORD_SET:
-            payload = {"sub": person.sub, "version": person.version + 1} if change is Change.DELETED else document(person)
+            payload = (
+                {"sub": person.sub, "version": person.version + 1} if change is Change.DELETED else document(person)
+            )
             self._publish(tx, f"user.{change}", person.sub, payload)
         self._audit.append(tx, f"user.{change}", sub=person.sub)
 

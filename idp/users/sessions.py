@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from idp.clock import Clock
 from idp.platform.audit import Audit
-from idp.platform.db import Database
+from idp.platform.db import AnyRow, Database
 from idp.platform.ids import digest, new_secret
 from idp.users.models import DeviceRow, SessionRow, UserRow
 from idp.users.people import BrowserSession, SessionListener
@@ -106,7 +106,7 @@ class Sessions:
             listener(tx, session)
         self._audit.append(tx, "logout", sub=session.sub, session=session.sid)
 
-    def _row(self, tx: sa.Connection, cookie: str) -> sa.Row[Any] | None:
+    def _row(self, tx: sa.Connection, cookie: str) -> AnyRow | None:
         query = (
             sa.select(*_COLUMNS)
             .join(UserRow, UserRow.sub == SessionRow.sub)
@@ -133,7 +133,7 @@ def _values(session: BrowserSession, cookie: str, now: int) -> dict[str, Any]:
     }
 
 
-def _session(row: sa.Row[Any]) -> BrowserSession:
+def _session(row: AnyRow) -> BrowserSession:
     return BrowserSession(row.sid, row.sub, row.auth_time, row.acr, tuple(row.amr), row.expires_at)
 
 

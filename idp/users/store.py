@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from idp.platform.db import AnyRow
 from idp.users.models import UserRow
 from idp.users.people import Person
 
@@ -100,7 +101,7 @@ def _one(tx: sa.Connection, condition: sa.ColumnElement[bool]) -> Person | None:
     return None if row is None else _person(row)
 
 
-def _person(row: sa.Row[Any]) -> Person:
+def _person(row: AnyRow) -> Person:
     return Person(
         sub=row.sub,
         username=row.username,

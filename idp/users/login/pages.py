@@ -95,7 +95,13 @@ class LoginPages:
         return response
 
     def _form(
-        self, context: LoginContext | None, browser: str | None, *, username: str, alert: str | None = None, status: int = 200
+        self,
+        context: LoginContext | None,
+        browser: str | None,
+        *,
+        username: str,
+        alert: str | None = None,
+        status: int = 200,
     ) -> Response:
         fresh = None if browser else new_secret()
         owner = browser or fresh or ""

@@ -1,0 +1,47 @@
+"""The public documents: JWKS and both metadata documents, as prepared bytes with a strong ETag."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from idp.platform.http import JSON, Answer, Call
+from idp.tokens.keyring import Keyring, PublishedKeys
+
+
+class JwksEndpoint:
+    """The keys that verify our signatures (RFC 7517 §5)."""
+
+    def __init__(self, keyring: Keyring, *, max_age: int) -> None:
+        self._keyring = keyring
+        self._serve = _Prepared(keyring.published, max_age)
+
+    def __call__(self, call: Call) -> Answer:
+        return self._serve(call)
+
+
+class DocumentEndpoint:
+    """One metadata document that does not change while the process lives."""
+
+    def __init__(self, document: Mapping[str, Any], *, max_age: int) -> None:
+        body = json.dumps(document, separators=(",", ":")).encode()
+        fixed = PublishedKeys(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        self._serve = _Prepared(lambda: fixed, max_age)
+
+    def __call__(self, call: Call) -> Answer:
+        return self._serve(call)
+
+
+class _Prepared:
+    def __init__(self, current: Callable[[], PublishedKeys], max_age: int) -> None:
+        self._current = current
+        self._cache = f"public, max-age={max_age}"
+
+    def __call__(self, call: Call) -> Answer:
+        document = self._current()
+        headers = {"Content-Type": JSON, "Cache-Control": self._cache, "ETag": document.etag}
+        if document.etag in call.headers.get("if-none-match", ""):
+            return Answer(304, b"", headers)
+        return Answer(200, document.body, headers)

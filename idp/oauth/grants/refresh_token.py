@@ -1,0 +1,73 @@
+"""`refresh_token` (RFC 6749 §6, RFC 9700 §4.14): rotation by family, with the flags of client and person read afresh."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from idp.errors import ProtocolError
+from idp.oauth.clients import ClientDirectory
+from idp.oauth.grants.face import People, PersonalTokens, TokenCall
+from idp.platform.audit import Audit
+from idp.platform.db import Database
+from idp.tokens.refresh import Refreshed, RefreshTokens, Refusal
+from idp.tokens.values import Grant
+
+_REFUSED = "The refresh token is unknown, expired or used"
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshGrant:
+    """SPEC: consume, mint and seal are one transaction; a refused scope or resource consumes nothing."""
+
+    database: Database
+    refresh_tokens: RefreshTokens
+    people: People
+    clients: ClientDirectory
+    tokens: PersonalTokens
+    audit: Audit
+
+    grant_type = "refresh_token"
+
+    def answer(self, call: TokenCall) -> Mapping[str, Any]:
+        presented = call.form.require("refresh_token")
+        with self.database.write() as tx:
+            refreshed = self.refresh_tokens.rotate(
+                tx,
+                presented,
+                client_id=call.client.client_id,
+                asked=_fingerprint(call),
+                mint=lambda grant, successor: self._mint(tx, call, grant, successor),
+            )
+            if refreshed.refusal is Refusal.REUSED:
+                self._tell(tx, call, refreshed)
+        if refreshed.answer is None:
+            detail = refreshed.refusal.value if refreshed.refusal else ""
+            raise ProtocolError("invalid_grant", _REFUSED, detail=detail)
+        return refreshed.answer
+
+    def _mint(self, tx: sa.Connection, call: TokenCall, grant: Grant, successor: str) -> dict[str, Any]:
+        client, person = self.clients.get_tx(tx, call.client.client_id), self.people.find_tx(tx, grant.sub)
+        if client is None or client.disabled or person is None or person.disabled:
+            raise ProtocolError("invalid_grant", _REFUSED, detail="the client or the person is disabled")
+        resource = self.tokens.resource(grant, call.form.all("resource"))
+        scope = self.tokens.scope(grant, call.form.get("scope"), resource)
+        return self.tokens.mint(
+            grant, client, person, resource=resource, scope=scope, refresh_token=successor
+        ).document()
+
+    def _tell(self, tx: sa.Connection, call: TokenCall, refreshed: Refreshed) -> None:
+        sub = refreshed.grant.sub if refreshed.grant else None
+        self.audit.append(
+            tx, "refresh_token.reused", outcome="refused", client_id=call.client.client_id, sub=sub, peer=call.peer
+        )
+
+
+def _fingerprint(call: TokenCall) -> str:
+    """What this request asks for, so that a replay asking for something else is told apart."""
+    scope = " ".join(sorted((call.form.get("scope") or "").split()))
+    return hashlib.sha256("\n".join((scope, *call.form.all("resource"))).encode()).hexdigest()

@@ -1,0 +1,108 @@
+"""Both discovery documents (OpenID Connect Discovery §3, RFC 8414 §2), derived from what is registered and mounted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+from authlib.oidc.discovery import OpenIDProviderMetadata
+
+from idp.oauth.client_auth.private_key_jwt import ALGORITHMS as ASSERTION_ALGORITHMS
+from idp.oauth.scopes import OPENID_SCOPES, SCOPE_CLAIMS
+from idp.tokens.identity import ALGORITHMS as ID_TOKEN_ALGORITHMS
+from idp.users.login.chain import LEVELS
+
+OPENID_PATH = "/.well-known/openid-configuration"
+OAUTH_PATH = "/.well-known/oauth-authorization-server"
+_ENDPOINTS = {
+    "/oauth/authorize": "authorization_endpoint",
+    "/oauth/token": "token_endpoint",
+    "/oauth/userinfo": "userinfo_endpoint",
+    "/oauth/jwks": "jwks_uri",
+    "/oauth/revoke": "revocation_endpoint",
+    "/oauth/introspect": "introspection_endpoint",
+    "/oauth/logout": "end_session_endpoint",
+}
+_OPENID_ONLY = frozenset({"userinfo_endpoint", "end_session_endpoint"})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is built and switched on."""
+
+    issuer: str
+    url: Callable[[str], str]
+    mounted: frozenset[str]
+    grant_types: tuple[str, ...]
+    auth_methods: tuple[str, ...]
+    levels: tuple[str, ...]
+    resource_scopes: tuple[str, ...] = ()
+
+
+def openid_document(facts: Facts) -> dict[str, Any]:
+    """The OpenID provider's metadata."""
+    document = {**_shared(facts), **_endpoints(facts, frozenset())}
+    document |= {
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "acr_values_supported": list(facts.levels),
+        "claim_types_supported": ["normal"],
+        "claims_supported": _claims(),
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "ui_locales_supported": ["en"],
+    }
+    OpenIDProviderMetadata(document).validate()
+    return document
+
+
+def oauth_document(facts: Facts) -> dict[str, Any]:
+    """The authorization server's metadata."""
+    document = {**_shared(facts), **_endpoints(facts, _OPENID_ONLY)}
+    if facts.issuer.startswith("https://"):
+        AuthorizationServerMetadata(document).validate()
+    return document
+
+
+def oauth_path(issuer: str) -> str:
+    """Where the RFC 8414 document stands: the well-known part goes between host and path (§3.1)."""
+    return OAUTH_PATH + urlsplit(issuer).path
+
+
+def _shared(facts: Facts) -> dict[str, Any]:
+    client_methods = list(facts.auth_methods)
+    proven_methods = [method for method in facts.auth_methods if method != "none"]
+    return {
+        "issuer": facts.issuer,
+        "scopes_supported": [*OPENID_SCOPES, *facts.resource_scopes],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": list(facts.grant_types),
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": client_methods,
+        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": client_methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "introspection_endpoint_auth_methods_supported": proven_methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "authorization_response_iss_parameter_supported": True,
+    }
+
+
+def _endpoints(facts: Facts, without: frozenset[str]) -> dict[str, Any]:
+    return {name: facts.url(path) for path, name in _ENDPOINTS.items() if path in facts.mounted and name not in without}
+
+
+def _claims() -> list[str]:
+    ours = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid"]
+    return list(dict.fromkeys([*ours, *(claim for claims in SCOPE_CLAIMS.values() for claim in claims)]))
+
+
+def default_levels(methods: Iterable[str]) -> tuple[str, ...]:
+    """The `acr` values that the login methods switched on can reach."""
+    return LEVELS[:1] if set(methods) == {"password"} else LEVELS

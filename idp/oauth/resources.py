@@ -1,0 +1,150 @@
+"""Resources: the APIs whose tokens we issue (RFC 8707), with their scopes in plain words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from idp.errors import Refused
+from idp.oauth.models import ResourceRow
+from idp.oauth.scopes import OPENID_SCOPES
+from idp.platform.audit import Audit
+from idp.platform.db import AnyRow, Database, insert_or_ignore
+from idp.platform.generations import bump
+
+GENERATION = "resources"
+ALGORITHMS = ("ES256", "RS256", "PS256", "Ed25519")
+_SCOPE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}\Z")
+_MAX_TTL = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One API. `scopes` maps a scope to what it lets an app do; `token_ttl` in seconds, None for the default."""
+
+    uri: str
+    name: str
+    scopes: Mapping[str, str]
+    claims: tuple[str, ...] = ()
+    signing_alg: str = "ES256"
+    token_ttl: int | None = None
+
+    def document(self) -> dict[str, Any]:
+        return {**asdict(self), "claims": list(self.claims)}
+
+
+class ResourceDirectory:
+    """All resources as one immutable snapshot that follows the generation `resources`."""
+
+    def __init__(self, database: Database, issuer: str) -> None:
+        self._database = database
+        self._issuer = Resource(issuer, issuer, {})
+        self._snapshot: Mapping[str, Resource] = {}
+
+    def reload(self) -> None:
+        with self._database.read() as tx:
+            self._snapshot = {row.uri: _resource(row) for row in tx.execute(sa.select(ResourceRow.__table__))}
+
+    def find(self, uri: str) -> Resource | None:
+        """The resource of this identifier; the issuer is one of its own."""
+        return self._snapshot.get(uri) or (self._issuer if uri == self._issuer.uri else None)
+
+    def all(self) -> Iterable[Resource]:
+        return self._snapshot.values()
+
+
+class ResourceAdmin:
+    """What the command line may do with resources; refusals are `Refused`."""
+
+    def __init__(self, database: Database, audit: Audit, issuer: str, ensure_key: Any) -> None:
+        self._database = database
+        self._audit = audit
+        self._issuer = issuer
+        self._ensure_key = ensure_key
+
+    def create(
+        self,
+        *,
+        uri: str,
+        name: str | None = None,
+        scopes: Mapping[str, str] | None = None,
+        claims: Sequence[str] = (),
+        signing_alg: str = "ES256",
+        token_ttl: int | None = None,
+    ) -> Resource:
+        """Register an API."""
+        resource = self._checked(Resource(uri, name or uri, dict(scopes or {}), tuple(claims), signing_alg, token_ttl))
+        self._ensure_key(signing_alg)
+        with self._database.write() as tx:
+            if not insert_or_ignore(tx, ResourceRow, resource.document()):
+                raise Refused("exists", "there is a resource of this identifier already")
+            self._changed(tx, "resource.created", uri)
+        return resource
+
+    def update(self, uri: str, **changes: Any) -> Resource:
+        """Change a registered API."""
+        resource = self._checked(replace(self.show(uri), **changes))
+        self._ensure_key(resource.signing_alg)
+        with self._database.write() as tx:
+            values = resource.document()
+            tx.execute(sa.update(ResourceRow).where(ResourceRow.uri == uri).values(**values))
+            self._changed(tx, "resource.updated", uri)
+        return resource
+
+    def delete(self, uri: str) -> None:
+        """Forget an API: no more tokens are issued for it."""
+        with self._database.write() as tx:
+            if tx.execute(sa.delete(ResourceRow).where(ResourceRow.uri == uri)).rowcount != 1:
+                raise Refused("unknown", "there is no such resource")
+            self._changed(tx, "resource.deleted", uri)
+
+    def show(self, uri: str) -> Resource:
+        found = self.find(uri)
+        if found is None:
+            raise Refused("unknown", "there is no such resource")
+        return found
+
+    def find(self, uri: str) -> Resource | None:
+        with self._database.read() as tx:
+            row = tx.execute(sa.select(ResourceRow.__table__).where(ResourceRow.uri == uri)).one_or_none()
+        return None if row is None else _resource(row)
+
+    def list(self) -> list[Resource]:
+        with self._database.read() as tx:
+            return [_resource(row) for row in tx.execute(sa.select(ResourceRow.__table__).order_by(ResourceRow.uri))]
+
+    def _changed(self, tx: sa.Connection, event: str, uri: str) -> None:
+        bump(tx, GENERATION)
+        self._audit.append(tx, event, resource=uri)
+
+    def _checked(self, resource: Resource) -> Resource:
+        url = urlsplit(resource.uri)
+        if (
+            not url.scheme
+            or not (url.netloc or url.path)
+            or url.fragment
+            or len(resource.uri) > 512
+            or not resource.uri.isascii()
+        ):
+            raise Refused("uri", "a resource identifier is an absolute URI without a fragment")
+        if resource.uri == self._issuer:
+            raise Refused("uri", "the issuer is a resource of its own")
+        if resource.signing_alg not in ALGORITHMS:
+            raise Refused("signing_alg", f"algorithms are {', '.join(ALGORITHMS)}")
+        if resource.token_ttl is not None and not 1 <= resource.token_ttl <= _MAX_TTL:
+            raise Refused("token_ttl", f"a token lives 1 to {_MAX_TTL} seconds")
+        if not set(resource.claims) <= {"roles"}:
+            raise Refused("claim", "a resource can ask for the claim roles")
+        for scope in resource.scopes:
+            if not _SCOPE.match(scope) or scope in OPENID_SCOPES:
+                raise Refused("scope", f"{scope[:64]} cannot be a scope of a resource")
+        return resource
+
+
+def _resource(row: AnyRow) -> Resource:
+    return Resource(row.uri, row.name, row.scopes, tuple(row.claims), row.signing_alg, row.token_ttl)
