@@ -13,7 +13,7 @@ class LoginContext:
     """What the login pages show and must reach. `flow` is the id of the waiting request; the URLs lead back to it.
 
     `resume_url` is where the browser goes once the person is logged in; `cancel_url` receives a POST that gives up.
-    `fresh` asks for credentials even where a session exists (`prompt=login`, `max_age`).
+    `methods` are the login methods the asker allows, in order; `wanted_acr` and `max_age` (seconds) what the login must reach.
     """
 
     flow: str
@@ -27,7 +27,7 @@ class LoginContext:
     login_hint: str | None = None
     expected_sub: str | None = None
     wanted_acr: str | None = None
-    fresh: bool = False
+    max_age: int | None = None
     methods: tuple[str, ...] = ("password",)
 
 

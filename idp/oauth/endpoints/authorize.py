@@ -1,0 +1,294 @@
+"""The authorization endpoint (RFC 6749 §3.1) and the pages between it and the redirect back: resume, cancel, consent.
+
+A request that can be answered at once is; any other is stored, bound to the browser, and comes back to `resume` by its id after each step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from flask import Blueprint, Response, request
+
+from idp.clock import Clock
+from idp.errors import PageError
+from idp.oauth import consent, redirects, response_modes
+from idp.oauth import request as requests
+from idp.oauth.clients import Client
+from idp.oauth.codes import Codes
+from idp.oauth.consent import Consents
+from idp.oauth.flow import Facts, Refusal, Step, next_step
+from idp.oauth.pending import Pending, PendingAuthorizations
+from idp.oauth.request import AuthorizationRequest, Lookups, Proven, RefusedRequest
+from idp.oauth.resources import Resource
+from idp.platform import pages as web
+from idp.platform.audit import Audit
+from idp.platform.db import Database
+from idp.platform.forms import Form, decode_pairs
+from idp.platform.ids import new_id, new_secret
+from idp.platform.pages import Pages
+from idp.tokens.values import Grant
+from idp.users.accounts import Accounts
+from idp.users.login.context import LoginContext
+from idp.users.people import BrowserSession
+from idp.users.sessions import Sessions
+
+_GONE = "This login has expired or was used already. Go back to the app and start again."
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One look at a request: whose browser, whose session, which stored request if any."""
+
+    asked: AuthorizationRequest
+    client: Client
+    resources: tuple[Resource, ...]
+    session: BrowserSession | None
+    pending: Pending | None
+    browser: str | None
+    consented: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizePages:
+    """What these pages need; `grant_ttl` is the absolute life of a family of tokens in seconds."""
+
+    pages: Pages
+    database: Database
+    clock: Clock
+    lookups: Lookups
+    pending: PendingAuthorizations
+    consents: Consents
+    codes: Codes
+    sessions: Sessions
+    accounts: Accounts
+    audit: Audit
+    grant_ttl: int
+
+    def blueprint(self) -> Blueprint:
+        rooms = Blueprint("authorize", __name__)
+        rooms.add_url_rule("/oauth/authorize", "authorize", self.authorize, methods=["GET", "POST"])
+        rooms.add_url_rule("/oauth/authorize/resume", "resume", self.resume, methods=["GET"])
+        rooms.add_url_rule("/oauth/authorize/cancel", "cancel", self.cancel, methods=["POST"])
+        rooms.add_url_rule("/consent", "consent", self.consent, methods=["GET", "POST"])
+        return rooms
+
+    # -- the endpoint and its way back ----------------------------------------------------------------------------
+
+    def authorize(self) -> Response:
+        """Check the request; answer it at once, or send the person to the next step."""
+        raw = request.get_data() if request.method == "POST" else request.query_string
+        try:
+            asked = requests.check(Form(decode_pairs(raw), requests.REPEATABLE), self.lookups)
+        except RefusedRequest as refused:
+            return self._leave(refused.proven, refused.error.code, refused.error.description)
+        if request.method == "POST":  # a cross-site POST shows no cookies; the GET after it does
+            flow = self.pending.save(asked, None)
+            return self.pages.redirect(self._resume_url(flow))
+        return self._decide(self._visit(asked, None, self.pages.cookie(request, web.FLOW)))
+
+    def resume(self) -> Response:
+        """Look again at a stored request, after a login or a consent."""
+        flow = request.args.get("flow", "")
+        known = self.pages.cookie(request, web.FLOW)
+        browser = known or new_secret()
+        self.pending.bind(flow, browser)
+        response = self._decide(self._stored(flow, browser))
+        if known is None:
+            self.pages.set_cookie(response, web.FLOW, browser)
+        return response
+
+    def cancel(self) -> Response:
+        """The person does not want to: the app is told `access_denied`."""
+        visit = self._posted("cancel")
+        return self._deny(visit)
+
+    def consent(self) -> Response:
+        """Ask the person, or hear the answer."""
+        if request.method == "GET":
+            visit = self._stored(request.args.get("flow", ""), self.pages.cookie(request, web.FLOW))
+            return self._consent_page(visit) if self._step(visit) is Step.CONSENT else self._decide(visit)
+        visit = self._posted("consent")
+        match request.form.get("decision"):
+            case "allow":
+                return self._decide(replace(visit, consented=True))
+            case "switch":
+                return self._to_login(visit)
+            case _:
+                return self._deny(visit)
+
+    # -- what the login pages ask of us ---------------------------------------------------------------------------
+
+    def find_context(self, flow: str, browser: str) -> LoginContext | None:
+        """Who asks for the login of this stored request (the login pages' `FindContext`)."""
+        pending = self.pending.find(flow, browser)
+        client = self.lookups.client(pending.request.client_id) if pending else None
+        if pending is None or client is None or client.disabled:
+            return None
+        return self._context(pending, client)
+
+    def logged_in(self, context: LoginContext, session: BrowserSession) -> None:
+        """A person has just logged in for a stored request (the login pages' `LoggedIn`)."""
+        self.pending.logged_in(context.flow, session.sid)
+
+    # -- steps ----------------------------------------------------------------------------------------------------
+
+    def _visit(self, asked: AuthorizationRequest, pending: Pending | None, browser: str | None) -> _Visit:
+        client = self.lookups.client(asked.client_id)
+        found = [self.lookups.resource(uri) for uri in asked.audiences]
+        resources = tuple(resource for resource in found if resource is not None)
+        if client is None or client.disabled or len(resources) != len(found):
+            raise PageError("expired", _GONE)
+        session = self.sessions.find(self.pages.cookie(request, web.SESSION))
+        return _Visit(asked, client, resources, session, pending, browser)
+
+    def _stored(self, flow: str, browser: str | None) -> _Visit:
+        pending = self.pending.find(flow, browser)
+        if pending is None:
+            raise PageError("expired", _GONE)
+        return self._visit(pending.request, pending, browser)
+
+    def _posted(self, purpose: str) -> _Visit:
+        """A form that we sent to this browser for this request, and for consent: to this person."""
+        browser, flow = self.pages.cookie(request, web.FLOW), request.form.get("flow", "")
+        visit = self._stored(flow, browser)
+        sub = visit.session.sub if visit.session and purpose == "consent" else None
+        self.pages.check_form(browser, " ".join(filter(None, (purpose, flow, sub))))
+        return visit
+
+    def _step(self, visit: _Visit) -> Step | Refusal:
+        return next_step(self._facts(visit))
+
+    def _facts(self, visit: _Visit) -> Facts:
+        session, asked = visit.session, visit.asked
+        logged_in = visit.pending.logged_in_sid if visit.pending else None
+        provable = not (visit.client.is_public and redirects.is_unproven(asked.redirect_uri))
+        return Facts(
+            now=self.clock.now(),
+            sub=session.sub if session else None,
+            auth_time=session.auth_time if session else None,
+            fresh=session is not None and logged_in == session.sid,
+            consented=visit.consented,
+            remembered=session is not None and provable and not visit.client.trusted and self._remembered(visit, session),
+            trusted=visit.client.trusted,
+            provable=provable,
+            prompt=frozenset(asked.prompt),
+            max_age=asked.max_age,
+            hinted_sub=asked.hinted_sub,
+        )
+
+    def _remembered(self, visit: _Visit, session: BrowserSession) -> bool:
+        with self.database.read() as tx:
+            return self.consents.covers(tx, session.sub, visit.asked, visit.resources)
+
+    def _decide(self, visit: _Visit) -> Response:
+        step = self._step(visit)
+        match step:
+            case Refusal():
+                return self._refuse(visit, step)
+            case Step.ISSUE if visit.session is not None:
+                return self._issue(visit, visit.session)
+            case Step.CONSENT:
+                return self._go(visit, "/consent")
+            case _:
+                return self._go(visit, "/login")
+
+    def _go(self, visit: _Visit, path: str) -> Response:
+        """Send the person to a page, with the request stored."""
+        if visit.pending is not None:
+            return self.pages.redirect(f"{self.pages.url(path)}?flow={visit.pending.id}")
+        browser = visit.browser or new_secret()
+        flow = self.pending.save(visit.asked, browser)
+        response = self.pages.redirect(f"{self.pages.url(path)}?flow={flow}")
+        if visit.browser is None:
+            self.pages.set_cookie(response, web.FLOW, browser)
+        return response
+
+    def _to_login(self, visit: _Visit) -> Response:
+        return self.pages.redirect(f"{self.pages.url('/login')}?flow={visit.pending.id if visit.pending else ''}")
+
+    def _consent_page(self, visit: _Visit) -> Response:
+        person = self.accounts.find(visit.session.sub) if visit.session else None
+        if person is None or visit.pending is None:
+            raise PageError("expired", _GONE)
+        return self.pages.render(
+            "consent.html",
+            leads_away=True,
+            context=self._context(visit.pending, visit.client),
+            person=person,
+            groups=consent.in_words(visit.asked.scope, visit.resources),
+            csrf=self.pages.csrf_token(visit.browser or "", f"consent {visit.pending.id} {person.sub}"),
+        )
+
+    def _issue(self, visit: _Visit, session: BrowserSession) -> Response:
+        asked = visit.asked
+        with self.database.write() as tx:
+            if visit.pending and not self.pending.use(tx, visit.pending.id, visit.browser or ""):
+                raise PageError("expired", _GONE)
+            code = self.codes.issue(
+                tx,
+                self._grant(visit, session),
+                redirect_uri=asked.redirect_uri,
+                given=asked.redirect_uri_given,
+                code_challenge=asked.code_challenge,
+            )
+            if visit.consented:
+                self.consents.remember(tx, session.sub, asked, visit.resources)
+                self.audit.append(
+                    tx, "consent", sub=session.sub, client_id=asked.client_id, session=session.sid, scope=" ".join(asked.scope)
+                )
+        return self._answer(Proven(asked.redirect_uri, asked.state), code=code)
+
+    def _grant(self, visit: _Visit, session: BrowserSession) -> Grant:
+        now = self.clock.now()
+        return Grant(
+            id=new_id(self.clock.precise()),
+            client_id=visit.client.client_id,
+            sub=session.sub,
+            sid=session.sid,
+            scope=" ".join(visit.asked.scope),
+            audiences=visit.asked.audiences,
+            offline="offline_access" in visit.asked.scope,
+            auth_time=session.auth_time,
+            acr=session.acr,
+            amr=session.amr,
+            nonce=visit.asked.nonce,
+            created_at=now,
+            expires_at=now + self.grant_ttl,
+        )
+
+    def _deny(self, visit: _Visit) -> Response:
+        return self._refuse(visit, Refusal("access_denied", "The person did not allow it"))
+
+    def _refuse(self, visit: _Visit, refusal: Refusal) -> Response:
+        if visit.pending:
+            with self.database.write() as tx:
+                if not self.pending.use(tx, visit.pending.id, visit.browser or ""):
+                    raise PageError("expired", _GONE)
+        return self._leave(Proven(visit.asked.redirect_uri, visit.asked.state), refusal.code, refusal.description)
+
+    def _leave(self, proven: Proven, code: str, description: str) -> Response:
+        return self._answer(proven, error=code, error_description=description or None)
+
+    def _answer(self, proven: Proven, **parameters: str | None) -> Response:
+        everything = {**parameters, "state": proven.state, "iss": self.lookups.issuer}
+        return self.pages.redirect(response_modes.query(proven.redirect_uri, everything))
+
+    def _context(self, pending: Pending, client: Client) -> LoginContext:
+        asked = pending.request
+        return LoginContext(
+            flow=pending.id,
+            resume_url=self._resume_url(pending.id),
+            cancel_url=self.pages.url("/oauth/authorize/cancel"),
+            asker_name=client.name,
+            asker_uri=client.metadata.get("client_uri"),
+            logo_uri=client.metadata.get("logo_uri"),
+            policy_uri=client.metadata.get("policy_uri"),
+            tos_uri=client.metadata.get("tos_uri"),
+            login_hint=asked.login_hint,
+            expected_sub=asked.hinted_sub,
+            max_age=asked.max_age,
+        )
+
+    def _resume_url(self, flow: str) -> str:
+        return f"{self.pages.url('/oauth/authorize/resume')}?flow={flow}"
+

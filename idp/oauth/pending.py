@@ -1,0 +1,91 @@
+"""Authorization requests that wait for their person: bound to one browser, resumed by id, used once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from idp.clock import Clock
+from idp.oauth.models import AuthorizationRow
+from idp.oauth.request import AuthorizationRequest, restored
+from idp.platform.db import Database
+from idp.platform.ids import digest, new_secret
+
+_UNBOUND = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A waiting request, what happened for it so far, and when it came (epoch seconds)."""
+
+    id: str
+    request: AuthorizationRequest
+    logged_in_sid: str | None
+    created_at: int
+
+
+class PendingAuthorizations:
+    """Keeps requests for `ttl` seconds. A browser proves itself by the secret in its flow cookie, whose digest is stored."""
+
+    def __init__(self, database: Database, clock: Clock, *, ttl: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._ttl = ttl
+
+    def save(self, request: AuthorizationRequest, browser: str | None) -> str:
+        """Store a request; without a browser (a cross-site POST shows no cookies) the first that resumes it is it."""
+        flow, now = new_secret(), self._clock.now()
+        values = {
+            "id": flow,
+            "browser": _UNBOUND if browser is None else digest(browser),
+            "client_id": request.client_id,
+            "request": request.document(),
+            "created_at": now,
+            "expires_at": now + self._ttl,
+        }
+        with self._database.write() as tx:
+            tx.execute(sa.insert(AuthorizationRow).values(**values))
+        return flow
+
+    def bind(self, flow: str, browser: str) -> None:
+        """Give an unbound request to this browser; a bound one stays where it is."""
+        unbound = (AuthorizationRow.id == flow, AuthorizationRow.browser == _UNBOUND)
+        with self._database.read() as tx:
+            if tx.execute(sa.select(AuthorizationRow.id).where(*unbound)).scalar() is None:
+                return
+        with self._database.write() as tx:
+            tx.execute(sa.update(AuthorizationRow).where(*unbound).values(browser=digest(browser)))
+
+    def find(self, flow: str, browser: str | None) -> Pending | None:
+        """The waiting request of this browser."""
+        if browser is None:
+            return None
+        with self._database.read() as tx:
+            query = sa.select(AuthorizationRow.__table__).where(*self._waiting(flow, browser))
+            row = tx.execute(query).one_or_none()
+        return None if row is None else Pending(row.id, restored(row.request), row.logged_in_sid, row.created_at)
+
+    def logged_in(self, flow: str, sid: str) -> None:
+        """A person has just logged in for this request."""
+        with self._database.write() as tx:
+            tx.execute(sa.update(AuthorizationRow).where(AuthorizationRow.id == flow).values(logged_in_sid=sid))
+
+    def use(self, tx: sa.Connection, flow: str, browser: str) -> bool:
+        """End the wait; of two clicks at once one is told so."""
+        end = sa.update(AuthorizationRow).where(*self._waiting(flow, browser)).values(used_at=self._clock.now())
+        return tx.execute(end).rowcount == 1
+
+    def _waiting(self, flow: str, browser: str) -> tuple[sa.ColumnElement[bool], ...]:
+        return (
+            AuthorizationRow.id == flow,
+            AuthorizationRow.browser == digest(browser),
+            AuthorizationRow.used_at.is_(None),
+            AuthorizationRow.expires_at > self._clock.now(),
+        )
+
+
+def prune(tx: sa.Connection, now: int, limit: int) -> int:
+    """Forget requests nobody finished; returns how many."""
+    over = sa.select(AuthorizationRow.id).where(AuthorizationRow.expires_at < now).limit(limit)
+    return tx.execute(sa.delete(AuthorizationRow).where(AuthorizationRow.id.in_(over))).rowcount

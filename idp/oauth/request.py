@@ -1,0 +1,237 @@
+"""The authorization request: one readable list of checks from raw parameters to a value (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
+
+Until client and redirect URI are proven, a refusal is a page; from then on it leaves by redirect. Unknown parameters are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, NoReturn
+
+from idp.errors import AuthorizationError, ProtocolError
+from idp.oauth import entitlement, redirects
+from idp.oauth.clients import Client
+from idp.oauth.entitlement import FindResource
+from idp.platform.forms import Form
+from idp.tokens.identity import IdTokenHint
+
+REPEATABLE = frozenset({"resource"})
+PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+MAX_STATE, MAX_NONCE, MAX_HINT = 2048, 1024, 254
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+_UNSUPPORTED = {
+    "request": "request_not_supported",
+    "request_uri": "request_uri_not_supported",
+    "registration": "registration_not_supported",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """A checked request. `hinted_sub` is the person an `id_token_hint` names."""
+
+    client_id: str
+    redirect_uri: str
+    redirect_uri_given: bool
+    state: str | None
+    scope: tuple[str, ...]
+    audiences: tuple[str, ...]
+    code_challenge: str | None
+    nonce: str | None
+    prompt: tuple[str, ...]
+    max_age: int | None
+    login_hint: str | None
+    hinted_sub: str | None
+
+    def document(self) -> dict[str, Any]:
+        """What is stored while the person logs in."""
+        return asdict(self)
+
+
+def restored(document: Mapping[str, Any]) -> AuthorizationRequest:
+    """The request from what was stored."""
+    lists = {name: tuple(document[name]) for name in ("scope", "audiences", "prompt")}
+    return AuthorizationRequest(**{**document, **lists})
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """Where the checks look things up."""
+
+    client: Callable[[str], Client | None]
+    resource: FindResource
+    hint: Callable[[str], IdTokenHint | None]
+    issuer: str
+
+
+@dataclass(slots=True)
+class _Draft:
+    form: Form
+    client: Client
+    redirect_uri: str = ""
+    found: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Client and redirect URI of a request that was refused later: where the error goes."""
+
+    redirect_uri: str
+    state: str | None
+
+
+class RefusedRequest(Exception):
+    """A refusal that leaves by redirect to a proven URI."""
+
+    def __init__(self, error: AuthorizationError, proven: Proven) -> None:
+        super().__init__(error.code)
+        self.error = error
+        self.proven = proven
+
+
+def check(form: Form, lookups: Lookups) -> AuthorizationRequest:
+    """The request, or `AuthorizationError` (a page), or `RefusedRequest` (a redirect)."""
+    draft = _Draft(form, _client(form, lookups))
+    draft.redirect_uri = _redirect_uri(form, draft.client)
+    try:
+        for one in CHECKS:
+            one(draft, lookups)
+    except (AuthorizationError, ProtocolError) as error:
+        refusal = AuthorizationError(error.code, error.description, detail=error.detail)
+        state = form.get("state", "")[:MAX_STATE] or None
+        raise RefusedRequest(refusal, Proven(draft.redirect_uri, state)) from error
+    return AuthorizationRequest(
+        client_id=draft.client.client_id,
+        redirect_uri=draft.redirect_uri,
+        redirect_uri_given="redirect_uri" in form,
+        state=form.get("state"),
+        nonce=form.get("nonce"),
+        login_hint=_login_hint(form),
+        **draft.found,
+    )
+
+
+def _client(form: Form, lookups: Lookups) -> Client:
+    """RFC 6749 §3.1: who asks."""
+    client = lookups.client(form.get("client_id", ""))
+    if client is None or client.disabled:
+        _page("invalid_client", "The app that sent you here is not known.")
+    return client
+
+
+def _redirect_uri(form: Form, client: Client) -> str:
+    """RFC 9700 §2.1: exact match; left out only where there is no choice and no OpenID (Core §3.1.2.1)."""
+    given = form.get("redirect_uri")
+    if given is not None:
+        if not redirects.matches(given, client.redirect_uris, client.application_type):
+            _page("invalid_redirect_uri", "The app that sent you here gave an address that is not its own.")
+        return given
+    if len(client.redirect_uris) != 1 or "openid" in form.get("scope", "").split():
+        _page("invalid_redirect_uri", "The app that sent you here did not say where to go back to.")
+    return client.redirect_uris[0]
+
+
+def _lengths(draft: _Draft, _lookups: Lookups) -> None:
+    """STANDARDS §2: bounded state and nonce."""
+    if len(draft.form.get("state", "")) > MAX_STATE or len(draft.form.get("nonce", "")) > MAX_NONCE:
+        _refuse("invalid_request", "state or nonce is too long")
+
+
+def _response_type(draft: _Draft, _lookups: Lookups) -> None:
+    """RFC 6749 §3.1.1: `code`, and registered."""
+    asked = draft.form.get("response_type")
+    if asked is None:
+        _refuse("invalid_request", "The parameter response_type is missing")
+    if asked not in draft.client.profile.response_types:
+        _refuse("unsupported_response_type", "This response type is not supported")
+    if asked not in draft.client.response_types:
+        _refuse("unauthorized_client", "The client may not use this response type")
+
+
+def _response_mode(draft: _Draft, _lookups: Lookups) -> None:
+    """OAuth 2.0 Multiple Response Types §2.1."""
+    if draft.form.get("response_mode", "query") != "query":
+        _refuse("invalid_request", "This response mode is not supported")
+
+
+def _unsupported(draft: _Draft, _lookups: Lookups) -> None:
+    """OpenID Connect Core §6, §7: what is not built is refused by name, never ignored."""
+    for name, code in _UNSUPPORTED.items():
+        if name in draft.form:
+            _refuse(code, f"The parameter {name} is not supported")
+
+
+def _pkce(draft: _Draft, _lookups: Lookups) -> None:
+    """RFC 7636 §4.3, RFC 9700 §2.1.1: S256, required but where the profile lets confidential clients leave it out."""
+    challenge, method = draft.form.get("code_challenge"), draft.form.get("code_challenge_method")
+    if challenge is None:
+        optional = draft.client.profile.pkce_optional_for_confidential and not draft.client.is_public
+        if method is not None or not optional:
+            _refuse("invalid_request", "PKCE is required: code_challenge is missing")
+    elif method != "S256" or not _CHALLENGE.match(challenge):
+        _refuse("invalid_request", "PKCE needs code_challenge_method S256 and a well-formed code_challenge")
+    draft.found["code_challenge"] = challenge
+
+
+def _audiences_and_scope(draft: _Draft, lookups: Lookups) -> None:
+    """RFC 8707 §2.1, RFC 6749 §3.3: the resources, then the scopes narrowed to what may be had."""
+    resources = entitlement.audiences(draft.client, draft.form.all("resource"), lookups.resource, lookups.issuer)
+    draft.found["audiences"] = tuple(resource.uri for resource in resources)
+    draft.found["scope"] = entitlement.granted(draft.client, draft.form.get("scope"), resources, person=True)
+
+
+def _prompt(draft: _Draft, _lookups: Lookups) -> None:
+    """OpenID Connect Core §3.1.2.1: known values, and `none` alone."""
+    prompt = tuple(draft.form.get("prompt", "").split())
+    if not set(prompt) <= PROMPTS or ("none" in prompt and len(prompt) > 1):
+        _refuse("invalid_request", "The prompt is not supported")
+    draft.found["prompt"] = prompt
+
+
+def _max_age(draft: _Draft, _lookups: Lookups) -> None:
+    """OpenID Connect Core §3.1.2.1: seconds since the login; the registered default counts when none is sent."""
+    text = draft.form.get("max_age")
+    if text is None:
+        draft.found["max_age"] = draft.client.default_max_age
+    elif text.isascii() and text.isdigit() and len(text) <= 10:
+        draft.found["max_age"] = int(text)
+    else:
+        _refuse("invalid_request", "max_age must be a number of seconds")
+
+
+def _id_token_hint(draft: _Draft, lookups: Lookups) -> None:
+    """OpenID Connect Core §3.1.2.1: an ID token of ours, expired or not."""
+    token = draft.form.get("id_token_hint")
+    hint = lookups.hint(token) if token is not None else None
+    if token is not None and hint is None:
+        _refuse("invalid_request", "id_token_hint is not an ID token of ours")
+    draft.found["hinted_sub"] = hint.sub if hint else None
+
+
+CHECKS: Sequence[Callable[[_Draft, Lookups], None]] = (
+    _lengths,
+    _response_type,
+    _response_mode,
+    _unsupported,
+    _pkce,
+    _audiences_and_scope,
+    _prompt,
+    _max_age,
+    _id_token_hint,
+)
+"""What is checked once client and redirect URI are proven, in this order."""
+
+
+def _login_hint(form: Form) -> str | None:
+    hint = form.get("login_hint")
+    return hint if hint is not None and len(hint) <= MAX_HINT else None
+
+
+def _page(code: str, sentence: str) -> NoReturn:
+    raise AuthorizationError(code, sentence, may_redirect=False)
+
+
+def _refuse(code: str, description: str) -> NoReturn:
+    raise AuthorizationError(code, description)

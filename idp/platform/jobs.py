@@ -1,0 +1,154 @@
+"""Work that is done once, whatever the number of nodes: rows claimed with a lease, retried with growing delay, buried after eight tries.
+
+A job commits with the change that asks for it. A node that dies leaves a lease that runs out, and another node takes over, so a handler
+must bear being run again.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from threading import Event, Thread
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from idp.clock import Clock
+from idp.errors import Unavailable
+from idp.platform.db import AnyRow, Database, insert_or_ignore
+from idp.platform.ids import new_id
+from idp.platform.models import JobRow
+
+LEASE_SECONDS = 60
+MAX_ATTEMPTS = 8
+_KEEP_DONE = 86400
+_POLL_SECONDS = 0.5
+Handler = Callable[[Mapping[str, Any]], None]
+log = structlog.get_logger("idp.jobs")
+
+
+class Jobs:
+    """Enqueues, and runs what is due with the registered handlers."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._me = new_id(clock.precise())
+        self._handlers: dict[str, Handler] = {}
+        self._recurring: dict[str, int] = {}
+
+    def register(self, kind: str, handler: Handler, *, every: int | None = None) -> None:
+        """Say who does jobs of a kind; `every` so many seconds one is made, once for all nodes."""
+        self._handlers[kind] = handler
+        if every is not None:
+            self._recurring[kind] = every
+
+    def enqueue(
+        self, tx: sa.Connection, kind: str, payload: Mapping[str, Any], *, run_at: float | None = None, unique_key: str | None = None
+    ) -> bool:
+        """Add a job in the caller's transaction; False when one with this unique key is there already."""
+        values = {
+            "id": new_id(self._clock.precise()),
+            "kind": kind,
+            "payload": dict(payload),
+            "unique_key": unique_key,
+            "state": "waiting",
+            "run_at": self._clock.precise() if run_at is None else run_at,
+            "attempts": 0,
+        }
+        return insert_or_ignore(tx, JobRow, values)
+
+    def run_due(self, limit: int = 20) -> int:
+        """Make recurring jobs that are due, then run what is due; returns how many jobs ran here."""
+        self._make_recurring()
+        ran = 0
+        while ran < limit and (row := self._claim()) is not None:
+            self._run(row)
+            ran += 1
+        return ran
+
+    def _make_recurring(self) -> None:
+        now = self._clock.now()
+        keys = {f"{kind}@{now // every}": (kind, (now // every) * every) for kind, every in self._recurring.items()}
+        if not keys:
+            return
+        with self._database.read() as tx:
+            present = set(tx.execute(sa.select(JobRow.unique_key).where(JobRow.unique_key.in_(list(keys)))).scalars())
+        for key in keys.keys() - present:
+            with self._database.write() as tx:
+                self.enqueue(tx, keys[key][0], {}, run_at=float(keys[key][1]), unique_key=key)
+
+    def _claim(self) -> AnyRow | None:
+        """Take the lease of one due job: a conditional update, so of several nodes one gets it."""
+        now = self._clock.precise()
+        due = (JobRow.state.in_(("waiting", "running")), JobRow.run_at <= now, JobRow.kind.in_(list(self._handlers)))
+        with self._database.read() as tx:
+            candidates = tx.execute(sa.select(JobRow.id, JobRow.attempts).where(*due).order_by(JobRow.run_at).limit(5)).all()
+        for identifier, attempts in candidates:
+            claim = (
+                sa.update(JobRow)
+                .where(JobRow.id == identifier, JobRow.attempts == attempts, *due)
+                .values(state="running", attempts=attempts + 1, run_at=now + LEASE_SECONDS, lease_owner=self._me)
+                .returning(JobRow.id, JobRow.kind, JobRow.payload, JobRow.attempts)
+            )
+            with self._database.write() as tx:
+                row = tx.execute(claim).one_or_none()
+            if row is not None:
+                return row
+        return None
+
+    def _run(self, row: AnyRow) -> None:
+        try:
+            self._handlers[row.kind](row.payload)
+        except Exception as error:
+            log.warning("job failed", kind=row.kind, job=row.id, attempts=row.attempts, error=type(error).__name__)
+            self._finish(row, _failed(row, error, self._clock.precise()))
+        else:
+            self._finish(row, {"state": "done", "finished_at": self._clock.now()})
+
+    def _finish(self, row: AnyRow, values: Mapping[str, Any]) -> None:
+        """Write the outcome, unless the lease ran out and another node has the job."""
+        mine = (JobRow.id == row.id, JobRow.lease_owner == self._me, JobRow.attempts == row.attempts)
+        with self._database.write() as tx:
+            tx.execute(sa.update(JobRow).where(*mine).values(**values))
+
+
+def _failed(row: AnyRow, error: Exception, now: float) -> dict[str, Any]:
+    if row.attempts >= MAX_ATTEMPTS:
+        return {"state": "dead", "last_error": type(error).__name__, "finished_at": int(now)}
+    delay = min(3600.0, 2.0**row.attempts) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, no secret
+    return {"state": "waiting", "run_at": now + delay, "last_error": type(error).__name__}
+
+
+def prune(tx: sa.Connection, now: int, limit: int) -> int:
+    """Forget jobs that were done more than a day ago; returns how many."""
+    over = sa.select(JobRow.id).where(JobRow.state == "done", JobRow.finished_at < now - _KEEP_DONE).limit(limit)
+    return tx.execute(sa.delete(JobRow).where(JobRow.id.in_(over))).rowcount
+
+
+class Loop:
+    """A thread that repeats a piece of work until it is stopped; what fails is logged and tried again."""
+
+    def __init__(self, name: str, work: Callable[[], object], *, seconds: float = _POLL_SECONDS) -> None:
+        self._work = work
+        self._seconds = seconds
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+
+    def __enter__(self) -> Loop:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._seconds):
+            try:
+                self._work()
+            except Unavailable as error:
+                log.warning("background work waits", thread=self._thread.name, detail=error.detail)
+            except Exception:
+                log.exception("background work failed", thread=self._thread.name)
