@@ -11,20 +11,25 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
-from idp.app import WsgiApp, create_wsgi
+from idp.app import create_wsgi
 from idp.platform import telemetry
+from idp.platform.jobs import Loop
+from idp.platform.telemetry import Metrics
+from idp.platform.web import WsgiApp
 from idp.settings import Settings
-from idp.wiring import Background, open_house, prepare
+from idp.wiring import Background, build, master_key, open_house, prepare
 
 _BACKLOG = 2048
 _HEADER_TIMEOUT_MS = 10_000
-_KEPT_ENVIRONMENT = ("PATH", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "PROMETHEUS_MULTIPROC_DIR")
+_KEPT_ENVIRONMENT = ("PATH", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -32,7 +37,7 @@ _LOGGING = {
 }
 
 
-class _Server(MPServer):  # type: ignore[misc]
+class _Server(MPServer):
     """Granian, with threads of the main process that start only once the workers are forked."""
 
     def __init__(self, after_fork: Callable[[], None], **options: Any) -> None:
@@ -40,7 +45,7 @@ class _Server(MPServer):  # type: ignore[misc]
         self._after_fork = after_fork
 
     def startup(self, *arguments: Any) -> None:
-        super().startup(*arguments)
+        super().startup(*arguments)  # type: ignore[no-untyped-call]
         self._after_fork()
 
 
@@ -51,8 +56,9 @@ def serve(settings: Settings, *, jobs: bool) -> None:
     gc.collect()
     gc.freeze()  # forked workers share these pages as long as nobody writes to them
     with ExitStack() as running:
+        metrics = Path(running.enter_context(TemporaryDirectory(prefix="idp-metrics-")))
         server = _Server(
-            after_fork=partial(_run_background, settings, jobs, running),
+            after_fork=partial(_run_background, settings, jobs, running, metrics),
             target="idp",
             address=settings.host,
             port=settings.port,
@@ -68,16 +74,24 @@ def serve(settings: Settings, *, jobs: bool) -> None:
             respawn_interval=0.1,
             workers_kill_timeout=settings.shutdown_grace,
         )
-        server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+        server.serve(target_loader=partial(_load, settings, metrics), wrap_loader=False)
 
 
-def _load(settings: Settings) -> WsgiApp:
+def _load(settings: Settings, folder: Path) -> WsgiApp:
     """A worker's application. Granian copies the environment into every request: secrets must not travel there."""
     for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
         del os.environ[name]
-    return create_wsgi(settings)
+    metrics = Metrics(folder)
+    house = build(settings, master_key(settings), metrics=metrics)
+    watcher = house.watcher()
+    watcher.poll()
+    house.keyring.reload()
+    house.resource_directory.reload()
+    Loop("generations", watcher.poll, seconds=1.0).__enter__()
+    Loop("metrics", metrics.write, seconds=1.0).__enter__()
+    return create_wsgi(house)
 
 
-def _run_background(settings: Settings, jobs: bool, running: ExitStack) -> None:
+def _run_background(settings: Settings, jobs: bool, running: ExitStack, metrics: Path) -> None:
     house = running.enter_context(open_house(settings))
-    running.enter_context(Background(house, jobs=jobs, metrics=True))
+    running.enter_context(Background(house, jobs=jobs, metrics=metrics))

@@ -47,7 +47,7 @@ def jobs() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with open_house(settings) as house, Background(house, jobs=True, metrics=False):
+    with open_house(settings) as house, Background(house, jobs=True, metrics=None):
         stopping.wait()
 
 

@@ -59,7 +59,9 @@ class Consents:
         asked = by_audience(request.scope, resources)
         return all(wanted <= before.get(audience, set()) for audience, wanted in asked.items())
 
-    def remember(self, tx: sa.Connection, sub: str, request: AuthorizationRequest, resources: Iterable[Resource]) -> None:
+    def remember(
+        self, tx: sa.Connection, sub: str, request: AuthorizationRequest, resources: Iterable[Resource]
+    ) -> None:
         """Add what was allowed now to what was allowed before."""
         for audience, allowed in by_audience(request.scope, resources).items():
             mine = (

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from threading import Event, Thread
 
 import sqlalchemy as sa
-import structlog
 
-from idp.errors import Unavailable
 from idp.platform.db import Database, insert_or_ignore
 from idp.platform.models import GenerationRow
-
-POLL_SECONDS = 1.0
-log = structlog.get_logger("idp.generations")
 
 
 def bump(tx: sa.Connection, name: str) -> int:
@@ -32,14 +26,12 @@ def bump(tx: sa.Connection, name: str) -> int:
 
 
 class Watcher:
-    """Calls back when a generation grew. `poll` does one round; `start` does one every second until `stop`."""
+    """Calls back when a generation grew; `poll` does one round, once a second."""
 
     def __init__(self, database: Database, followers: Mapping[str, Callable[[], None]]) -> None:
         self._database = database
         self._followers = followers
         self._seen: dict[str, int] = {}
-        self._stopping = Event()
-        self._thread = Thread(target=self._run, name="generations", daemon=True)
 
     def poll(self) -> None:
         """Look once and call back for every generation that changed; a follower that fails is called again next time."""
@@ -50,18 +42,3 @@ class Watcher:
             if self._seen.get(name) != value:
                 self._followers[name]()
                 self._seen[name] = value
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(POLL_SECONDS):
-            try:
-                self.poll()
-            except Unavailable as error:
-                log.warning("generations are not followed", detail=error.detail)
-            except Exception:
-                log.exception("generations are not followed")

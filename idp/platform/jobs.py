@@ -45,7 +45,13 @@ class Jobs:
             self._recurring[kind] = every
 
     def enqueue(
-        self, tx: sa.Connection, kind: str, payload: Mapping[str, Any], *, run_at: float | None = None, unique_key: str | None = None
+        self,
+        tx: sa.Connection,
+        kind: str,
+        payload: Mapping[str, Any],
+        *,
+        run_at: float | None = None,
+        unique_key: str | None = None,
     ) -> bool:
         """Add a job in the caller's transaction; False when one with this unique key is there already."""
         values = {
@@ -84,7 +90,9 @@ class Jobs:
         now = self._clock.precise()
         due = (JobRow.state.in_(("waiting", "running")), JobRow.run_at <= now, JobRow.kind.in_(list(self._handlers)))
         with self._database.read() as tx:
-            candidates = tx.execute(sa.select(JobRow.id, JobRow.attempts).where(*due).order_by(JobRow.run_at).limit(5)).all()
+            candidates = tx.execute(
+                sa.select(JobRow.id, JobRow.attempts).where(*due).order_by(JobRow.run_at).limit(5)
+            ).all()
         for identifier, attempts in candidates:
             claim = (
                 sa.update(JobRow)

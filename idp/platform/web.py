@@ -12,12 +12,13 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 import structlog
+from flask import Flask, Response, request
 
 from idp.errors import IdpError
 from idp.platform.forms import MAX_BODY, MAX_URL
@@ -48,7 +49,11 @@ class Route:
     endpoint: Endpoint
     methods: frozenset[str]
     cors: bool = False
-    name: str = field(default="")
+    absolute: bool = False
+
+    def below(self, prefix: str) -> Route:
+        """The same route under a path, unless its place is fixed by a specification."""
+        return self if self.absolute or not prefix else replace(self, path=prefix + self.path)
 
 
 @dataclass(slots=True)
@@ -157,7 +162,7 @@ class Front:
         body = b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body
         headers = self._headers(answer, route, request_id)
         start_response(_STATUS_LINES[answer.status], headers)
-        self._gate.record(environ, answer.status, started, request_id, peer, route.name or route.path)
+        self._gate.record(environ, answer.status, started, request_id, peer, route.path)
         return [body]
 
     def _headers(self, answer: Answer, route: Route, request_id: str) -> list[tuple[str, str]]:
@@ -184,6 +189,29 @@ class Front:
         result = self._behind(environ, start)
         self._gate.record(environ, seen["status"], started, request_id, peer, environ.get("idp.endpoint", "other"))
         return result
+
+
+def mount(app: Flask, routes: Iterable[Route]) -> None:
+    """The same routes as Flask views, for servers that call Flask alone; one implementation, one behaviour."""
+    for route in routes:
+        methods = sorted(route.methods | ({"OPTIONS"} if route.cors else frozenset()))
+        view = _view_of(route)
+        app.add_url_rule(route.path, route.path, view, methods=methods, provide_automatic_options=False)
+
+
+def _view_of(route: Route) -> Callable[[], Response]:
+    def view() -> Response:
+        environ = request.environ
+        peer, request_id = environ.get("idp.peer", ""), environ.get("idp.request_id", "")
+        answer = serve_route(route, environ, peer, request_id)
+        response = Response(answer.body, answer.status)
+        del response.headers["Content-Type"]
+        response.headers.extend(answer.headers)
+        if route.cors:
+            response.headers.extend(dict(_CORS))
+        return response
+
+    return view
 
 
 def serve_route(route: Route, environ: Environ, peer: str, request_id: str) -> Answer:

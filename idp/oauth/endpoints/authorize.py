@@ -168,7 +168,10 @@ class AuthorizePages:
             auth_time=session.auth_time if session else None,
             fresh=session is not None and logged_in == session.sid,
             consented=visit.consented,
-            remembered=session is not None and provable and not visit.client.trusted and self._remembered(visit, session),
+            remembered=session is not None
+            and provable
+            and not visit.client.trusted
+            and self._remembered(visit, session),
             trusted=visit.client.trusted,
             provable=provable,
             prompt=frozenset(asked.prompt),
@@ -234,7 +237,12 @@ class AuthorizePages:
             if visit.consented:
                 self.consents.remember(tx, session.sub, asked, visit.resources)
                 self.audit.append(
-                    tx, "consent", sub=session.sub, client_id=asked.client_id, session=session.sid, scope=" ".join(asked.scope)
+                    tx,
+                    "consent",
+                    sub=session.sub,
+                    client_id=asked.client_id,
+                    session=session.sid,
+                    scope=" ".join(asked.scope),
                 )
         return self._answer(Proven(asked.redirect_uri, asked.state), code=code)
 
@@ -291,4 +299,3 @@ class AuthorizePages:
 
     def _resume_url(self, flow: str) -> str:
         return f"{self.pages.url('/oauth/authorize/resume')}?flow={flow}"
-

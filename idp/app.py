@@ -1,0 +1,257 @@
+"""The application: protocol routes answered without a framework, pages by Flask, one gate before both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask, Response, request, send_from_directory
+
+from idp.errors import PageError, Unavailable
+from idp.oauth import request as requests
+from idp.oauth.client_auth import ClientAuthenticator
+from idp.oauth.client_auth.private_key_jwt import AssertionChecker
+from idp.oauth.codes import Codes
+from idp.oauth.consent import Consents
+from idp.oauth.endpoints.authorize import AuthorizePages
+from idp.oauth.endpoints.documents import DocumentEndpoint, JwksEndpoint
+from idp.oauth.endpoints.introspect import IntrospectionEndpoint
+from idp.oauth.endpoints.logout import LogoutPages
+from idp.oauth.endpoints.revoke import RevocationEndpoint
+from idp.oauth.endpoints.token import TokenEndpoint
+from idp.oauth.endpoints.userinfo import UserinfoEndpoint
+from idp.oauth.grants.authorization_code import CodeExchange
+from idp.oauth.grants.client_credentials import ClientCredentials
+from idp.oauth.grants.face import PersonalTokens
+from idp.oauth.grants.refresh_token import RefreshGrant
+from idp.oauth.living import LivingTokens
+from idp.oauth.metadata import OPENID_PATH, Facts, default_levels, oauth_document, oauth_path, openid_document
+from idp.oauth.pending import PendingAuthorizations
+from idp.platform import events, forms
+from idp.platform.events import SnapshotEndpoint
+from idp.platform.http import Answer, Call, json_answer
+from idp.platform.pages import Pages, install_error_pages
+from idp.platform.web import Front, Gate, Route, WsgiApp, mount
+from idp.tokens.identity import IdTokenHint, read_hint
+from idp.users.login.chain import Chain
+from idp.users.login.pages import LoginPages
+from idp.users.login.password import PasswordMethod
+from idp.wiring import House
+
+_STATIC = Path(__file__).with_name("static")
+_METADATA_AGE = 300
+_STATIC_AGE = 31536000
+GET, POST = frozenset({"GET"}), frozenset({"POST"})
+
+
+def create_app(house: House) -> Flask:
+    """The Flask application with every page and, mounted the slower way, every protocol route."""
+    app = house.flask
+    app.config.update(
+        MAX_CONTENT_LENGTH=forms.MAX_BODY, MAX_FORM_MEMORY_SIZE=forms.MAX_BODY, MAX_FORM_PARTS=forms.MAX_FIELDS
+    )
+    pages = Pages(house.settings, house.master, _STATIC)
+    install_error_pages(app, pages)
+    app.before_request(_refuse_malformed)
+    prefix = house.settings.issuer_path or None
+    authorize = _authorize_pages(house, pages)
+    for rooms in (authorize, _login_pages(house, pages, authorize), _logout_pages(house, pages)):
+        app.register_blueprint(rooms.blueprint(), url_prefix=prefix)
+    app.add_url_rule(f"{house.settings.issuer_path}/static/<path:name>", "static", _static)
+    mount(app, protocol_routes(house))
+    return app
+
+
+def create_wsgi(house: House) -> WsgiApp:
+    """What the server calls: the gate, the protocol routes, and Flask behind them."""
+    app = create_app(house)
+    settings = house.settings
+    gate = Gate(settings.trusted_proxies, house.metrics, settings.secure, settings.log_level in {"debug", "info"})
+    return Front(app.wsgi_app, protocol_routes(house), gate)
+
+
+def protocol_routes(house: House) -> list[Route]:
+    """Every endpoint that answers without a page; both metadata documents are derived from this list."""
+    authenticator = _authenticator(house)
+    token = _token_endpoint(house, authenticator)
+    living = LivingTokens(
+        house.database, house.access_tokens, house.revocations, house.client_directory, house.accounts
+    )
+    revoke = RevocationEndpoint(
+        authenticator,
+        house.database,
+        house.clock,
+        house.access_tokens,
+        house.refresh_tokens,
+        house.grants,
+        house.revocations,
+        house.audit,
+    )
+    introspect = IntrospectionEndpoint(
+        authenticator, living, house.database, house.refresh_tokens, house.settings.issuer
+    )
+    routes = [
+        Route("/oauth/token", token, POST, cors=True),
+        Route("/oauth/revoke", revoke, POST, cors=True),
+        Route("/oauth/introspect", introspect, POST),
+        Route("/oauth/userinfo", UserinfoEndpoint(living), GET | POST, cors=True),
+        Route("/oauth/jwks", JwksEndpoint(house.keyring, max_age=house.settings.jwks_max_age), GET, cors=True),
+        Route(events.PATH, SnapshotEndpoint(house.receivers, house.people_page), GET),
+        Route("/livez", _alive, GET),
+        Route("/readyz", _Ready(house), GET),
+    ]
+    return [
+        route.below(house.settings.issuer_path) for route in [*routes, *_documents(house, routes, token, authenticator)]
+    ]
+
+
+def _documents(
+    house: House, routes: list[Route], token: TokenEndpoint, authenticator: ClientAuthenticator
+) -> list[Route]:
+    pages = frozenset({"/oauth/authorize", "/oauth/logout"})
+    facts = Facts(
+        issuer=house.settings.issuer,
+        url=house.settings.url,
+        mounted=frozenset(route.path for route in routes) | pages,
+        grant_types=token.grant_types,
+        auth_methods=authenticator.names,
+        levels=default_levels({"password"}),
+    )
+    oauth = DocumentEndpoint(oauth_document(facts), max_age=_METADATA_AGE)
+    openid = DocumentEndpoint(openid_document(facts), max_age=_METADATA_AGE)
+    found = [Route(OPENID_PATH, openid, GET, cors=True)]
+    if house.settings.issuer_path:
+        return [*found, Route(oauth_path(house.settings.issuer), oauth, GET, cors=True, absolute=True)]
+    return [*found, Route(oauth_path(house.settings.issuer), oauth, GET, cors=True)]
+
+
+def _authenticator(house: House) -> ClientAuthenticator:
+    settings = house.settings
+    assertions = AssertionChecker(
+        house.database, house.clock, issuer=settings.issuer, token_endpoint=settings.url("/oauth/token")
+    )
+    return ClientAuthenticator(
+        house.client_directory,
+        house.limits,
+        assertions,
+        max_failures=settings.token_max_failures,
+        realm=settings.issuer,
+    )
+
+
+def _token_endpoint(house: House, authenticator: ClientAuthenticator) -> TokenEndpoint:
+    settings, find = house.settings, house.resource_directory.find
+    tokens = PersonalTokens(house.token_issuer, settings.issuer, find, settings.access_token_ttl)
+    return TokenEndpoint(
+        authenticator,
+        (
+            CodeExchange(
+                house.database,
+                Codes(house.clock, ttl=settings.code_ttl),
+                house.grants,
+                house.refresh_tokens,
+                house.accounts,
+                house.sessions,
+                tokens,
+                house.audit,
+            ),
+            RefreshGrant(
+                house.database, house.refresh_tokens, house.accounts, house.client_directory, tokens, house.audit
+            ),
+            ClientCredentials(house.token_issuer, find, issuer_url=settings.issuer, ttl=settings.access_token_ttl),
+        ),
+        house.metrics,
+    )
+
+
+def _authorize_pages(house: House, pages: Pages) -> AuthorizePages:
+    def hint(token: str) -> IdTokenHint | None:
+        return read_hint(token, house.keyring, house.settings.issuer)
+
+    lookups = requests.Lookups(house.client_directory.get, house.resource_directory.find, hint, house.settings.issuer)
+    return AuthorizePages(
+        pages=pages,
+        database=house.database,
+        clock=house.clock,
+        lookups=lookups,
+        pending=PendingAuthorizations(house.database, house.clock, ttl=house.settings.authorization_ttl),
+        consents=Consents(house.clock),
+        codes=Codes(house.clock, ttl=house.settings.code_ttl),
+        sessions=house.sessions,
+        accounts=house.accounts,
+        audit=house.audit,
+        grant_ttl=house.settings.refresh_absolute_ttl,
+    )
+
+
+def _login_pages(house: House, pages: Pages, asker: AuthorizePages) -> LoginPages:
+    settings = house.settings
+    password = PasswordMethod(
+        house.accounts,
+        house.limits,
+        house.devices,
+        window=settings.login_window,
+        per_account=settings.login_max_failures,
+        per_address=settings.login_max_failures_per_address,
+    )
+    return LoginPages(
+        pages=pages,
+        accounts=house.accounts,
+        sessions=house.sessions,
+        devices=house.devices,
+        limits=house.limits,
+        chain=Chain([password]),
+        find_context=asker.find_context,
+        logged_in=asker.logged_in,
+        signup=settings.signup == "on",
+        signup_max=settings.signup_max,
+    )
+
+
+def _logout_pages(house: House, pages: Pages) -> LogoutPages:
+    return LogoutPages(
+        pages,
+        house.sessions,
+        house.accounts,
+        house.client_directory,
+        house.keyring,
+        house.master,
+        house.clock,
+        house.settings.issuer,
+    )
+
+
+def _static(name: str) -> Response:
+    response = send_from_directory(_STATIC, name, max_age=_STATIC_AGE)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _refuse_malformed() -> None:
+    """Nothing with control characters or repeated names reaches a page's form, nor anything longer than we read."""
+    if len(request.query_string) > forms.MAX_URL:
+        raise PageError("invalid_request", "That address is too long.", status=414)
+    if request.method == "POST" and request.mimetype != forms.FORM:
+        raise PageError("invalid_request", "This form was sent in a way we do not read.", status=415)
+    forms.decode_pairs(request.query_string)
+    if request.method == "POST":
+        forms.Form(forms.decode_pairs(request.get_data()), requests.REPEATABLE)
+
+
+def _alive(_call: Call) -> Answer:
+    return json_answer({"status": "alive"})
+
+
+class _Ready:
+    """Whether this node can answer: the database does, and there is a key to sign with."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def __call__(self, _call: Call) -> Answer:
+        try:
+            with self._house.database.read() as tx:
+                tx.exec_driver_sql("SELECT 1")
+            self._house.keyring.signer("ES256")
+        except Unavailable as error:
+            return json_answer({"status": "not ready"}, 503, error.headers)
+        return json_answer({"status": "ready"})

@@ -1,0 +1,107 @@
+"""`idp check`, a doctor: one line for each unsafe or broken setting, exit 1 if there is any."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from idp.cli.base import REFUSED, Invocation, emit
+from idp.errors import IdpError
+from idp.platform.audit import verify
+from idp.settings import Settings, SettingsError
+from idp.wiring import ALWAYS_THERE, House, open_house
+
+_MIN_FREE = 256 * 1024 * 1024
+Finding = str
+
+
+@click.command()
+def check() -> int:
+    """Look for unsafe or broken settings."""
+    findings = list(_findings(click.get_current_context().ensure_object(Invocation)))
+    emit({"ok": not findings, "findings": findings}, "\n".join(findings) or "Nothing to complain about")
+    return REFUSED if findings else 0
+
+
+def _findings(invocation: Invocation) -> Iterator[Finding]:
+    try:
+        settings = invocation.settings()
+    except SettingsError as error:
+        yield from error.faults
+        return
+    for look in _LOOKS_AT_SETTINGS:
+        yield from look(settings)
+    try:
+        with open_house(settings) as house:
+            for examine in _LOOKS_AT_HOUSE:
+                yield from examine(house)
+    except IdpError as error:
+        yield error.description or error.code
+
+
+def _production(settings: Settings) -> Iterator[Finding]:
+    if settings.env != "production":
+        return
+    if not settings.secure:
+        yield "IDP_ISSUER: production needs https; cookies cannot be protected without it"
+    if settings.mail_url.get_secret_value().startswith("console:"):
+        yield "IDP_MAIL_URL: mail goes to the log; name a mail server"
+    if settings.bcrypt_cost < 10:
+        yield "IDP_BCRYPT_COST: below 10 passwords are cheap to guess"
+    if settings.outbound_allow:
+        yield "IDP_OUTBOUND_ALLOW: the outbound guard lets special networks through"
+
+
+def _network(settings: Settings) -> Iterator[Finding]:
+    if settings.secure and settings.tls_cert_file is None and not settings.trusted_proxies:
+        yield "IDP_TRUSTED_PROXIES: the issuer is https but neither TLS files nor a proxy are named; addresses in limits will be the proxy's"
+    if any(network.prefixlen == 0 for network in settings.trusted_proxies):
+        yield "IDP_TRUSTED_PROXIES: everybody is trusted; anyone can forge an address"
+    for path in filter(None, (settings.tls_cert_file, settings.tls_key_file, settings.outbound_ca_file)):
+        if not path.is_file():
+            yield f"{path}: does not exist"
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    for path in (settings.keys_dir / "master.key", settings.tls_key_file):
+        if path is not None and path.is_file() and _open_to_others(path):
+            yield f"{path}: is open to others; chmod 600"
+    if settings.data_dir.is_dir() and shutil.disk_usage(settings.data_dir).free < _MIN_FREE:
+        yield f"{settings.data_dir}: less than 256 MiB are free"
+
+
+def _open_to_others(path: Path) -> bool:
+    return bool(stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def _keys(house: House) -> Iterator[Finding]:
+    active = {record.alg for record in house.keyring.list() if record.state == "active"}
+    for alg in sorted(set(ALWAYS_THERE) - active):
+        yield f"there is no active {alg} key: run idp init"
+    house.keyring.reload()  # opens every active key with the master key
+
+
+def _audit(house: House) -> Iterator[Finding]:
+    with house.database.read() as tx:
+        verdict = verify(tx)
+    if verdict.broken_at is not None:
+        yield f"the audit chain is broken at entry {verdict.broken_at}"
+
+
+def _receivers(house: House) -> Iterator[Finding]:
+    for receiver in house.receivers.list():
+        if receiver.failures:
+            yield f"receiver {receiver.id}: {receiver.failures} failed deliveries, the last: {receiver.last_error}"
+
+
+def _clients(house: House) -> Iterator[Finding]:
+    if house.settings.env == "production" and house.clients.find("demo-app") is not None:
+        yield "the demo's client is registered; delete demo-app"
+
+
+_LOOKS_AT_SETTINGS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_production, _network, _files)
+_LOOKS_AT_HOUSE: tuple[Callable[[House], Iterator[Finding]], ...] = (_keys, _audit, _receivers, _clients)

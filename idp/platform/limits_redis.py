@@ -1,0 +1,49 @@
+"""Counters in Redis, for many nodes: one script a count, so it is atomic; when Redis is away, limits fail open and say so."""
+
+from __future__ import annotations
+
+import redis
+import structlog
+
+_ADD = """
+local count = redis.call('INCRBY', KEYS[1], ARGV[2])
+if count < 0 then redis.call('SET', KEYS[1], 0) count = 0 end
+local left = redis.call('TTL', KEYS[1])
+if left < 0 then redis.call('EXPIRE', KEYS[1], ARGV[1]) left = tonumber(ARGV[1]) end
+return {count, left}
+"""
+log = structlog.get_logger("idp.limits")
+
+
+class RedisCounters:
+    """The `Counters` of `idp.platform.limits` over one Redis."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+        self._script = self._redis.register_script(_ADD)
+
+    def add(self, key: str, now: int, window: int, amount: int = 1) -> tuple[int, int]:
+        try:
+            count, left = self._script(keys=[f"idp:limit:{key}"], args=[window, amount])
+        except redis.RedisError as error:
+            return self._open(error)
+        return int(count), now + int(left)
+
+    def peek(self, key: str, now: int) -> tuple[int, int]:
+        try:
+            count = self._redis.get(f"idp:limit:{key}")
+            left = self._redis.ttl(f"idp:limit:{key}")
+        except redis.RedisError as error:
+            return self._open(error)
+        return (int(count), now + int(left)) if count is not None else (0, 0)
+
+    def forget(self, key: str) -> None:
+        try:
+            self._redis.delete(f"idp:limit:{key}")
+        except redis.RedisError as error:
+            self._open(error)
+
+    @staticmethod
+    def _open(error: redis.RedisError) -> tuple[int, int]:
+        log.warning("limits are not counted: Redis is away", error=type(error).__name__)
+        return 0, 0

@@ -1,0 +1,343 @@
+"""The composition root: every object is built once, here, and handed what it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask
+
+from idp.clock import Clock, SystemClock
+from idp.errors import Refused
+from idp.oauth import codes as code_store
+from idp.oauth import pending as pending_store
+from idp.oauth.client_admin import ClientAdmin
+from idp.oauth.client_auth import private_key_jwt
+from idp.oauth.clients import GENERATION as CLIENTS
+from idp.oauth.clients import ClientDirectory
+from idp.oauth.consent import forget_person
+from idp.oauth.resources import GENERATION as RESOURCES
+from idp.oauth.resources import ResourceAdmin, ResourceDirectory
+from idp.platform import jobs as job_store
+from idp.platform import limits as limit_store
+from idp.platform import outbox as outbox_store
+from idp.platform import schema
+from idp.platform.audit import Audit
+from idp.platform.db import Database, insert_or_ignore
+from idp.platform.generations import Watcher
+from idp.platform.jobs import Jobs, Loop
+from idp.platform.limits import Counters, DatabaseCounters, Limits
+from idp.platform.mailer import Mailer
+from idp.platform.models import InstanceRow
+from idp.platform.outbox import Outbox, Pusher, Receivers
+from idp.platform.secrets import MasterKey, create_master_key, read_master_key
+from idp.platform.telemetry import Metrics, serve_metrics
+from idp.settings import Settings
+from idp.tokens import revocations as revocation_store
+from idp.tokens import store as grant_store
+from idp.tokens.access import AccessTokens
+from idp.tokens.issuer import TokenIssuer
+from idp.tokens.keyring import GENERATION as KEYS
+from idp.tokens.keyring import Keyring
+from idp.tokens.refresh import RefreshTokens
+from idp.tokens.revocations import Revocations
+from idp.tokens.store import Grants
+from idp.users import accounts as people
+from idp.users import sessions as session_store
+from idp.users.accounts import Accounts
+from idp.users.devices import Devices
+from idp.users.passwords import PasswordHasher
+from idp.users.people import BrowserSession, Change, PersonChanged
+from idp.users.sessions import Sessions
+from vetted_http import Client as OutboundHttp
+
+ALWAYS_THERE = ("ES256", "RS256")
+_CHECK_VALUE = "master-key-check"
+_PRUNE_BATCH = 1000
+_DAY = 86400
+_ENDS_TOKENS = frozenset({Change.DISABLED, Change.DELETED, Change.PASSWORD_SET})
+Prune = Callable[[sa.Connection, int, int], int]
+_PRUNERS: tuple[Prune, ...] = (
+    limit_store.prune,
+    job_store.prune,
+    outbox_store.prune,
+    session_store.prune,
+    grant_store.prune,
+    revocation_store.prune,
+    code_store.prune,
+    pending_store.prune,
+    private_key_jwt.prune,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that is built, by name."""
+
+    settings: Settings
+    clock: Clock
+    flask: Flask
+    database: Database
+    master: MasterKey
+    audit: Audit
+    limits: Limits
+    jobs: Jobs
+    mailer: Mailer
+    receivers: Receivers
+    metrics: Metrics
+    keyring: Keyring
+    access_tokens: AccessTokens
+    token_issuer: TokenIssuer
+    grants: Grants
+    revocations: Revocations
+    refresh_tokens: RefreshTokens
+    accounts: Accounts
+    sessions: Sessions
+    devices: Devices
+    client_directory: ClientDirectory
+    resource_directory: ResourceDirectory
+    clients: ClientAdmin
+    resources: ResourceAdmin
+
+    def watcher(self) -> Watcher:
+        """What keeps this process's caches in step with the database."""
+        followers = {
+            KEYS: self.keyring.reload,
+            CLIENTS: self.client_directory.forget,
+            RESOURCES: self.resource_directory.reload,
+        }
+        return Watcher(self.database, followers)
+
+    def prune(self) -> int:
+        """Remove what has expired, a batch a transaction; returns how many rows went."""
+        return sum(self._drain(one) for one in _PRUNERS)
+
+    def _drain(self, one: Prune) -> int:
+        removed = 0
+        while True:
+            with self.database.write() as tx:
+                batch = one(tx, self.clock.now(), _PRUNE_BATCH)
+            removed += batch
+            if batch < _PRUNE_BATCH:
+                return removed
+
+    def people_page(self, after: str, limit: int) -> list[Mapping[str, Any]]:
+        """People as receivers of events see them."""
+        return [people.document(person) for person in self.accounts.page(after, limit)]
+
+
+def build(settings: Settings, master: MasterKey, clock: Clock | None = None, metrics: Metrics | None = None) -> House:
+    """Build everything; nothing is read from the database yet and no thread is started."""
+    clock = clock or SystemClock()
+    flask = Flask("idp", static_folder=None, template_folder=str(Path(__file__).with_name("templates")))
+    database = Database(flask, settings.database, pool_size=settings.database_pool)
+    audit, jobs, outbox = Audit(clock), Jobs(database, clock), Outbox(clock)
+    longest = max(settings.access_token_ttl, settings.id_token_ttl)
+    revocations = Revocations(settings.refresh_absolute_ttl + _DAY)
+    grants = Grants(clock, revocations)
+    keyring = Keyring(database, master, clock, audit, jwks_max_age=settings.jwks_max_age, longest_life=longest)
+    sessions = Sessions(
+        database,
+        clock,
+        audit,
+        [partial(_session_ended, grants)],
+        idle_ttl=settings.session_idle_ttl,
+        absolute_ttl=settings.session_absolute_ttl,
+    )
+    accounts = Accounts(
+        database,
+        _passwords(settings, master),
+        clock,
+        audit,
+        outbox.publish,
+        [partial(_person_changed, sessions, grants)],
+        password_min_length=settings.password_min_length,
+    )
+    resources = ResourceAdmin(database, audit, settings.issuer, keyring.ensure)
+    return House(
+        settings=settings,
+        clock=clock,
+        flask=flask,
+        database=database,
+        master=master,
+        audit=audit,
+        limits=Limits(_counters(settings, database), master, clock),
+        jobs=jobs,
+        mailer=Mailer(settings.mail_url.get_secret_value(), settings.mail_from, clock, jobs),
+        receivers=Receivers(database, clock, audit),
+        metrics=metrics or Metrics(),
+        keyring=keyring,
+        access_tokens=AccessTokens(keyring, settings.issuer, clock),
+        token_issuer=TokenIssuer(keyring, settings.issuer, clock, id_token_ttl=settings.id_token_ttl),
+        grants=grants,
+        revocations=revocations,
+        refresh_tokens=RefreshTokens(clock, grants, window=settings.refresh_window, idle_ttl=settings.refresh_idle_ttl),
+        accounts=accounts,
+        sessions=sessions,
+        devices=Devices(database, clock),
+        client_directory=ClientDirectory(database),
+        resource_directory=ResourceDirectory(database, settings.issuer),
+        clients=ClientAdmin(
+            database,
+            clock,
+            audit,
+            is_resource=lambda uri: uri == settings.issuer or resources.find(uri) is not None,
+            ensure_key=keyring.ensure,
+            end_tokens=grants.end_client,
+        ),
+        resources=resources,
+    )
+
+
+def _passwords(settings: Settings, master: MasterKey) -> PasswordHasher:
+    return PasswordHasher(
+        master,
+        scheme=settings.hash_scheme,
+        cost=settings.bcrypt_cost,
+        workers=settings.hash_workers,
+        queue=settings.hash_queue,
+    )
+
+
+def _counters(settings: Settings, database: Database) -> Counters:
+    if settings.redis_url is None:
+        return DatabaseCounters(database)
+    from idp.platform.limits_redis import RedisCounters  # noqa: PLC0415 - an extra, loaded only where it is switched on
+
+    return RedisCounters(settings.redis_url.get_secret_value())
+
+
+def _session_ended(grants: Grants, tx: sa.Connection, session: BrowserSession) -> None:
+    grants.end_session(tx, session.sid)
+
+
+def _person_changed(sessions: Sessions, grants: Grants, tx: sa.Connection, event: PersonChanged) -> None:
+    """Who is disabled, deleted or gets another password is logged out everywhere, apps included, at once."""
+    if event.change in _ENDS_TOKENS:
+        sessions.end_all(tx, event.person.sub)
+        grants.end_subject(tx, event.person.sub)
+    if event.change is Change.DELETED:
+        forget_person(tx, event.person.sub)
+
+
+@contextmanager
+def open_house(settings: Settings, *, metrics: Metrics | None = None) -> Iterator[House]:
+    """A built house over an initialized database; raises `Refused` when `idp init` has not run or the master key is another."""
+    house = build(settings, master_key(settings), metrics=metrics)
+    try:
+        _check_database(house)
+        yield house
+    finally:
+        house.database.engine.dispose()
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """The bare database, for migrations."""
+    database = Database(Flask("idp.database"), settings.database)
+    try:
+        yield database
+    finally:
+        database.engine.dispose()
+
+
+def master_key(settings: Settings) -> MasterKey:
+    """The key from the settings or the keys directory; raises `Refused` when there is none."""
+    if settings.master_key is not None:
+        return MasterKey.parse(settings.master_key.get_secret_value())
+    key = read_master_key(settings.keys_dir)
+    if key is None:
+        raise Refused("master_key", "there is no master key: run idp init, or set IDP_MASTER_KEY")
+    return key
+
+
+def initialize(settings: Settings) -> dict[str, Any]:
+    """Data directory, master key, schema and first signing keys; safe to repeat and to run on several nodes at once."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    master = master_key(settings) if settings.master_key is not None else create_master_key(settings.keys_dir)
+    with open_database(settings) as database:
+        schema.upgrade(database)
+    house = build(settings, master)
+    try:
+        with house.database.write() as tx:
+            insert_or_ignore(tx, InstanceRow, {"name": _CHECK_VALUE, "value": _check_value(master)})
+        _check_database(house)
+        house.keyring.ensure(*ALWAYS_THERE)
+        keys = [record for record in house.keyring.list() if record.state == "active"]
+    finally:
+        house.database.engine.dispose()
+    return {"issuer": settings.issuer, "signing_keys": len(keys)}
+
+
+def prepare(settings: Settings) -> None:
+    """What `serve` does before it forks: in development all of `init`; in production the master key and the schema must be there."""
+    if settings.env != "production":
+        initialize(settings)
+        return
+    with open_house(settings) as house:
+        house.keyring.ensure(*ALWAYS_THERE)
+
+
+def _check_value(master: MasterKey) -> str:
+    return master.tag("this database", purpose=_CHECK_VALUE)
+
+
+def _check_database(house: House) -> None:
+    if schema.pending(house.database):
+        raise Refused("schema", "the database is not initialized or not up to date: run idp init or idp db upgrade")
+    with house.database.read() as tx:
+        query = sa.select(InstanceRow.value).where(InstanceRow.name == _CHECK_VALUE)
+        value = tx.execute(query).scalar()
+    if value is None:
+        raise Refused("schema", "the database is not initialized: run idp init")
+    if value != _check_value(house.master):
+        raise Refused("master_key", "this database was made with another master key")
+
+
+class Background:
+    """The threads beside the requests: jobs, pushes, and the metrics server; a context manager."""
+
+    def __init__(self, house: House, *, jobs: bool, metrics: Path | None) -> None:
+        self._house = house
+        self._jobs = jobs
+        self._metrics = metrics
+        self._running = ExitStack()
+
+    def __enter__(self) -> Background:
+        house, settings = self._house, self._house.settings
+        house.keyring.reload()
+        self._running.enter_context(Loop("generations", house.watcher().poll, seconds=1.0))
+        if self._jobs:
+            house.jobs.register("prune", lambda _payload: _prune(house), every=3600)
+            house.jobs.register(
+                "keys", lambda _payload: house.keyring.promote_due(settings.key_rotation_days * _DAY), every=1
+            )
+            self._running.enter_context(Loop("jobs", house.jobs.run_due))
+            self._running.enter_context(Loop("outbox", pusher(house).run))
+        if self._metrics is not None and settings.metrics_port is not None:
+            server, _thread = serve_metrics(settings.metrics_port, self._metrics)
+            self._running.callback(server.shutdown)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._running.close()
+
+
+def pusher(house: House) -> Pusher:
+    """Pushes events, signed with the key that signs access tokens."""
+    settings = house.settings
+    http = OutboundHttp(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
+
+    def sign(claims: Mapping[str, Any]) -> str:
+        return house.keyring.signer("ES256").compose("secevent+jwt", claims)
+
+    return Pusher(house.database, house.clock, http, sign, issuer=settings.issuer)
+
+
+def _prune(house: House) -> None:
+    house.prune()
