@@ -128,7 +128,7 @@ class House:
 
     def people_page(self, after: str, limit: int) -> list[Mapping[str, Any]]:
         """People as receivers of events see them."""
-        return [people.document(person) for person in self.accounts.page(after, limit)]
+        return [people.told(person) for person in self.accounts.page(after, limit)]
 
 
 def build(settings: Settings, master: MasterKey, clock: Clock | None = None, metrics: Metrics | None = None) -> House:

@@ -187,18 +187,21 @@ class Accounts:
         for listener in self._listeners:
             listener(tx, event)
         if change is not Change.PASSWORD_SET:
-            payload = (
-                {"sub": person.sub, "version": person.version + 1} if change is Change.DELETED else document(person)
-            )
+            payload = {"sub": person.sub, "version": person.version + 1} if change is Change.DELETED else told(person)
             self._publish(tx, f"user.{change}", person.sub, payload)
         self._audit.append(tx, f"user.{change}", sub=person.sub)
 
 
 def document(person: Person) -> dict[str, Any]:
-    """A person as receivers of events and the command line see them."""
-    whole = {**asdict(person), "roles": list(person.roles), "claims": dict(person.claims)}
+    """A person as the command line shows them."""
+    return {**told(person), "claims": dict(person.claims)}
+
+
+def told(person: Person) -> dict[str, Any]:
+    """A person as receivers of events see them: no more than an API needs."""
     names = ("name", "given_name", "family_name")
-    return whole | {name: person.claims.get(name) for name in names}
+    facts = {field: value for field, value in asdict(person).items() if field != "claims"}
+    return {**facts, "roles": list(person.roles), **{name: person.claims.get(name) for name in names}}
 
 
 def _checked(person: Person) -> Person:
