@@ -1,0 +1,145 @@
+"""The real servers as processes: started on free ports with settings of their own, stopped by signal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+
+from tests.support.servers import free_port
+
+BIN = Path(sys.executable).parent
+PASSWORD = "correct horse 47 staple"
+READY_TIMEOUT = 30
+
+
+class CliError(AssertionError):
+    """A command ended with another exit status than expected."""
+
+
+class Process:
+    """One server process with its log in a file."""
+
+    def __init__(self, command: list[str], environ: Mapping[str, str], log: Path, ready: str) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(command, env=environ, stdout=output, stderr=output, cwd=log.parent)
+        self._wait(ready)
+
+    def _wait(self, ready: str) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                if requests.get(ready, timeout=2).status_code == 200:
+                    return
+            except requests.RequestException:
+                time.sleep(0.03)
+        self.kill()
+        raise AssertionError(f"not ready: {self.log.read_text()[-4000:]}")
+
+    def stop(self, timeout: float = 30) -> int:
+        """SIGTERM, then wait; returns the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+class RunningIdp:
+    """An initialized identity provider; `node()` starts a server, the first one at the issuer's port."""
+
+    def __init__(self, folder: Path, database_url: str | None = None, **settings: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        own = {
+            "IDP_ISSUER": self.url,
+            "IDP_DATA_DIR": str(folder / "var"),
+            "IDP_KEYS_DIR": str(folder / "keys"),
+            "IDP_BCRYPT_COST": "4",
+            "IDP_OUTBOUND_ALLOW": "127.0.0.0/8",
+            "IDP_MAIL_URL": f"file://{folder / 'mail'}",
+            **({"IDP_DATABASE_URL": database_url} if database_url else {}),
+            **{f"IDP_{name.upper()}": value for name, value in settings.items()},
+        }
+        self.issuer = own["IDP_ISSUER"]
+        self.environ = {**clean_environment(), **own}
+        self.nodes: list[Process] = []
+
+    def __enter__(self) -> Self:
+        self.cli("init")
+        self.node(self.port)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for node in self.nodes:
+            node.process.send_signal(signal.SIGTERM) if node.process.poll() is None else None
+        for node in self.nodes:
+            node.stop()
+
+    def node(self, port: int | None = None, *, workers: int = 1) -> str:
+        """Start one more server process on the same database; returns its base URL."""
+        port = port or free_port()
+        command = [str(BIN / "idp"), "serve", "--port", str(port), "--workers", str(workers)]
+        log = self.folder / f"idp-{port}.log"
+        base = f"http://127.0.0.1:{port}"
+        self.nodes.append(Process(command, self.environ, log, f"{base}/readyz"))
+        return base
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """One `idp` command, whatever its exit status."""
+        return subprocess.run(
+            [str(BIN / "idp"), *arguments],
+            env=self.environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            check=False,
+            timeout=60,
+        )
+
+    def cli(self, *arguments: str, stdin: str = "") -> Any:
+        """One `idp` command that must succeed; returns its JSON document."""
+        done = self.run(*arguments, "--json", stdin=stdin)
+        if done.returncode != 0:
+            raise CliError(f"{arguments}: {done.returncode} {done.stderr}")
+        return json.loads(done.stdout)
+
+    def user(self, name: str, *options: str, password: str = PASSWORD) -> dict[str, Any]:
+        """A person with a password."""
+        given = ("user", "create", name, "--email", f"{name}@example.com", "--password-stdin", *options)
+        made: dict[str, Any] = self.cli(*given, stdin=f"{password}\n")
+        return made
+
+    def client(self, **metadata: Any) -> dict[str, Any]:
+        """A registered client with its secret."""
+        made: dict[str, Any] = self.cli("client", "create", "--file", "-", stdin=json.dumps(metadata))
+        return made
+
+    def logs(self) -> str:
+        return "".join(path.read_text() for path in self.folder.glob("*.log"))
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of tests, without settings of ours that might lie in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("IDP_", "RS_", "APP_"))}
