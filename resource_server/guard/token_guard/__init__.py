@@ -1,0 +1,16 @@
+"""token_guard: validates the access tokens of an OAuth 2.x issuer at the API, without asking the issuer (RFC 9068, RFC 6750).
+
+    guard = Guard(IssuerTrust(issuer="https://id.example", audience="https://api.example"))
+    principal = guard.authenticate(request.headers.get("Authorization"))
+    guard.require(principal, scopes=("payments:read",))
+
+The core is pure functions (`validation`); fetching and caching the issuer's keys is a separate object (`jwks_cache`); web frameworks are
+adapters (`adapters`). It needs PyJWT and cryptography only.
+"""
+
+from token_guard.errors import GuardError
+from token_guard.guard import Guard
+from token_guard.principal import Principal
+from token_guard.trust import IssuerTrust, JwksPolicy
+
+__all__ = ["Guard", "GuardError", "IssuerTrust", "JwksPolicy", "Principal"]
