@@ -1,0 +1,1 @@
+"""The orders API: what people buy."""

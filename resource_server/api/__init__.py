@@ -1,0 +1,1 @@
+"""What the services share at their edge: operations, problems, money, pages, idempotency."""

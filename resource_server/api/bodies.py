@@ -1,0 +1,54 @@
+"""Reading JSON bodies into models: 415 for another media type, 400 for what is not JSON, 422 with pointers for what does not fit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from resource_server.api.problems import Problem
+
+_Body = TypeVar("_Body", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """The base of request bodies: exact types, nothing unknown."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+def read(model: type[_Body]) -> tuple[_Body, dict[str, Any]]:
+    """The body as a model, and as the JSON object it was."""
+    if request.mimetype != "application/json":
+        raise Problem(415, "unsupported_media_type", "The body must be application/json.")
+    try:
+        document = json.loads(request.get_data(), object_pairs_hook=_unique, parse_constant=_refuse)
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, "malformed", "The body is not acceptable JSON.") from error
+    if not isinstance(document, dict):
+        raise Problem(
+            422, "invalid", "The body must be a JSON object.", errors=[{"pointer": "", "detail": "not an object"}]
+        )
+    try:
+        return model.model_validate(document), document
+    except ValidationError as error:
+        found = [{"pointer": _pointer(one["loc"]), "detail": one["msg"]} for one in error.errors()]
+        raise Problem(422, "invalid", "The body does not fit.", errors=found[:20]) from error
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs) or any("\x00" in value for _, value in pairs if isinstance(value, str)):
+        raise ValueError("a name is repeated or a text has NUL")
+    return document
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)

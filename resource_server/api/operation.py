@@ -1,0 +1,58 @@
+"""One declaration an operation: path, method and scopes, which enforce. What is not declared cannot be mounted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, Response, request
+from token_guard.adapters.flask import FlaskGuard
+
+from resource_server.api.problems import Problem
+
+View = Callable[..., Any]
+MAX_BODY = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An endpoint. `scopes` None: open to everybody, which is said on purpose; else a token with all of them is needed."""
+
+    method: str
+    path: str
+    scopes: tuple[str, ...] | None
+    view: View
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def mount(app: Flask, operations: Iterable[Operation], guarded: FlaskGuard) -> None:
+    """Put operations behind the guard; they are the only way into `app`."""
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY)
+    app.before_request(_refuse_malformed)
+    app.after_request(_harden)
+    for operation in operations:
+        view = operation.view if operation.scopes is None else guarded(*operation.scopes)(operation.view)
+        app.add_url_rule(
+            operation.path,
+            operation.name,
+            view,
+            methods=[operation.method],
+            provide_automatic_options=False,
+        )
+
+
+def _refuse_malformed() -> None:
+    """NUL reaches no database; a body that is not what it says is refused before it is read."""
+    if "\x00" in request.path or "%00" in request.query_string.decode("latin-1"):
+        raise Problem(400, "malformed", "The request has control characters.")
+
+
+def _harden(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["X-Request-Id"] = request.environ.get("rs.request_id", "-")
+    return response

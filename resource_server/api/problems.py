@@ -1,0 +1,101 @@
+"""Errors as problem details (RFC 9457), every one with a trace id; no input gets another 500 than this."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, request
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from token_guard import GuardError
+from werkzeug.exceptions import HTTPException
+
+CONTENT_TYPE = "application/problem+json"
+_RETRYABLE = frozenset({409, 429, 503})
+log = structlog.get_logger("rs")
+
+
+class Problem(Exception):
+    """An answer that is not what was asked for. `errors` point at what is wrong in the body (RFC 6901)."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status} {code}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers or {}
+
+
+def not_found() -> Problem:
+    """The same for what does not exist and what is somebody else's."""
+    return Problem(404, "not_found", "There is no such thing.")
+
+
+def response_of(problem: Problem) -> Response:
+    """The problem as JSON."""
+    document: dict[str, Any] = {
+        "type": f"/problems/{problem.code}",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": request.path,
+        "code": problem.code,
+        "trace_id": request.environ.get("rs.request_id", "-"),
+        "retryable": problem.status in _RETRYABLE,
+    }
+    if problem.errors:
+        document["errors"] = list(problem.errors)
+    response = Response(json.dumps(document), problem.status, content_type=CONTENT_TYPE)
+    response.headers.update(problem.headers)
+    return response
+
+
+def refused(error: GuardError) -> Response:
+    """What the guard refused, as a problem with its challenge; the reason goes to the log."""
+    log.info("refused", reason=error.reason, status=error.status, request_id=request.environ.get("rs.request_id"))
+    detail = error.description or "An access token is needed."
+    problem = Problem(error.status, error.code or "unauthorized", detail, headers=error.headers())
+    return response_of(problem)
+
+
+def install(app: Flask) -> None:
+    """Every error that reaches Flask becomes a problem; nothing of its detail is shown."""
+
+    @app.errorhandler(Problem)
+    def _ours(problem: Problem) -> Response:
+        return response_of(problem)
+
+    @app.errorhandler(GuardError)
+    def _guard(error: GuardError) -> Response:
+        return refused(error)
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        status = error.code or 500
+        headers = {name: value for name, value in error.get_headers() if name == "Allow"}
+        code = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+        return response_of(Problem(status, code, "The request cannot be served as it is.", headers=headers))
+
+    @app.errorhandler(OperationalError)
+    @app.errorhandler(PoolTimeout)
+    def _busy(error: Exception) -> Response:
+        log.warning("database", error=type(error).__name__)
+        return response_of(Problem(503, "unavailable", "The service is busy.", headers={"Retry-After": "2"}))
+
+    @app.errorhandler(Exception)
+    def _unexpected(_error: Exception) -> Response:
+        log.exception("unexpected", request_id=request.environ.get("rs.request_id"))
+        return response_of(Problem(500, "internal", "Something went wrong on our side."))

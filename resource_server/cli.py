@@ -1,0 +1,128 @@
+"""The `resource-server` command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import structlog
+from granian.constants import Interfaces
+from granian.server.mp import MPServer
+
+from resource_server.app import build, create_wsgi, start_background
+from resource_server.settings import Settings, SettingsError, load
+
+_KEPT_ENVIRONMENT = ("PATH", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@click.group()
+@click.option("--env-file", type=click.Path(path_type=Path), help="a file of settings")
+@click.pass_context
+def resource_server(context: click.Context, env_file: Path | None) -> None:
+    """The APIs: users, orders, payments. Settings come from the environment, --env-file and .env."""
+    context.obj = env_file
+
+
+def _settings(**overrides: Any) -> Settings:
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return load(os.environ, click.get_current_context().find_root().obj, given)
+
+
+@resource_server.command()
+@click.option("--service", type=click.Choice(["all", "users", "orders", "payments"]))
+@click.option("--host")
+@click.option("--port", type=click.IntRange(1, 65535))
+@click.option("--workers", type=click.IntRange(1))
+def serve(**options: Any) -> None:
+    """Run the APIs, or one of them."""
+    settings = _settings(**options)
+    configure_logs()
+    _prepare(settings)
+    server = MPServer(
+        target="resource_server",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+        log_dictconfig={"version": 1, "loggers": {"_granian": {"level": "WARNING", "propagate": False}}},
+        respawn_failed_workers=True,
+        respawn_interval=0.1,
+        workers_kill_timeout=settings.shutdown_grace,
+    )
+    server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+
+
+@resource_server.command()
+def worker() -> None:
+    """Do the background work alone, until SIGTERM."""
+    settings = _settings()
+    configure_logs()
+    _prepare(settings)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    stopping = start_background(build(settings))
+    stopped.wait()
+    stopping.set()
+
+
+@resource_server.group()
+def db() -> None:
+    """Migrations."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the schema to the newest version."""
+    _prepare(_settings())
+
+
+def _prepare(settings: Settings) -> None:
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    services = build(settings)
+    services.store.upgrade()
+    services.store.engine.dispose()
+
+
+def _load(settings: Settings) -> Any:
+    """A worker's application; Granian copies the environment into every request, so secrets leave it first."""
+    for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
+        del os.environ[name]
+    return create_wsgi(settings)
+
+
+def configure_logs() -> None:
+    """JSON lines on stderr, in UTC."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
+
+
+def main() -> None:
+    """The console script; a wrong setting ends it with all faults listed."""
+    try:
+        resource_server.main(sys.argv[1:], "resource-server", standalone_mode=False)
+    except SettingsError as error:
+        print(*(f"Error: {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
+        sys.exit(1)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.ctx.get_help(), file=sys.stderr)
+        sys.exit(2)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        print(f"Error: {error.format_message()}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,133 @@
+"""v1 of the payments API: create and read. A payment is recorded `pending`; the worker settles it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from flask import Response, jsonify, request
+from pydantic import Field
+from token_guard import Principal
+
+from resource_server.api import bodies, ids, pages
+from resource_server.api.conditional import with_etag
+from resource_server.api.money import Money
+from resource_server.api.operation import Operation
+from resource_server.api.problems import Problem, not_found
+from resource_server.db import Store
+from resource_server.payments.models import IdempotencyKey, Payment
+
+_MAX_KEY = 255
+
+
+class NewPayment(bodies.Strict):
+    """What a client sends."""
+
+    amount: Annotated[str, Field(max_length=20)]
+    currency: Annotated[str, Field(min_length=3, max_length=3)]
+    order: Annotated[str, Field(pattern=r"^ord_[a-v0-9]{26}$")] | None = None
+
+
+class PaymentsApi:
+    """A person, or a service, sees its own payments only."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def operations(self) -> list[Operation]:
+        return [
+            Operation("POST", "/v1/payments", ("payments:write",), self.create),
+            Operation("GET", "/v1/payments", ("payments:read",), self.list),
+            Operation("GET", "/v1/payments/<payment_id>", ("payments:read",), self.show),
+        ]
+
+    def create(self, principal: Principal) -> Response:
+        """A new payment; with an Idempotency-Key, twins get the first one's answer and make nothing."""
+        asked, document = bodies.read(NewPayment)
+        payment = _new(asked, principal)
+        key = request.headers.get("Idempotency-Key")
+        with self._store.change() as session:
+            replayed = self._first_use(key, principal, document, payment) if key is not None else None
+            if replayed is None:
+                session.add(payment)
+        return _created(replayed or _shown(payment), replayed=replayed is not None)
+
+    def _first_use(
+        self, key: str, principal: Principal, document: dict[str, Any], payment: Payment
+    ) -> dict[str, Any] | None:
+        """None for the first use of a key, in the transaction of what it makes; else the answer of the first."""
+        if not 0 < len(key) <= _MAX_KEY or not key.isascii() or not key.isprintable():
+            raise Problem(400, "invalid_idempotency_key", "An Idempotency-Key has 1 to 255 printable characters.")
+        scope = _digest(principal.client_id, principal.subject, "POST /v1/payments", key)
+        fingerprint = _digest(json.dumps(document, sort_keys=True, separators=(",", ":")))
+        values = {
+            "scope": scope,
+            "fingerprint": fingerprint,
+            "answer": _shown(payment),
+            "created_at": payment.created_at,
+        }
+        if self._store.insert_or_ignore(IdempotencyKey, values):
+            return None
+        used = self._store.session.get(IdempotencyKey, scope)
+        if used.fingerprint != fingerprint:
+            raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
+        answer: dict[str, Any] = used.answer
+        return answer
+
+    def list(self, principal: Principal) -> Response:
+        query = sa.select(Payment).where(Payment.owner == principal.subject).order_by(Payment.id.desc())
+        return jsonify(pages.shown(self._store.db.paginate(query, **pages.asked(), error_out=False), _shown))
+
+    def show(self, principal: Principal, payment_id: str) -> Response:
+        payment = self._store.session.get(Payment, payment_id[:32])
+        if payment is None or payment.owner != principal.subject:
+            raise not_found()
+        return with_etag(jsonify(_shown(payment)), payment.id, payment.version)
+
+
+def _new(asked: NewPayment, principal: Principal) -> Payment:
+    try:
+        money = Money.parse(asked.amount, asked.currency)
+        if money.value == 0:
+            raise ValueError("nothing cannot be paid")
+    except ValueError as error:
+        found = [{"pointer": "/amount", "detail": str(error)}]
+        raise Problem(422, "invalid", "The amount does not fit.", errors=found) from error
+    return Payment(
+        id=ids.new_id("pay"),
+        owner=principal.subject,
+        client_id=principal.client_id,
+        order_id=asked.order,
+        value=money.value,
+        currency=money.currency,
+        status="pending",
+        created_at=int(time.time()),
+        version=1,
+    )
+
+
+def _created(document: dict[str, Any], *, replayed: bool) -> Response:
+    response = jsonify(document)
+    response.status_code = 201
+    response.headers["Location"] = f"/v1/payments/{document['id']}"
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def _shown(payment: Payment) -> dict[str, Any]:
+    return {
+        "id": payment.id,
+        "amount": Money(payment.value, payment.currency).text(),
+        "currency": payment.currency,
+        "order": payment.order_id,
+        "status": payment.status,
+        "created_at": payment.created_at,
+    }
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,134 @@
+"""Every setting of the resource server, read once from the environment; nothing else reads it."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from token_guard.trust import check_url
+
+PREFIX = "RS_"
+Count = Annotated[int, Field(ge=1)]
+
+
+class SettingsError(Exception):
+    """Start-up is refused; `faults` holds one sentence for each thing that is wrong."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class Settings(BaseSettings):
+    """The configuration of the services. Durations are in seconds."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, hide_input_in_errors=True)
+
+    issuer: str = Field("http://127.0.0.1:8000", description="the identity provider whose tokens are accepted")
+    audience: str = Field(
+        "http://127.0.0.1:8001", description="our resource identifier and external base URL; tokens must name it"
+    )
+    jwks_uri: str | None = Field(None, description="where the issuer's keys are; found by its metadata when empty")
+    jwks_snapshot: Path | None = Field(None, description="file that keeps the last good keys for a cold start")
+    token_cache: Annotated[float, Field(ge=0, le=30)] = Field(
+        0, description="seconds a verified token is remembered; 0 checks every signature"
+    )
+    data_dir: Path = Field(Path("var"), description="where the SQLite database lies")
+    database_url: SecretStr | None = Field(
+        None,
+        description="sqlite:///FILE or postgresql+psycopg://...; default: resource-server.sqlite3 in the data directory",
+    )
+    database_pool: Count = Field(8, description="database connections a process may hold")
+    queue_url: Literal["db://"] = Field("db://", description="where work waits for the worker")
+    events_audience: str | None = Field(None, description="the aud of events pushed to us; the audience when empty")
+    events_token: SecretStr | None = Field(None, description="the receiver's token that opens the snapshot of people")
+    service: Literal["all", "users", "orders", "payments"] = Field("all", description="which services this process is")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8001, ge=1, le=65535, description="port to listen on")
+    workers: Count = Field(1, description="worker processes")
+    threads: Count = Field(64, description="requests a worker handles at once")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
+    shutdown_grace: Count = Field(20, description="how long a stopping server lets running requests finish")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` gathered: it reports what the stock sources would pass over."""
+        return (init_settings,)
+
+    @field_validator("issuer", "jwks_uri")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        return value if value is None else check_url(value)
+
+    @property
+    def database(self) -> str:
+        """The database URL in clear; never log it."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.data_dir / 'resource-server.sqlite3').resolve()}"
+
+    @property
+    def receives_as(self) -> str:
+        """The audience of pushed events."""
+        return self.events_audience or self.audience
+
+
+def load(
+    environ: Mapping[str, str], env_file: Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read all settings, `overrides` by field name first; raises `SettingsError` that names every fault at once."""
+    faults: list[str] = []
+    path = env_file or Path(".env")
+    if env_file is not None and not env_file.is_file():
+        faults.append(f"--env-file: {env_file} does not exist")
+    from_file = dotenv_values(path, interpolate=False) if path.is_file() else {}
+    given = {name: value for name, value in {**from_file, **environ}.items() if name.startswith(PREFIX)}
+    values = _gather({name: value for name, value in given.items() if value}, faults)
+    try:
+        settings = Settings(**{**values, **(overrides or {})})
+    except ValidationError as error:
+        raise SettingsError(faults + [_sentence(dict(one)) for one in error.errors()]) from None
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def _gather(given: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, value in sorted(given.items()):
+        name = variable.removeprefix(PREFIX).lower()
+        secret = name.removesuffix("_file")
+        if name in Settings.model_fields:
+            values[name] = value
+        elif secret in Settings.model_fields and "SecretStr" in str(Settings.model_fields[secret].annotation):
+            values[secret] = _secret(variable, Path(value), faults)
+        else:
+            faults.append(f"{variable}: is not a setting")
+    return values
+
+
+def _secret(variable: str, path: Path, faults: list[str]) -> str | None:
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & stat.S_IROTH:
+            faults.append(f"{variable}: {path} is readable by everybody; chmod 600")
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        faults.append(f"{variable}: {path} cannot be read")
+        return None
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in error["loc"][:1])
+    return f"{PREFIX}{where.upper()}: {str(error['msg']).removeprefix('Value error, ')}"

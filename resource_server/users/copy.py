@@ -1,0 +1,73 @@
+"""Keeping the copy: an event counts only when its version is newer, so repeats and a changed order do no harm."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+import structlog
+
+from resource_server.db import Store
+from resource_server.users.models import Filled, UserCopy
+
+PAGE = 500
+log = structlog.get_logger("rs.users")
+
+
+class UserCopies:
+    """Reads and writes the copy."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(self, sub: str) -> UserCopy | None:
+        """The person, if we know of them and they are not gone."""
+        copy: UserCopy | None = self._store.session.get(UserCopy, sub)
+        return None if copy is None or copy.gone else copy
+
+    def apply(self, facts: Mapping[str, Any], *, gone: bool) -> bool:
+        """Take over what was told, if it is news."""
+        values = {"sub": facts["sub"], "version": facts["version"], "gone": gone, "facts": {} if gone else dict(facts)}
+        older = (UserCopy.sub == facts["sub"], UserCopy.version < facts["version"])
+        with self._store.change() as session:
+            if self._store.insert_or_ignore(UserCopy, values):
+                return True
+            changed = session.execute(sa.update(UserCopy).where(*older).values(**values))
+        return bool(changed.rowcount)
+
+
+class Filler:
+    """Fills a new copy from the identity provider's snapshot, once; safe to repeat and to run beside events."""
+
+    def __init__(self, store: Store, copies: UserCopies, *, issuer: str, audience: str, token: str) -> None:
+        self._store = store
+        self._copies = copies
+        self._issuer = issuer
+        self._audience = audience
+        self._token = token
+
+    def run(self) -> bool:
+        """Fill when it was never filled; whether it is filled now."""
+        if self._store.session.get(Filled, self._audience) is not None:
+            return True
+        after = ""
+        while after is not None:
+            page = self._page(after)
+            for facts in page["users"]:
+                self._copies.apply(facts, gone=False)
+            after = page["next"]
+        with self._store.change():
+            self._store.insert_or_ignore(Filled, {"audience": self._audience, "filled_at": int(time.time())})
+        return True
+
+    def _page(self, after: str) -> Any:
+        url = f"{self._issuer}/events/snapshot?{urlencode({'after': after, 'limit': PAGE})}"
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self._token}"})  # noqa: S310 - the issuer
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return json.load(answer)
