@@ -59,7 +59,8 @@ class Store:
         """Insert one row unless a unique key forbids it; says whether it did."""
         insert = sqlite.insert if self.engine.dialect.name == "sqlite" else postgresql.insert
         statement = insert(table).values(**values).on_conflict_do_nothing()
-        return bool(self.db.session.execute(statement).rowcount == 1)
+        done: Any = self.db.session.execute(statement)
+        return bool(done.rowcount == 1)
 
     def upgrade(self) -> None:
         """Bring the schema to the newest version; of several processes at once one does it."""

@@ -9,5 +9,5 @@ def with_etag(response: Response, identifier: str, version: int) -> Response:
     """The response with its ETag; 304 without a body when the caller has this version."""
     response.set_etag(f"{identifier}.{version}")
     response.headers["Cache-Control"] = "private, no-cache"
-    made: Response = response.make_conditional(request)
-    return made
+    response.make_conditional(request)
+    return response

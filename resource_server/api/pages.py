@@ -13,7 +13,7 @@ from resource_server.api.problems import Problem
 MAX_PER_PAGE = 100
 
 
-def asked() -> dict[str, int]:
+def asked() -> dict[str, Any]:
     """The page that is asked for; raises 400."""
     return {"page": _number("page", 1, 1_000_000), "per_page": _number("per_page", 20, MAX_PER_PAGE)}
 

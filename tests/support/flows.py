@@ -115,7 +115,9 @@ class App:
         query = urlencode({name: value for name, value in given.items() if value is not None}, doseq=True)
         return f"{self.idp}/oauth/authorize?{query}", verifier
 
-    def login(self, browser: Browser, username: str, password: str = PASSWORD, **parameters: Any) -> tuple[dict[str, str], str]:
+    def login(
+        self, browser: Browser, username: str, password: str = PASSWORD, **parameters: Any
+    ) -> tuple[dict[str, str], str]:
         """Log in and consent as far as asked; the answer's parameters and the verifier."""
         url, verifier = self.authorize_url(**parameters)
         response = browser.open(url)

@@ -34,19 +34,30 @@ def test_defaults_need_no_environment() -> None:
 
 
 def test_all_faults_are_reported_at_once() -> None:
-    found = faults({"IDP_FOO": "1", "IDP_PORT": "x", "IDP_ISSUER": "http://example.com", "IDP_MASTER_KEY_FILE": "/none"})
+    found = faults(
+        {"IDP_FOO": "1", "IDP_PORT": "x", "IDP_ISSUER": "http://example.com", "IDP_MASTER_KEY_FILE": "/none"}
+    )
     assert [fault.split(":")[0] for fault in found] == ["IDP_FOO", "IDP_MASTER_KEY_FILE", "IDP_ISSUER", "IDP_PORT"]
 
 
 @pytest.mark.parametrize(
     "issuer",
-    ["http://example.com", "https://example.com/", "ftp://example.com", "https://a@example.com", "https://example.com?x=1", "x"],
+    [
+        "http://example.com",
+        "https://example.com/",
+        "ftp://example.com",
+        "https://a@example.com",
+        "https://example.com?x=1",
+        "x",
+    ],
 )
 def test_an_issuer_that_nobody_may_trust_is_refused(issuer: str) -> None:
     assert faults({"IDP_ISSUER": issuer})
 
 
-@pytest.mark.parametrize("issuer", ["http://127.0.0.1:9", "http://localhost", "http://[::1]:80", "https://example.com/auth"])
+@pytest.mark.parametrize(
+    "issuer", ["http://127.0.0.1:9", "http://localhost", "http://[::1]:80", "https://example.com/auth"]
+)
 def test_http_is_accepted_on_loopback_only(issuer: str) -> None:
     assert load({"IDP_ISSUER": issuer}).issuer == issuer
 

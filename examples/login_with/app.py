@@ -1,0 +1,217 @@
+"""A third-party web app with a "Log in with" button: Authlib's client, PKCE, a call to an API, refresh and logout.
+
+Run it by `idp demo`, or by itself: `python examples/login_with/app.py` with the settings of `Config.from_environment`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+from authlib.common.security import generate_token
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.flask_client import OAuth
+from flask import Flask, abort, redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response
+
+SCOPE = "openid profile email offline_access payments:read payments:write orders:read users:read"
+TIMEOUT = 10
+EARLY = 30
+
+
+def secret(name: str) -> str:
+    """A secret from the environment, or from the file that `NAME_FILE` names."""
+    path = os.environ.get(f"{name}_FILE")
+    return Path(path).read_text("utf-8").strip() if path else os.environ[name]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the app was told when it was registered, and where things are."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    api: str
+    base_url: str
+    secret_key: str
+
+    @classmethod
+    def from_environment(cls) -> Config:
+        """APP_ISSUER, APP_CLIENT_ID, APP_CLIENT_SECRET, APP_API, APP_BASE_URL, APP_SECRET_KEY; secrets also as NAME_FILE."""
+        return cls(
+            issuer=os.environ["APP_ISSUER"],
+            client_id=os.environ["APP_CLIENT_ID"],
+            client_secret=secret("APP_CLIENT_SECRET"),
+            api=os.environ["APP_API"],
+            base_url=os.environ["APP_BASE_URL"],
+            secret_key=secret("APP_SECRET_KEY"),
+        )
+
+
+@dataclass
+class Logins:
+    """Tokens stay on the server, by a random key in the cookie. In memory: a real app would use its database."""
+
+    tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def keep(self, token: dict[str, Any]) -> str:
+        key = secrets.token_urlsafe(24)
+        with self.lock:
+            self.tokens[key] = token
+        return key
+
+
+class ApiError(Exception):
+    """The API refused, or could not be reached."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+def create_app(config: Config) -> Flask:
+    """The whole app."""
+    app = Flask(__name__)
+    app.secret_key = config.secret_key
+    app.config.update(
+        SESSION_COOKIE_NAME="shop-window",  # cookies ignore ports: not the identity provider's name
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=config.base_url.startswith("https://"),
+    )
+    logins = Logins()
+    idp = OAuth(app).register(
+        "idp",
+        client_id=config.client_id,
+        client_secret=config.client_secret,
+        server_metadata_url=f"{config.issuer}/.well-known/openid-configuration",
+        client_kwargs={"scope": SCOPE, "code_challenge_method": "S256", "timeout": TIMEOUT},
+    )
+
+    def logged_in(view: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(view)
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            token = logins.tokens.get(session.get("login", ""))
+            return redirect(url_for("home")) if token is None else view(token, *arguments, **options)
+
+        return wrapped
+
+    def refresh(token: dict[str, Any]) -> None:
+        """Trade the refresh token in; its successor comes with the answer."""
+        try:
+            fresh = idp.fetch_access_token(
+                grant_type="refresh_token", refresh_token=token["refresh_token"], resource=config.api
+            )
+        except OAuthError as error:
+            logins.tokens.pop(session.pop("login", ""), None)
+            raise ApiError("Your login has ended. Please log in again.") from error
+        token.update(fresh)
+
+    def call(token: dict[str, Any], method: str, path: str, **options: Any) -> Any:
+        if token["expires_at"] < time.time() + EARLY:
+            refresh(token)
+        headers = {"Authorization": f"Bearer {token['access_token']}", **options.pop("headers", {})}
+        try:
+            answer = requests.request(method, f"{config.api}{path}", headers=headers, timeout=TIMEOUT, **options)
+        except requests.RequestException as error:
+            raise ApiError("The shop cannot be reached right now.") from error
+        if answer.status_code == 403:
+            raise ApiError("You did not allow this app to do that. Log out and in again to change it.")
+        if not answer.ok:
+            raise ApiError(answer.json().get("detail", "The shop refused the request."))
+        return answer.json()
+
+    def csrf() -> str:
+        return str(session.setdefault("csrf", secrets.token_urlsafe(16)))
+
+    def check_csrf() -> None:
+        if not secrets.compare_digest(request.form.get("csrf", "").encode(), csrf().encode()):
+            abort(400)
+
+    app.jinja_env.globals["csrf"] = csrf
+
+    @app.get("/")
+    def home() -> Any:
+        token = logins.tokens.get(session.get("login", ""))
+        return redirect(url_for("profile")) if token else render_template("home.html")
+
+    @app.post("/login")
+    def login() -> Response:
+        check_csrf()
+        session["verifier"] = generate_token(48)
+        answer: Response = idp.authorize_redirect(
+            f"{config.base_url}/callback", resource=config.api, code_verifier=session["verifier"]
+        )
+        return answer
+
+    @app.get("/callback")
+    def callback() -> Any:
+        if request.args.get("iss", config.issuer) != config.issuer:
+            raise ApiError("The answer came from somebody else.")
+        token = idp.authorize_access_token()
+        session.clear()
+        session["login"] = logins.keep(dict(token))
+        return redirect(url_for("profile"))
+
+    @app.get("/profile")
+    @logged_in
+    def profile(token: dict[str, Any]) -> str:
+        claims = idp.get(idp.load_server_metadata()["userinfo_endpoint"], token=token).json()
+        return render_template("profile.html", claims=claims, token=token, left=int(token["expires_at"] - time.time()))
+
+    @app.post("/refresh")
+    @logged_in
+    def refresh_now(token: dict[str, Any]) -> Response:
+        check_csrf()
+        refresh(token)
+        return redirect(url_for("profile"))
+
+    @app.get("/payments")
+    @logged_in
+    def payments(token: dict[str, Any]) -> str:
+        return render_template("payments.html", payments=call(token, "GET", "/v1/payments"))
+
+    @app.post("/payments")
+    @logged_in
+    def pay(token: dict[str, Any]) -> Response:
+        check_csrf()
+        asked = {"amount": request.form.get("amount", ""), "currency": request.form.get("currency", "")}
+        headers = {"Idempotency-Key": request.form.get("key", "")}
+        call(token, "POST", "/v1/payments", json=asked, headers=headers)
+        return redirect(url_for("payments"))
+
+    @app.post("/logout")
+    @logged_in
+    def logout(token: dict[str, Any]) -> Response:
+        check_csrf()
+        logins.tokens.pop(session.get("login", ""), None)
+        session.clear()
+        query = urlencode({"id_token_hint": token["id_token"], "post_logout_redirect_uri": f"{config.base_url}/"})
+        return redirect(f"{idp.load_server_metadata()['end_session_endpoint']}?{query}")
+
+    @app.errorhandler(OAuthError)
+    def refused(error: OAuthError) -> tuple[str, int]:
+        sentence = "You did not allow it." if error.error == "access_denied" else "The login did not work. Try again."
+        return render_template("sorry.html", sentence=sentence), 400
+
+    @app.errorhandler(ApiError)
+    def failed(error: ApiError) -> tuple[str, int]:
+        return render_template("sorry.html", sentence=error.sentence), 502
+
+    app.jinja_env.globals["new_key"] = lambda: secrets.token_urlsafe(12)
+    return app
+
+
+if __name__ == "__main__":
+    create_app(Config.from_environment()).run("127.0.0.1", int(os.environ.get("APP_PORT", "8002")), threaded=True)
