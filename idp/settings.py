@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     hash_workers: Count = Field(1, description="passwords a worker hashes at once; others wait in line")
     hash_queue: Count = Field(32, description="logins that may wait for hashing in a worker before it answers 503")
 
-    name: str = Field("Sign in", max_length=80, description="the name people see on the pages")
+    name: str = Field("Account", max_length=80, description="the name people see on the pages")
 
     @classmethod
     def settings_customise_sources(

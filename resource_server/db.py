@@ -58,9 +58,8 @@ class Store:
     def insert_or_ignore(self, table: type[Model], values: dict[str, Any]) -> bool:
         """Insert one row unless a unique key forbids it; says whether it did."""
         insert = sqlite.insert if self.engine.dialect.name == "sqlite" else postgresql.insert
-        statement = insert(table).values(**values).on_conflict_do_nothing()
-        done: Any = self.db.session.execute(statement)
-        return bool(done.rowcount == 1)
+        statement = insert(table).values(**values).on_conflict_do_nothing().returning(sa.literal(1))
+        return self.db.session.execute(statement).scalar() is not None
 
     def upgrade(self) -> None:
         """Bring the schema to the newest version; of several processes at once one does it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from idp.platform.db import Database
 from idp.settings import Settings, load
 from tests.support import databases, servers
 from tests.support.clocks import ManualClock
+from tests.support.flows import App, Browser
+from tests.support.running import RunningIdp
 
 pytest_plugins = ["tests.support.strict"]
 
@@ -91,3 +94,60 @@ def clock() -> ManualClock:
 def settings(tmp_path: Path) -> Settings:
     """Development settings whose files lie in the test's own folder."""
     return load({"IDP_DATA_DIR": str(tmp_path / "var"), "IDP_KEYS_DIR": str(tmp_path / "keys"), "IDP_BCRYPT_COST": "4"})
+
+
+API = "https://api.test"
+SCOPES = ("read=Read things", "write=Write things")
+
+
+@pytest.fixture(scope="session", params=databases.KINDS)
+def idp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningIdp]:
+    """A running identity provider with one person, `alice`, and one API; once on SQLite and once on PostgreSQL."""
+    with contextlib.ExitStack() as stack:
+        url = None
+        if request.param == "postgresql":
+            url = stack.enter_context(databases.empty_postgres(request.getfixturevalue("postgres_server")))
+        folder = tmp_path_factory.mktemp("idp")
+        running = stack.enter_context(RunningIdp(folder, url, login_max_failures_per_address="100000"))
+        running.user("alice", "--email-verified", "--claim", "given_name=Alice", "--claim", "family_name=Example")
+        options = [word for scope in SCOPES for word in ("--scope", scope)]
+        running.cli("resource", "create", API, "--name", "The API", *options, "--claim", "roles")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def web_app(idp: RunningIdp) -> App:
+    """A confidential web client of the default profile with refresh tokens."""
+    return App(
+        idp.url,
+        idp.client(
+            client_name="Web App",
+            redirect_uris=["https://app.test/callback"],
+            post_logout_redirect_uris=["https://app.test/bye"],
+            grant_types=["authorization_code", "refresh_token"],
+            audience=[API],
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def service(idp: RunningIdp) -> App:
+    """A service that may read the API and introspect its tokens."""
+    return App(
+        idp.url,
+        idp.client(client_name="Service", grant_types=["client_credentials"], audience=[API], introspects=[API]),
+    )
+
+
+@pytest.fixture
+def browser(idp: RunningIdp) -> Browser:
+    """A fresh browser without cookies."""
+    return Browser(idp.url)
+
+
+@pytest.fixture
+def person(idp: RunningIdp) -> str:
+    """A person of this test's own, so that what happens to them disturbs nobody."""
+    name = f"person-{secrets.token_hex(4)}"
+    idp.user(name, "--role", "reader")
+    return name

@@ -68,7 +68,7 @@ def needs_login(facts: Facts) -> bool:
         return False
     if facts.prompt & {"login", "select_account"}:
         return True
-    return facts.max_age is not None and facts.now - facts.auth_time > facts.max_age
+    return facts.max_age is not None and (facts.max_age == 0 or facts.now - facts.auth_time > facts.max_age)
 
 
 def needs_consent(facts: Facts) -> bool:

@@ -69,7 +69,8 @@ class Database:
 def insert_or_ignore(tx: sa.Connection, table: type[Model], values: Mapping[str, Any]) -> bool:
     """Insert one row unless a unique key forbids it; says whether it did. The way to win a race once."""
     insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
-    return tx.execute(insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    statement = insert(table).values(**values).on_conflict_do_nothing().returning(sa.literal(1))
+    return tx.execute(statement).scalar() is not None
 
 
 def upsert(tx: sa.Connection, table: type[Model], values: Mapping[str, Any], *, key: Sequence[str]) -> None:
