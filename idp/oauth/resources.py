@@ -15,7 +15,7 @@ from idp.oauth.models import ResourceRow
 from idp.oauth.scopes import OPENID_SCOPES
 from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database, insert_or_ignore
-from idp.platform.generations import bump
+from idp.platform.generations import bump, current
 
 GENERATION = "resources"
 ALGORITHMS = ("ES256", "RS256", "PS256", "Ed25519")
@@ -39,20 +39,33 @@ class Resource:
 
 
 class ResourceDirectory:
-    """All resources as one immutable snapshot that follows the generation `resources`."""
+    """All resources as one immutable snapshot that follows the generation `resources`, at once for a new one."""
 
     def __init__(self, database: Database, issuer: str) -> None:
         self._database = database
         self._issuer = Resource(issuer, issuer, {})
         self._snapshot: Mapping[str, Resource] = {}
+        self._generation = 0
 
     def reload(self) -> None:
         with self._database.read() as tx:
+            generation = current(tx, GENERATION)
             self._snapshot = {row.uri: _resource(row) for row in tx.execute(sa.select(ResourceRow.__table__))}
+        self._generation = generation
 
     def find(self, uri: str) -> Resource | None:
         """The resource of this identifier; the issuer is one of its own."""
-        return self._snapshot.get(uri) or (self._issuer if uri == self._issuer.uri else None)
+        if uri == self._issuer.uri:
+            return self._issuer
+        found = self._snapshot.get(uri)
+        if found is None and self._is_outdated():
+            self.reload()
+            found = self._snapshot.get(uri)
+        return found
+
+    def _is_outdated(self) -> bool:
+        with self._database.read() as tx:
+            return current(tx, GENERATION) != self._generation
 
     def all(self) -> Iterable[Resource]:
         return self._snapshot.values()

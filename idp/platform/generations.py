@@ -25,6 +25,11 @@ def bump(tx: sa.Connection, name: str) -> int:
     return int(value)
 
 
+def current(tx: sa.Connection, name: str) -> int:
+    """The generation as this transaction sees it; 0 before the first change."""
+    return int(tx.execute(sa.select(GenerationRow.value).where(GenerationRow.name == name)).scalar() or 0)
+
+
 class Watcher:
     """Calls back when a generation grew; `poll` does one round, once a second."""
 

@@ -20,7 +20,7 @@ from idp.clock import Clock
 from idp.errors import Refused, Unavailable
 from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database, insert_or_ignore
-from idp.platform.generations import bump
+from idp.platform.generations import bump, current
 from idp.platform.secrets import MasterKey
 from idp.tokens import jose
 from idp.tokens.imports import read_private_key
@@ -71,6 +71,7 @@ class _Snapshot:
     signers: Mapping[str, jose.Signer] = field(default_factory=dict)
     verifiers: Mapping[str, tuple[str, Key]] = field(default_factory=dict)
     published: PublishedKeys = field(default_factory=lambda: _publish([]))
+    generation: int = 0
 
 
 class Keyring:
@@ -89,14 +90,14 @@ class Keyring:
 
     def signer(self, alg: str) -> jose.Signer:
         """The active key of an algorithm; raises `Unavailable` when there is none."""
-        signer = self._snapshot.signers.get(alg)
+        signer = self._snapshot.signers.get(alg) or self._refreshed().signers.get(alg)
         if signer is None:
             raise Unavailable(f"there is no active {alg} key")
         return signer
 
     def verifier(self, kid: str) -> tuple[str, Key] | None:
         """Algorithm and public key of a published key."""
-        return self._snapshot.verifiers.get(kid)
+        return self._snapshot.verifiers.get(kid) or self._refreshed().verifiers.get(kid)
 
     def published(self) -> PublishedKeys:
         """The JWKS document."""
@@ -106,11 +107,20 @@ class Keyring:
         """Take a new snapshot; only keys that are new to this process are opened."""
         query = sa.select(*_COLUMNS, SigningKeyRow.sealed).where(SigningKeyRow.state.in_(_PUBLISHED))
         with self._database.read() as tx:
+            generation = current(tx, GENERATION)
             rows = tx.execute(query.order_by(SigningKeyRow.created_at, SigningKeyRow.kid)).all()
         old = {signer.kid: signer for signer in self._snapshot.signers.values()}
         signers = {row.alg: old.get(row.kid) or self._open(row) for row in rows if row.state == "active"}
         verifiers = {row.kid: (row.alg, jose.verifier_of(row.public_jwk)) for row in rows}
-        self._snapshot = _Snapshot(signers, verifiers, _publish([row.public_jwk for row in rows]))
+        self._snapshot = _Snapshot(signers, verifiers, _publish([row.public_jwk for row in rows]), generation)
+
+    def _refreshed(self) -> _Snapshot:
+        """The snapshot, first reloaded when it is behind: what a request misses may be younger than the last poll."""
+        with self._database.read() as tx:
+            outdated = current(tx, GENERATION) != self._snapshot.generation
+        if outdated:
+            self.reload()
+        return self._snapshot
 
     def _open(self, row: AnyRow) -> jose.Signer:
         return jose.signer_of(row.kid, row.alg, self._master.unseal(row.sealed, purpose=PURPOSE))

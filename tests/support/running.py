@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Self
+from unittest import mock
 
 import requests
 
+from idp.cli import idp as idp_command
+from idp.cli.base import run as run_command
 from tests.support.servers import free_port
 
 BIN = Path(sys.executable).parent
@@ -119,11 +125,13 @@ class RunningIdp:
         )
 
     def cli(self, *arguments: str, stdin: str = "") -> Any:
-        """One `idp` command that must succeed; returns its JSON document."""
-        done = self.run(*arguments, "--json", stdin=stdin)
-        if done.returncode != 0:
-            raise CliError(f"{arguments}: {done.returncode} {done.stderr}")
-        return json.loads(done.stdout)
+        """One `idp` command that must succeed, run within this process to save its start; returns its JSON document."""
+        output, errors = io.StringIO(), io.StringIO()
+        with _elsewhere(self.folder, self.environ, stdin), redirect_stdout(output), redirect_stderr(errors):
+            status = run_command(idp_command, [*arguments, "--json"], "idp")
+        if status != 0:
+            raise CliError(f"{arguments}: {status} {errors.getvalue()}")
+        return json.loads(output.getvalue())
 
     def user(self, name: str, *options: str, password: str = PASSWORD) -> dict[str, Any]:
         """A person with a password."""
@@ -138,6 +146,22 @@ class RunningIdp:
 
     def logs(self) -> str:
         return "".join(path.read_text() for path in self.folder.glob("*.log"))
+
+
+_IN_PROCESS = threading.Lock()
+
+
+@contextmanager
+def _elsewhere(folder: Path, environ: Mapping[str, str], stdin: str) -> Iterator[None]:
+    """This process as another one would find itself: its folder, environment and standard input."""
+    typed = io.TextIOWrapper(io.BytesIO(stdin.encode()))
+    with (
+        _IN_PROCESS,
+        chdir(folder),
+        mock.patch.dict(os.environ, environ, clear=True),
+        mock.patch.object(sys, "stdin", typed),
+    ):
+        yield
 
 
 def clean_environment() -> dict[str, str]:
