@@ -314,9 +314,8 @@ class Background:
         self._running.enter_context(Loop("generations", house.watcher().poll, seconds=1.0))
         if self._jobs:
             house.jobs.register("prune", lambda _payload: _prune(house), every=3600)
-            house.jobs.register(
-                "keys", lambda _payload: house.keyring.promote_due(settings.key_rotation_days * _DAY), every=1
-            )
+            promote = partial(house.keyring.promote_due, settings.key_rotation_days * _DAY)
+            self._running.enter_context(Loop("keys", promote, seconds=1.0))
             self._running.enter_context(Loop("jobs", house.jobs.run_due))
             self._running.enter_context(Loop("outbox", pusher(house).run))
         if self._metrics is not None and settings.metrics_port is not None:
