@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from idp.settings import is_loopback
 
 MAX_LENGTH = 2048
+MAX_PORT = 65535
 _PRINTABLE = re.compile(r"[\x21-\x7e]+\Z")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+\Z")
-_LOOPBACK_LITERAL = re.compile(r"http://(127\.0\.0\.1|\[::1\])(:\d{1,5})?(?=[/?]|\Z)")
+_LOOPBACK_LITERAL = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::([0-9]{1,5}))?(?=[/?]|\Z)")
 
 
 def fault(uri: object, application_type: str) -> str | None:
@@ -55,7 +56,9 @@ def matches(uri: str, registered: Iterable[str], application_type: str) -> bool:
 
 def _without_loopback_port(uri: str) -> str | None:
     match = _LOOPBACK_LITERAL.match(uri)
-    return None if match is None else f"http://{match.group(1)}{uri[match.end() :]}"
+    if match is None or int(match.group(2) or 0) > MAX_PORT:
+        return None
+    return f"http://{match.group(1)}{uri[match.end() :]}"
 
 
 def is_unproven(uri: str) -> bool:
