@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
 import time
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 import requests
-from joserfc import jwk, jwt
 
 from tests.conftest import API
+from tests.support.assertions import Signed
 from tests.support.flows import App, Browser, claims
 from tests.support.running import RunningIdp
 
@@ -172,50 +171,16 @@ def test_failed_authentications_are_limited_per_client_and_address(idp: RunningI
     assert int(limited.headers["Retry-After"]) > 0
 
 
-class Signed:
-    """A client that signs its assertions."""
-
-    def __init__(self, idp: RunningIdp, alg: str = "ES256", **metadata: Any) -> None:
-        self.idp, self.alg = idp, alg
-        self.key = {
-            "ES256": lambda: jwk.ECKey.generate_key("P-256", {"kid": "k1"}),
-            "RS256": lambda: jwk.RSAKey.generate_key(2048),
-        }[alg]()
-        public = {"keys": [self.key.as_dict(private=False)]}
-        given = {"grant_types": ["client_credentials"], "audience": [API], **metadata}
-        self.client = idp.client(token_endpoint_auth_method="private_key_jwt", jwks=public, **given)
-
-    def post(self, header: dict[str, Any] | None = None, **changes: Any) -> requests.Response:
-        now = int(time.time())
-        client_id = self.client["client_id"]
-        body = {
-            "iss": client_id,
-            "sub": client_id,
-            "aud": self.idp.issuer,
-            "exp": now + 60,
-            "iat": now,
-            "jti": secrets.token_hex(8),
-        }
-        kept = {name: value for name, value in {**body, **changes}.items() if value is not None}
-        return self.send(jwt.encode({"alg": self.alg, **(header or {})}, kept, self.key))
-
-    def send(self, assertion: str) -> requests.Response:
-        kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-        return token(
-            self.idp, {"grant_type": "client_credentials", "client_assertion_type": kind, "client_assertion": assertion}
-        )
-
-
 @pytest.fixture(scope="module")
 def signed(idp: RunningIdp) -> Signed:
-    return Signed(idp)
+    return Signed(idp, audience=[API])
 
 
 def test_a_client_proves_itself_by_a_signed_assertion(signed: Signed, idp: RunningIdp) -> None:
     assert signed.post().status_code == 200
     assert signed.post({"kid": "k1", "typ": "JWT"}).status_code == 200
     assert signed.post({"typ": "client-authentication+jwt"}).status_code == 200
-    assert Signed(idp, "RS256").post().status_code == 200
+    assert Signed(idp, "RS256", audience=[API]).post().status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -252,7 +217,7 @@ def test_an_assertion_with_an_audience_list_is_refused(signed: Signed, idp: Runn
 def test_the_token_endpoint_is_an_audience_for_the_classic_profile_only(idp: RunningIdp, signed: Signed) -> None:
     endpoint = f"{idp.issuer}/oauth/token"
     assert signed.post(aud=endpoint).status_code == 401
-    assert Signed(idp, security_profile="oidc").post(aud=endpoint).status_code == 200
+    assert Signed(idp, audience=[API], security_profile="oidc").post(aud=endpoint).status_code == 200
 
 
 def test_an_assertion_is_used_once(signed: Signed) -> None:

@@ -97,6 +97,18 @@ class RunningIdp:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    @contextmanager
+    def cluster(self) -> Iterator[None]:
+        """Ends every node at the end, without having initialized or started anything."""
+        try:
+            yield
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """End every node."""
         for node in self.nodes:
             node.process.send_signal(signal.SIGTERM) if node.process.poll() is None else None
         for node in self.nodes:
