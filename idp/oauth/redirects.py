@@ -28,13 +28,15 @@ def fault(uri: object, application_type: str) -> str | None:
         return "must not have a fragment"
     if any(character in uri for character in '*\\"<>'):
         return "must not have wildcards, quotes or backslashes"
-    return _scheme_fault(parts.scheme, host, parts.username, application_type)
+    if parts.username is not None:
+        return "must not name a user"
+    return _scheme_fault(parts.scheme, host, application_type)
 
 
-def _scheme_fault(scheme: str, host: str | None, user: str | None, application_type: str) -> str | None:
+def _scheme_fault(scheme: str, host: str | None, application_type: str) -> str | None:
     if scheme in {"http", "https"}:
-        if not host or user is not None:
-            return "must name a host and no user"
+        if not host:
+            return "must name a host"
         if scheme == "http" and not is_loopback(host):
             return "must be https; http is for loopback only"
         return None

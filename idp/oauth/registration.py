@@ -65,7 +65,7 @@ def checked(document: Mapping[str, Any], known_resources: Callable[[str], bool])
     metadata = dict(document)
     _check_types(metadata)
     _add_defaults(metadata)
-    for check in (_check_with_authlib, _check_choices, _check_redirects, _check_combination, _check_keys, _check_scope):
+    for check in CHECKS:
         check(metadata)
     for field in ("audience", "introspects"):
         for uri in metadata.get(field, ()):
@@ -195,3 +195,14 @@ def _check_scope(metadata: Mapping[str, Any]) -> None:
         scopes.parse(metadata.get("scope"))
     except Exception as error:
         raise Refused("invalid_client_metadata", "scope is malformed") from error
+
+
+CHECKS: tuple[Callable[[dict[str, Any]], None], ...] = (
+    _check_redirects,
+    _check_keys,
+    _check_with_authlib,
+    _check_choices,
+    _check_combination,
+    _check_scope,
+)
+"""In this order: Authlib's checks stumble over keys that are none, and answer every fault with the same code."""

@@ -5,6 +5,7 @@ Its gaps for this path (STANDARDS section 3) are closed here: PKCE knows S256 al
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Error
@@ -13,6 +14,8 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 
 from idp.errors import ProtocolError
 from idp.oauth.authlib_views import ClientView, TokenRequest
+
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}\Z")
 
 
 class S256(CodeChallenge):  # type: ignore[misc]
@@ -23,6 +26,9 @@ class S256(CodeChallenge):  # type: ignore[misc]
 
     def validate_code_verifier(self, grant: Any, result: Any) -> None:
         """As Authlib does, but every failure is `invalid_grant`: the code does not fit what is presented with it."""
+        verifier = grant.request.form.get("code_verifier")
+        if verifier is not None and not _VERIFIER.match(verifier):
+            raise InvalidGrantError("The code_verifier is malformed")  # Authlib's own pattern lets a final newline pass
         try:
             super().validate_code_verifier(grant, result)
         except InvalidRequestError as error:

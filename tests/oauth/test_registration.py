@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -241,17 +240,11 @@ OURS = {"client_id", "client_id_issued_at", "client_secret", "client_secret_expi
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
-    settings = load({"IDP_DATA_DIR": str(folder / "var"), "IDP_KEYS_DIR": str(folder / "keys")}, _no_file(folder))
+    settings = load({"IDP_DATA_DIR": str(folder / "var"), "IDP_KEYS_DIR": str(folder / "keys")})
     initialize(settings)
     with open_house(settings) as opened:
         opened.resources.create(uri=API.uri, scopes=API.scopes)
         yield opened
-
-
-def _no_file(folder: Path) -> Path:
-    empty = folder / "empty.env"
-    empty.touch()
-    return empty
 
 
 @pytest.mark.parametrize(
@@ -337,5 +330,3 @@ def _stored(house: House, client_id: str) -> Client:
         found = house.client_directory.get_tx(tx, client_id)
     assert found is not None
     return found
-
-
