@@ -1,0 +1,84 @@
+"""A real Chromium, and the sample app it visits."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Playwright, sync_playwright
+
+from tests.browser.shop import Shop, open_shop
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TIMEOUT_MS = 15_000
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium, else the one Playwright installed."""
+    with sync_playwright() as playwright:
+        browser = _launched(playwright)
+        yield browser
+        browser.close()
+
+
+def _launched(playwright: Playwright) -> Browser:
+    executable = next(filter(None, map(shutil.which, NAMES)), None)
+    try:
+        return playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+    except Error as error:
+        pytest.skip(f"no browser: {error.message.splitlines()[0]}")
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with open_shop(tmp_path_factory.mktemp("shop")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Visit]:
+    """Opens a page in a browser profile of its own; at the end no page may have complained on the console."""
+    complaints: list[str] = []
+    with ExitStack() as running:
+
+        def visit(**options: Any) -> Page:
+            context = chromium.new_context(**options)
+            running.callback(context.close)
+            context.set_default_timeout(TIMEOUT_MS)
+            page = context.new_page()
+            page.on("console", lambda message: complaints.extend(_complaint(message)))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            return page
+
+        yield visit
+    assert not complaints
+
+
+def _complaint(message: ConsoleMessage) -> Iterator[str]:
+    """Errors and warnings, violations of the content security policy among them; not that a page was refused on purpose."""
+    refused = message.text.startswith("Failed to load resource: the server responded with a status of 400")
+    if message.type in {"error", "warning"} and not refused:
+        yield f"{message.type}: {message.text}"
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where pictures of the pages are kept; git ignores it."""
+    folder = Path(__file__).parents[2] / "artifacts" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
