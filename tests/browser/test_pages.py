@@ -1,0 +1,145 @@
+"""Every page, light and dark, on a phone and on a desk: readable, labelled, within its width; pictures are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import audit
+from tests.browser.conftest import Visit
+from tests.browser.shop import Shop
+from tests.browser.test_login_with import go_to_login, log_in
+
+WIDTHS = {"phone": (375, 720), "desk": (1280, 860)}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_readable_labelled_and_within_its_width(
+    visit: Visit, shop: Shop, screenshots: Path, theme: Literal["light", "dark"], width: str
+) -> None:
+    across, down = WIDTHS[width]
+    page = visit(color_scheme=theme, viewport={"width": across, "height": down})
+    for name in _walk(page, shop):
+        found = audit.facts(page)
+        page.screenshot(path=screenshots / f"{name}-{width}-{theme}.png", full_page=True)
+        assert found["title"], name
+        assert found["language"] == "en", name
+        assert found["viewport"], name
+        assert (found["headings"], found["mains"]) == (1, 1), name
+        assert found["wide"] <= 0, f"{name} scrolls sideways"
+        for fault in ("unlabelled", "unnamed", "dangling", "repeated", "small", "pale"):
+            assert found[fault] == [], f"{name}: {fault}"
+        if page.url.startswith(shop.idp.url):
+            assert (found["scripts"], found["styled"]) == (0, True), name
+
+
+def _walk(page: Page, shop: Shop) -> Iterator[str]:
+    """Visits every page there is, and says which one is in view."""
+    person = shop.person()
+    page.goto(shop.app)
+    yield "app-home"
+    go_to_login(page, shop)
+    yield "login"
+    log_in(page, person, "wrong")
+    expect(page.get_by_role("alert")).to_be_visible()
+    yield "login-refused"
+    page.get_by_role("link", name="Create an account").click()
+    yield "signup"
+    page.fill("input[name=username]", "somebody")
+    page.fill("input[name=email]", "somebody@example.com")
+    page.fill("input[name=password]", "short")
+    page.click("#signup-submit")
+    expect(page.get_by_role("alert")).to_be_visible()
+    yield "signup-refused"
+    page.get_by_role("link", name="Sign in").click()
+    log_in(page, person)
+    expect(page.locator("form#consent")).to_be_visible()
+    yield "consent"
+    page.click("#consent-allow")
+    page.wait_for_url(f"{shop.app}/profile")
+    yield "app-profile"
+    page.get_by_role("link", name="Payments").click()
+    yield "app-payments-none"
+    page.click("#pay-submit")
+    expect(page.locator("tr.payment")).to_have_count(1)
+    yield "app-payments"
+    yield from _walk_home(page, shop)
+
+
+def _walk_home(page: Page, shop: Shop) -> Iterator[str]:
+    page.goto(f"{shop.app}/callback?error=access_denied")
+    yield "app-sorry"
+    page.goto(shop.idp.url)
+    yield "home-signed-in"
+    page.goto(f"{shop.idp.url}/oauth/logout")
+    yield "logout"
+    page.click("#logout-confirm")
+    yield "signed-out"
+    page.goto(shop.idp.url)
+    yield "home"
+    page.goto(f"{shop.idp.url}/oauth/authorize?client_id={shop.client_id}&redirect_uri=https://evil.test/")
+    expect(page.locator("main#error")).to_have_attribute("data-error", "invalid_redirect_uri")
+    yield "error"
+
+
+def test_tab_goes_through_the_login_in_reading_order(visit: Visit, shop: Shop) -> None:
+    page = visit()
+    go_to_login(page, shop)
+    expect(page.locator("input[name=username]")).to_be_focused()
+    assert audit.tab_stops(page)[:4] == ["username", "password", "login-submit", "login-cancel"]
+    log_in(page, shop.person(), "wrong")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.locator("input[name=password]")).to_be_focused()
+    log_in(page, shop.person())
+    expect(page.locator("form#consent")).to_be_visible()
+    assert audit.tab_stops(page)[:2] == ["consent-allow", "consent-deny"]
+
+
+def test_a_refused_login_is_announced_and_tied_to_its_fields(visit: Visit, shop: Shop) -> None:
+    page = visit()
+    go_to_login(page, shop)
+    log_in(page, shop.person(), "wrong")
+    alert = page.get_by_role("alert")
+    expect(alert).to_have_count(1)
+    for field in ("username", "password"):
+        control = page.locator(f"input[name={field}]")
+        expect(control).to_have_attribute("aria-invalid", "true")
+        expect(control).to_have_attribute("aria-describedby", str(alert.get_attribute("id")))
+    expect(page).to_have_title("Sign in to Demo shop window · Account")
+
+
+def test_what_has_focus_can_be_seen(visit: Visit, shop: Shop) -> None:
+    page = visit()
+    go_to_login(page, shop)
+    for field in ("input[name=username]", "input[name=password]", "#login-submit", "#login-cancel"):
+        page.keyboard.press("Tab")
+        page.locator(field).focus()
+        width = page.locator(field).evaluate("node => parseFloat(getComputedStyle(node).outlineWidth)")
+        assert width >= 2, field
+
+
+def test_text_may_be_twice_as_large_on_a_phone(visit: Visit, shop: Shop) -> None:
+    page = visit(viewport={"width": 375, "height": 720})
+    go_to_login(page, shop)
+    log_in(page, shop.person())
+    for leave in ("Sign in as someone else", "Cancel"):
+        page.evaluate("() => { document.documentElement.style.fontSize = '200%' }")
+        assert audit.facts(page)["wide"] <= 0
+        page.get_by_role("button", name=leave).click()
+
+
+def test_only_the_identity_provider_and_the_app_are_asked_for_anything(visit: Visit, shop: Shop) -> None:
+    page = visit()
+    hosts: set[str] = set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    go_to_login(page, shop)
+    log_in(page, shop.person())
+    page.click("#consent-allow")
+    page.wait_for_url(f"{shop.app}/profile")
+    assert hosts - {""} == {urlsplit(shop.app).netloc, urlsplit(shop.idp.url).netloc}
