@@ -28,6 +28,34 @@ NAMES = [
     *("code_challenge_method", "response_mode", "ui_locales", "claims_locales", "request", "request_uri", "dpop_jkt"),
     *("post_logout_redirect_uri", "username", "password", "csrf", "decision", "flow", "access_token", "after", "since"),
 ]
+CODE = (
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+)
+NEEDED = {
+    "/oauth/token": ("grant_type", "code", "code_verifier", "redirect_uri", "refresh_token", "scope", "resource"),
+    "/oauth/revoke": ("token", "token_type_hint"),
+    "/oauth/introspect": ("token", "token_type_hint"),
+    "/oauth/authorize": (
+        *CODE,
+        "prompt",
+        "max_age",
+        "resource",
+        "id_token_hint",
+        "acr_values",
+        "response_mode",
+        "claims",
+    ),
+    "/oauth/logout": ("id_token_hint", "post_logout_redirect_uri", "state", "client_id"),
+    "/login": ("username", "password", "csrf"),
+    "/consent": ("flow", "decision", "csrf"),
+}
 HOSTILE = (
     "",
     " ",
@@ -83,26 +111,38 @@ class Source:
         self._secret = secret
 
     def request(self, path: str) -> Sent:
-        method = self._random.choice(METHODS)
-        in_body = method in {"POST", "PUT", "PATCH"} and self._random.random() < 0.9
-        pairs = self._pairs()
-        query = b"" if in_body and self._random.random() < 0.8 else self._encoded(self._pairs() if in_body else pairs)
-        return Sent(method, path, query, self._headers(), self._body(pairs) if in_body else None)
-
-    def _pairs(self) -> list[tuple[str, str]]:
         some = self._random
-        chosen = some.sample(NAMES, some.randint(0, 9))
-        if some.random() < 0.7:
-            chosen += ["client_id", "redirect_uri", "response_type", "grant_type", "code_challenge", "scope"]
-        pairs = [(name, self._value(name)) for name in chosen]
-        if some.random() < 0.1 and pairs:
-            pairs.append(some.choice(pairs))
+        method = some.choice(METHODS)
+        pairs = self._pairs(NEEDED.get(path, ()))
+        in_body = method in {"POST", "PUT", "PATCH"} and some.random() < 0.9
+        extra = self._encoded(self._pairs(())) if in_body and some.random() < 0.1 else b""
+        query = extra if in_body else self._encoded(pairs)
+        return Sent(method, path, query, self._headers(path), self._body(pairs) if in_body else None)
+
+    def _pairs(self, needed: tuple[str, ...]) -> list[tuple[str, str]]:
+        """A good request of this kind, with up to three faults in it."""
+        some = self._random
+        pairs = [(name, self._good_value(name)) for name in needed]
+        for _ in range(some.randint(0, 3)):
+            self._spoil(pairs)
         some.shuffle(pairs)
         return pairs
 
-    def _value(self, name: str) -> str:
-        good = self._good.get(name)
-        return self._random.choice(good) if good and self._random.random() < 0.75 else self._random.choice(HOSTILE)
+    def _good_value(self, name: str) -> str:
+        return self._random.choice(self._good.get(name) or HOSTILE)
+
+    def _spoil(self, pairs: list[tuple[str, str]]) -> None:
+        some = self._random
+        place = some.randrange(len(pairs)) if pairs else None
+        match some.choice(("value", "value", "value", "drop", "double", "add", "add")):
+            case "value" if place is not None:
+                pairs[place] = (pairs[place][0], some.choice(HOSTILE))
+            case "drop" if place is not None:
+                del pairs[place]
+            case "double" if place is not None:
+                pairs.append(pairs[place])
+            case _:
+                pairs.append((name := some.choice(NAMES), self._good_value(name)))
 
     def _encoded(self, pairs: list[tuple[str, str]]) -> bytes:
         encoded = requests.models.RequestEncodingMixin._encode_params(pairs)
@@ -117,7 +157,7 @@ class Source:
             return self._encoded(pairs)
         return self._random.choice((b"", b"{", b"[" * 10000, b"\xff\xfe\x00", b"a=b&" * 50000, b'{"grant_type":1}'))
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self, path: str) -> dict[str, str]:
         some = self._random
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         if some.random() < 0.1:
@@ -130,17 +170,22 @@ class Source:
                 "x" * 900,
             )
             headers["Content-Type"] = some.choice(kinds)
-        if some.random() < 0.7:
-            headers["Authorization"] = some.choice(self._authorizations())
+        if some.random() < 0.9:
+            good = "Bearer" if path == "/oauth/userinfo" else "Basic"
+            kinds = self._authorizations()
+            headers["Authorization"] = some.choice(
+                [*kinds, *[kind for kind in kinds if len(kind) > 40 and good in kind] * 9]
+            )
         for name, values in _OPTIONAL_HEADERS.items():
-            if some.random() < 0.15:
+            if some.random() < 0.08:
                 headers[name] = some.choice(values)
         return headers
 
     def _authorizations(self) -> tuple[str, ...]:
         basic = base64.b64encode(f"{self._good['client_id'][0]}:{self._secret}".encode()).decode()
         tokens = self._good["token"]
-        return (f"Basic {basic}",) * 6 + (
+        return (
+            f"Basic {basic}",
             "Basic",
             "Basic !!!",
             f"Basic {base64.b64encode(b'no colon').decode()}",
@@ -189,6 +234,9 @@ def good(idp: RunningIdp, web_app: App) -> dict[str, list[str]]:
         "response_mode": ["query", "form_post", "fragment"],
         "claims": ['{"userinfo":{"email":null}}', '{"id_token":{"acr":{"essential":true,"values":["9fa"]}}}'],
         "acr_values": ["1fa", "phr"],
+        "state": ["abc", "x" * 60],
+        "nonce": ["n-1"],
+        "token_type_hint": ["access_token", "refresh_token", "other"],
     }
 
 
