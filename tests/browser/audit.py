@@ -70,7 +70,9 @@ def tab_stops(page: Page) -> list[str]:
       const node = document.activeElement;
       return node === document.body ? null : node.id || node.name || node.innerText;
     }"""
-    page.evaluate("() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex') }")
+    page.evaluate(
+        "() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex') }"
+    )
     stops: list[str] = []
     for _ in range(40):
         page.keyboard.press("Tab")
