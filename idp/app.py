@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from flask import Flask, Response, request, send_from_directory
@@ -51,13 +52,14 @@ def create_app(house: House) -> Flask:
     )
     pages = Pages(house.settings, house.master, _STATIC)
     install_error_pages(app, pages)
-    app.before_request(_refuse_malformed)
+    routes = protocol_routes(house)
+    app.before_request(partial(_refuse_malformed, frozenset(route.path for route in routes)))
     prefix = house.settings.issuer_path or None
     authorize = _authorize_pages(house, pages)
     for rooms in (authorize, _login_pages(house, pages, authorize), _logout_pages(house, pages)):
         app.register_blueprint(rooms.blueprint(), url_prefix=prefix)
     app.add_url_rule(f"{house.settings.issuer_path}/static/<path:name>", "static", _static)
-    mount(app, protocol_routes(house))
+    mount(app, routes)
     return app
 
 
@@ -226,8 +228,10 @@ def _static(name: str) -> Response:
     return response
 
 
-def _refuse_malformed() -> None:
+def _refuse_malformed(answers_itself: frozenset[str]) -> None:
     """Nothing with control characters or repeated names reaches a page's form, nor anything longer than we read."""
+    if request.endpoint in answers_itself:
+        return
     if len(request.query_string) > forms.MAX_URL:
         raise PageError("invalid_request", "That address is too long.", status=414)
     if request.method == "POST" and request.mimetype != forms.FORM:

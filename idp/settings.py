@@ -16,10 +16,13 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 PREFIX = "IDP_"
 SAMPLE_SECRETS = frozenset({"change-me", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "A" * 43 + "="})
 _LOOPBACK_NAMES = frozenset({"localhost"})
+_DATABASES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -154,6 +157,13 @@ class Settings(BaseSettings):
             raise ValueError("must be https; http is accepted on loopback only")
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _database_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_database_url(value.get_secret_value()):
+            raise ValueError("must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+        return value
+
     @field_validator("master_key")
     @classmethod
     def _master_key(cls, value: SecretStr | None) -> SecretStr | None:
@@ -197,6 +207,13 @@ class Settings(BaseSettings):
         return self.issuer + path
 
 
+def _is_database_url(url: str) -> bool:
+    try:
+        return make_url(url).drivername in _DATABASES
+    except (ArgumentError, ValueError):
+        return False
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address literal is this machine's own loopback."""
     try:
@@ -230,7 +247,11 @@ def _file_values(env_file: Path | None, faults: list[str]) -> dict[str, str]:
         if env_file is not None:
             faults.append(f"--env-file: {env_file} does not exist")
         return {}
-    return _ours(dotenv_values(path, interpolate=False))
+    try:
+        return _ours(dotenv_values(path, interpolate=False))
+    except (OSError, UnicodeDecodeError):
+        faults.append(f"{path}: cannot be read as UTF-8")
+        return {}
 
 
 def _gather(given: Mapping[str, str], faults: list[str]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from idp.errors import IdpError, Refused
+from idp.errors import IdpError, ProtocolError, Refused, Unavailable
+from idp.platform.forms import parse_json
 from idp.settings import Settings, SettingsError, load
 from idp.wiring import House, open_house
 
@@ -43,7 +44,7 @@ def run(group: click.Group, arguments: Sequence[str], program: str) -> int:
         status = group.main(rest, program, standalone_mode=False, obj=invocation)
     except click.exceptions.Exit as error:
         return error.exit_code
-    except (click.ClickException, click.Abort, SettingsError, IdpError) as error:
+    except (click.ClickException, click.Abort, SettingsError, IdpError, OSError) as error:
         return _report(error)
     return status if isinstance(status, int) else 0
 
@@ -64,9 +65,17 @@ def _sentences(error: Exception) -> tuple[Sequence[str], int]:
         case click.ClickException():
             return [error.format_message()], WRONG_USAGE
         case IdpError():
-            return [error.description or error.code], REFUSED
+            return [sentence_of(error)], REFUSED
+        case OSError(strerror=str(reason)):
+            return [f"{error.filename}: {reason}" if error.filename else reason], REFUSED
         case _:
             return ["interrupted"], REFUSED
+
+
+def sentence_of(error: IdpError) -> str:
+    """What an operator is told; unlike a stranger they may know what is away."""
+    known = error.description or error.code
+    return f"{known} ({error.detail})" if isinstance(error, Unavailable) else known
 
 
 def with_house(command: Callable[Concatenate[House, _P], _R]) -> Callable[_P, _R]:
@@ -110,9 +119,9 @@ def read_json(path: str) -> dict[str, Any]:
     """One JSON object from a file or, for `-`, from standard input; raises `Refused`."""
     text = read_text(path)
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Refused("malformed", f"{_source(path)} is not JSON") from error
+        document = parse_json(text)
+    except ProtocolError as error:
+        raise Refused("malformed", f"{_source(path)} is not acceptable JSON") from error
     if not isinstance(document, dict):
         raise Refused("malformed", f"{_source(path)} is not a JSON object")
     return document
@@ -133,6 +142,8 @@ def _source(path: str) -> str:
 
 def _invocation(arguments: list[str]) -> tuple[Invocation, list[str]]:
     """Take `--json` and `--env-file` out, wherever they stand before a `--`."""
+    if any("\udc80" <= char <= "\udcff" for word in arguments for char in word):
+        raise click.UsageError("the command line must be UTF-8")
     end = arguments.index("--") if "--" in arguments else len(arguments)
     head, tail = arguments[:end], arguments[end:]
     as_json, env_file, rest = False, None, []

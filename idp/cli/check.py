@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from idp.cli.base import REFUSED, Invocation, emit
+from idp.cli.base import REFUSED, Invocation, emit, sentence_of
 from idp.errors import IdpError
 from idp.platform.audit import verify
 from idp.settings import Settings, SettingsError
@@ -40,7 +40,7 @@ def _findings(invocation: Invocation) -> Iterator[Finding]:
             for examine in _LOOKS_AT_HOUSE:
                 yield from examine(house)
     except IdpError as error:
-        yield error.description or error.code
+        yield sentence_of(error)
 
 
 def _production(settings: Settings) -> Iterator[Finding]:

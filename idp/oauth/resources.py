@@ -20,6 +20,7 @@ from idp.platform.generations import bump, current
 GENERATION = "resources"
 ALGORITHMS = ("ES256", "RS256", "PS256", "Ed25519")
 _SCOPE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}\Z")
+_URI = re.compile(r"[\x21-\x7e]{1,512}\Z")
 _MAX_TTL = 900
 
 
@@ -136,14 +137,7 @@ class ResourceAdmin:
         self._audit.append(tx, event, resource=uri)
 
     def _checked(self, resource: Resource) -> Resource:
-        url = urlsplit(resource.uri)
-        if (
-            not url.scheme
-            or not (url.netloc or url.path)
-            or url.fragment
-            or len(resource.uri) > 512
-            or not resource.uri.isascii()
-        ):
+        if not _is_identifier(resource.uri):
             raise Refused("uri", "a resource identifier is an absolute URI without a fragment")
         if resource.uri == self._issuer:
             raise Refused("uri", "the issuer is a resource of its own")
@@ -157,6 +151,15 @@ class ResourceAdmin:
             if not _SCOPE.match(scope) or scope in OPENID_SCOPES:
                 raise Refused("scope", f"{scope[:64]} cannot be a scope of a resource")
         return resource
+
+
+def _is_identifier(uri: str) -> bool:
+    """An absolute URI without a fragment (RFC 8707 §2)."""
+    try:
+        url = urlsplit(uri)
+    except ValueError:
+        return False
+    return bool(_URI.match(uri) and url.scheme and (url.netloc or url.path) and "#" not in uri)
 
 
 def _resource(row: AnyRow) -> Resource:

@@ -33,6 +33,7 @@ WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _NO_BODY = frozenset({204, 304})
+_ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CORS = (
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, ETag"),
@@ -166,11 +167,9 @@ class Front:
         return [body]
 
     def _headers(self, answer: Answer, route: Route, request_id: str) -> list[tuple[str, str]]:
-        headers = [*answer.headers.items(), ("X-Request-Id", request_id), ("X-Content-Type-Options", "nosniff")]
+        headers = [*_headers_of(answer, route), ("X-Request-Id", request_id)]
         if answer.status not in _NO_BODY:
             headers.append(("Content-Length", str(len(answer.body))))
-        if route.cors:
-            headers += _CORS
         if self._gate.secure:
             headers.append(_HSTS)
         return headers
@@ -191,12 +190,14 @@ class Front:
         return result
 
 
+def _headers_of(answer: Answer, route: Route) -> list[tuple[str, str]]:
+    return [*answer.headers.items(), ("X-Content-Type-Options", "nosniff"), *(_CORS if route.cors else ())]
+
+
 def mount(app: Flask, routes: Iterable[Route]) -> None:
     """The same routes as Flask views, for servers that call Flask alone; one implementation, one behaviour."""
     for route in routes:
-        methods = sorted(route.methods | ({"OPTIONS"} if route.cors else frozenset()))
-        view = _view_of(route)
-        app.add_url_rule(route.path, route.path, view, methods=methods, provide_automatic_options=False)
+        app.add_url_rule(route.path, route.path, _view_of(route), methods=_ALL_METHODS, provide_automatic_options=False)
 
 
 def _view_of(route: Route) -> Callable[[], Response]:
@@ -206,9 +207,7 @@ def _view_of(route: Route) -> Callable[[], Response]:
         answer = serve_route(route, environ, peer, request_id)
         response = Response(answer.body, answer.status)
         del response.headers["Content-Type"]
-        response.headers.extend(answer.headers)
-        if route.cors:
-            response.headers.extend(dict(_CORS))
+        response.headers.extend(_headers_of(answer, route))
         return response
 
     return view
