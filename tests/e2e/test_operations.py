@@ -1,0 +1,126 @@
+"""What operators rely on: logs that tell no secret, metrics of all workers, an audit trail, and a server that slow senders cannot block."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+import requests
+
+from tests.conftest import API
+from tests.support.flows import App, Browser, Page
+from tests.support.running import PASSWORD, RunningIdp
+from tests.support.servers import free_port
+
+HALF_SENT = 100
+PATIENCE = 20
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningIdp]:
+    """Two workers with the metrics port open."""
+    idp = RunningIdp(tmp_path_factory.mktemp("watched"), metrics_port=str(free_port()))
+    with idp.cluster():
+        idp.cli("init")
+        idp.user("alice")
+        idp.cli("resource", "create", API, "--scope", "read=Read things")
+        idp.node(idp.port, workers=2)
+        yield idp
+
+
+@pytest.fixture(scope="module")
+def app(watched: RunningIdp) -> App:
+    grants = ["authorization_code", "refresh_token", "client_credentials"]
+    return App(watched.url, watched.client(redirect_uris=["https://app.test/cb"], grant_types=grants, audience=[API]))
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_no_secret_is_logged(watched: RunningIdp, app: App) -> None:
+    browser = Browser(watched.url)
+    wrong = "a wrong password of alice"
+    page = Page(browser.open(app.authorize_url()[0]))
+    browser.submit(page, "login", username="alice", password=wrong)
+    answer, verifier = app.login(browser, "alice", scope="openid offline_access read", state="the-state-of-the-app")
+    tokens = app.redeem(answer["code"], verifier).json()
+    app.redeem(answer["code"], verifier)
+    again = app.refresh(tokens["refresh_token"])
+    app.refresh(tokens["refresh_token"] + "x")
+    app.userinfo(tokens["access_token"])
+    app.post("/oauth/revoke", token=tokens["refresh_token"])
+    cookies = browser.http.cookies.get_dict()
+    master = (watched.folder / "keys" / "master.key").read_text().strip()
+    secrets = [PASSWORD, wrong, answer["code"], verifier, app.client["client_secret"], master, "the-state-of-the-app"]
+    secrets += [*tokens.values(), again.text, *cookies.values()]
+    logs = watched.logs()
+    assert '"/oauth/token"' in logs
+    assert [secret for secret in secrets if len(str(secret)) > 8 and str(secret) in logs] == []
+
+
+def test_log_lines_are_json_with_the_request_id_of_the_answer(watched: RunningIdp, app: App) -> None:
+    response = app.post("/oauth/token", grant_type="client_credentials")
+    given = requests.get(f"{watched.url}/livez", headers={"X-Request-Id": "from-the-proxy"}, timeout=10)
+    assert given.headers["X-Request-Id"] == "from-the-proxy"
+    lines = [json.loads(line) for line in watched.logs().splitlines()]
+    (line,) = [one for one in lines if one.get("request_id") == response.headers["X-Request-Id"]]
+    assert (line["method"], line["path"], line["status"]) == ("POST", "/oauth/token", 200)
+    assert "from-the-proxy" in [one.get("request_id") for one in lines]
+
+
+def test_metrics_sum_up_all_workers_on_a_port_of_their_own(watched: RunningIdp, app: App) -> None:
+    url = f"http://127.0.0.1:{watched.environ['IDP_METRICS_PORT']}/metrics"
+    before = _counted(url)
+    for _ in range(40):
+        assert app.post("/oauth/token", grant_type="client_credentials").status_code == 200
+    eventually(lambda: _counted(url) >= before + 40)
+    assert requests.get(f"{watched.url}/metrics", timeout=10).status_code == 404
+
+
+def _counted(url: str) -> int:
+    lines = requests.get(url, timeout=10).text.splitlines()
+    found = [line for line in lines if line.startswith('idp_tokens_issued_total{kind="client_credentials"}')]
+    return int(float(found[0].split()[-1])) if found else 0
+
+
+def test_the_audit_trail_tells_what_happened_and_is_whole(watched: RunningIdp, app: App) -> None:
+    app.tokens(Browser(watched.url), "alice", scope="openid read")
+    verdict = watched.cli("audit", "verify")
+    assert verdict["broken_at"] is None
+    assert verdict["entries"] > 5
+
+
+def test_slow_senders_block_nobody(watched: RunningIdp, app: App) -> None:
+    """A hundred clients that send half a body hold a hundred connections, not the server."""
+    half = (
+        f"POST /oauth/token HTTP/1.1\r\nHost: 127.0.0.1:{watched.port}\r\nContent-Length: 1000\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n\r\ngrant_type="
+    )
+    with ExitStack() as stack:
+        for _ in range(HALF_SENT):
+            connection = stack.enter_context(closing(socket.create_connection(("127.0.0.1", watched.port))))
+            connection.sendall(half.encode())
+        for _ in range(10):
+            assert app.post("/oauth/token", grant_type="client_credentials").status_code == 200
+            assert requests.get(f"{watched.url}/readyz", timeout=10).status_code == 200
+
+
+def test_nonsense_on_the_wire_ends_that_connection_alone(watched: RunningIdp, app: App) -> None:
+    for nonsense in (
+        b"\0" * 100,
+        b"GET\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"\x16\x03\x01" * 40,
+    ):
+        with closing(socket.create_connection(("127.0.0.1", watched.port), timeout=10)) as connection:
+            connection.sendall(nonsense)
+            assert not connection.recv(4096).startswith(b"HTTP/1.1 5")
+    assert app.post("/oauth/token", grant_type="client_credentials").status_code == 200
