@@ -157,6 +157,11 @@ class Settings(BaseSettings):
             raise ValueError("must be https; http is accepted on loopback only")
         return value
 
+    @field_validator("host")
+    @classmethod
+    def _host(cls, value: str) -> str:
+        return str(ipaddress.ip_address(value))
+
     @field_validator("database_url")
     @classmethod
     def _database_url(cls, value: SecretStr | None) -> SecretStr | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -20,6 +21,7 @@ from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
 from idp.app import create_wsgi
+from idp.errors import Refused
 from idp.platform import telemetry
 from idp.platform.jobs import Loop
 from idp.platform.telemetry import Metrics
@@ -52,6 +54,7 @@ class _Server(MPServer):
 def serve(settings: Settings, *, jobs: bool) -> None:
     """Serve until SIGTERM or SIGINT, then let running requests finish for at most `shutdown_grace` seconds."""
     telemetry.configure(settings.log_level)
+    _refuse_unservable(settings)
     prepare(settings)
     gc.collect()
     gc.freeze()  # forked workers share these pages as long as nobody writes to them
@@ -75,6 +78,26 @@ def serve(settings: Settings, *, jobs: bool) -> None:
             workers_kill_timeout=settings.shutdown_grace,
         )
         server.serve(target_loader=partial(_load, settings, metrics), wrap_loader=False)
+
+
+def _refuse_unservable(settings: Settings) -> None:
+    """What the server would find out too late, with its workers running or without saying which file or port it is."""
+    for host, port in ((settings.host, settings.port), ("127.0.0.1", settings.metrics_port)):
+        if port is not None:
+            _refuse_taken(host, port)
+    for path in filter(None, (settings.tls_cert_file, settings.tls_key_file)):
+        if not os.access(path, os.R_OK):
+            raise Refused("tls", f"{path} cannot be read")
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Refused("port", f"cannot listen on {host} port {port}: {error.strerror}") from error
 
 
 def _load(settings: Settings, folder: Path) -> WsgiApp:

@@ -26,6 +26,7 @@ OPERATOR_FIELDS = frozenset({"client_id", "client_secret", "security_profile", "
 MIN_SECRET = 32
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,255}\Z")
 _SECRET = re.compile(r"[\x21-\x7e]{32,512}\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TEXT_FIELDS = ("client_name", "software_id", "software_version")
 _URL_FIELDS = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
 _LIST_FIELDS = (
@@ -104,9 +105,21 @@ def _check_types(metadata: Mapping[str, Any]) -> None:
                 _refuse("default_max_age must be a number of seconds")
         elif name != "jwks" and not isinstance(value, str):
             _refuse(f"{name} must be a string")
+        _check_text(name, value)
     for name in _TEXT_FIELDS:
-        if len(metadata.get(name, "")) > 200 or re.search(r"[\x00-\x1f\x7f]", metadata.get(name, "")):
-            _refuse(f"{name} has at most 200 characters and no control characters")
+        if len(metadata.get(name, "")) > 200:
+            _refuse(f"{name} has at most 200 characters")
+
+
+def _check_text(name: str, value: object) -> None:
+    texts = value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and _CONTROL.search(text) for text in texts):
+        _refuse(f"{name} must not have control characters", _code(name))
+
+
+def _code(name: str) -> str:
+    """The error code for a fault of a member (RFC 7591 §3.2.2)."""
+    return "invalid_redirect_uri" if name == "redirect_uris" else "invalid_client_metadata"
 
 
 def _add_defaults(metadata: dict[str, Any]) -> None:
@@ -155,8 +168,7 @@ def _check_redirects(metadata: Mapping[str, Any]) -> None:
         for uri in metadata.get(name, ()):
             fault = redirects.fault(uri, metadata["application_type"])
             if fault is not None:
-                code = "invalid_redirect_uri" if name == "redirect_uris" else "invalid_client_metadata"
-                _refuse(f"{name}: {fault}", code)
+                _refuse(f"{name}: {fault}", _code(name))
 
 
 def _check_combination(metadata: Mapping[str, Any]) -> None:

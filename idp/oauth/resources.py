@@ -141,6 +141,8 @@ class ResourceAdmin:
             raise Refused("uri", "a resource identifier is an absolute URI without a fragment")
         if resource.uri == self._issuer:
             raise Refused("uri", "the issuer is a resource of its own")
+        if not all(words.isprintable() for words in (resource.name, *resource.scopes.values())):
+            raise Refused("name", "names and descriptions have no control characters")
         if resource.signing_alg not in ALGORITHMS:
             raise Refused("signing_alg", f"algorithms are {', '.join(ALGORITHMS)}")
         if resource.token_ttl is not None and not 1 <= resource.token_ttl <= _MAX_TTL:

@@ -115,6 +115,8 @@ BAD: list[dict[str, Any]] = [
     {"default_max_age": "60"},
     {"default_max_age": 1.5},
     {"contacts": "me@app.test"},
+    {"contacts": ["\x00"]},
+    {"software_id": "a\x00"},
     {"scope": "a  b"},
     {"scope": 'a"b'},
     {"scope": ["openid"]},
