@@ -10,11 +10,11 @@ import ipaddress
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -27,11 +27,13 @@ _DATABASES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
 
 
-Networks = Annotated[tuple[Network, ...], BeforeValidator(_split)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
 Seconds = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=1)]
 SecretUrl = SecretStr
@@ -80,7 +82,7 @@ class Settings(BaseSettings):
     )
     outbound_ca_file: Path | None = Field(None, description="PEM file of the authorities trusted for outbound TLS")
     tls_cert_file: Path | None = Field(None, description="serve TLS with this certificate chain (PEM)")
-    tls_key_file: Path | None = Field(None, description="the key of the certificate (PEM)")
+    tls_key_file: Path | None = Field(None, description="the key of the certificate (PEM)", validate_default=True)
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="port to listen on")
@@ -169,26 +171,27 @@ class Settings(BaseSettings):
             raise ValueError("must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
         return value
 
+    @field_validator("debug")
+    @classmethod
+    def _debug(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("env") == "production":
+            raise ValueError("must be off in production")
+        return value
+
     @field_validator("master_key")
     @classmethod
-    def _master_key(cls, value: SecretStr | None) -> SecretStr | None:
-        return value if value is None or value.get_secret_value() else None
+    def _master_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        text = value.get_secret_value() if value is not None else ""
+        if text in SAMPLE_SECRETS and info.data.get("env") == "production":
+            raise ValueError("is a sample value")
+        return value if text else None
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        faults = []
-        if self.env == "production":
-            faults += ["IDP_DEBUG: must be off in production"] if self.debug else []
-            faults += ["IDP_MASTER_KEY: is a sample value"] if self._is_sample(self.master_key) else []
-        if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            faults.append("IDP_TLS_CERT_FILE and IDP_TLS_KEY_FILE: give both or neither")
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
-
-    @staticmethod
-    def _is_sample(secret: SecretStr | None) -> bool:
-        return secret is not None and secret.get_secret_value() in SAMPLE_SECRETS
+    @field_validator("tls_key_file")
+    @classmethod
+    def _tls_pair(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if (value is None) != (info.data.get("tls_cert_file") is None):
+            raise ValueError("give it and IDP_TLS_CERT_FILE, or neither")
+        return value
 
     @property
     def database(self) -> str:
