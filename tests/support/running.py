@@ -114,13 +114,14 @@ class RunningIdp:
         for node in self.nodes:
             node.stop()
 
-    def node(self, port: int | None = None, *, workers: int = 1) -> str:
-        """Start one more server process on the same database; returns its base URL."""
+    def node(self, port: int | None = None, *, workers: int = 1, **settings: str) -> str:
+        """Start one more server process on the same database, with settings of its own; returns its base URL."""
         port = port or free_port()
         command = [str(BIN / "idp"), "serve", "--port", str(port), "--workers", str(workers)]
         log = self.folder / f"idp-{port}.log"
         base = f"http://127.0.0.1:{port}"
-        self.nodes.append(Process(command, self.environ, log, f"{base}/readyz"))
+        environ = {**self.environ, **{f"IDP_{name.upper()}": value for name, value in settings.items()}}
+        self.nodes.append(Process(command, environ, log, f"{base}/readyz"))
         return base
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

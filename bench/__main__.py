@@ -1,0 +1,164 @@
+"""`make bench`: measure everything in one run, compare with the goals, and with a peer when asked (PEER=1)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import load, processes, works
+from bench.load import Measured, Repeat
+from bench.peer import Peer, install
+from bench.report import write
+from bench.subject import Subject
+
+_FLOW_CONNECTIONS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long each piece of work runs."""
+
+    seconds: float
+    rounds: int
+    starts: int
+    memory_requests: int
+    growth_warm_up: int
+    growth_tokens: int
+
+
+FULL = Plan(5.0, 5, 5, 10_000, 20_000, 200_000)
+QUICK = Plan(1.0, 1, 1, 2_000, 2_000, 10_000)
+
+
+@dataclass(slots=True)
+class Bench:
+    """One run: its figures as they come."""
+
+    plan: Plan
+    figures: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, **figures: float) -> None:
+        """Keep figures and tell them."""
+        for name, value in figures.items():
+            self.tell(name, value)
+
+    def tell(self, name: str, value: float) -> None:
+        self.figures[name] = value
+        print(f"  {name}: {value:,.3f}", file=sys.stderr, flush=True)
+
+    def measured(self, name: str, measured: Measured) -> None:
+        self.tell(f"{name}/s", measured.rate)
+        self.tell(f"{name} p50 ms", measured.p50)
+        self.tell(f"{name} p99 ms", measured.p99)
+
+
+def repeated(bench: Bench, address: tuple[str, int], script: Repeat) -> Callable[[], Measured]:
+    return lambda: load.run(address, lambda _number: script, seconds=bench.plan.seconds)
+
+
+def side_by_side(bench: Bench, subject: Subject, peer: Peer | None) -> None:
+    """Tokens, JWKS and discovery, ours and the peer's in turn."""
+    pairs: dict[str, tuple[Repeat, Callable[[Peer], Repeat]]] = {
+        "tokens": (works.service_tokens(subject), works.peer_service_tokens),
+        "JWKS": (Repeat(load.get("/oauth/jwks")), lambda _peer: Repeat(load.get("/jwks"))),
+        "discovery": (
+            Repeat(load.get("/.well-known/openid-configuration")),
+            lambda _peer: Repeat(load.get("/.well-known/openid-configuration")),
+        ),
+    }
+    for name, (ours, theirs) in pairs.items():
+        other = repeated(bench, peer.address, theirs(peer)) if peer else None
+        mine, peers = works.interleaved(repeated(bench, subject.address, ours), other, bench.plan.rounds)
+        bench.measured(name, mine)
+        if peers is not None:
+            bench.measured(f"node {name}", peers)
+
+
+def flows(bench: Bench, subject: Subject, folder: Path | None) -> None:
+    """Code flows with a session that exists; the peer keeps sessions in memory, so one process of it does them."""
+    seconds, ours = bench.plan.seconds, works.code_flows(subject)
+    measured, cpu = works.flows_with_cpu(subject.address, subject.pid, ours, seconds, _FLOW_CONNECTIONS)
+    bench.measured("code flows", measured)
+    bench.tell("code flow CPU ms", cpu)
+    if folder is not None:
+        with Peer(folder, workers=1) as peer:
+            theirs = peer.code_flows()
+            measured, cpu = works.flows_with_cpu(peer.address, peer.pid, theirs, seconds, _FLOW_CONNECTIONS)
+            bench.measured("node code flows", measured)
+            bench.tell("node code flow CPU ms", cpu)
+
+
+def alone(bench: Bench, subject: Subject) -> None:
+    """What is compared with nobody, or with ourselves."""
+    plan = bench.plan
+    bench.measured("refreshes", works.refreshes(subject, plan.seconds))
+    bench.measured("introspections", works.introspections(subject, plan.seconds))
+    names = {"local": "local", "cached": "cached", "asking": "introspection"}
+    for guard, measured in works.protected_calls(subject, plan.seconds).items():
+        bench.tell(f"protected calls/s, {names[guard]}", measured.rate)
+    bench.tell("login CPU ms", works.login_cpu(subject, 10 * plan.rounds))
+    for promise, seconds in works.promises(subject).items():
+        bench.tell(f"seconds until {promise}", seconds)
+
+
+def sizes(bench: Bench, subject: Subject, folder: Path) -> None:
+    """Cold start, memory, and growth under load."""
+    plan = bench.plan
+    bench.tell("cold start s", works.cold_start(subject, plan.starts))
+    bench.tell("RSS growth %", 100 * works.growth(subject, plan.growth_warm_up, plan.growth_tokens))
+    for workers, word in ((2, "two workers"), (1, "one worker")):
+        found = works.memory(folder / f"memory-{workers}", workers, plan.memory_requests)
+        bench.tell(f"PSS MB at start, {word}", found["at start"])
+        bench.tell(f"PSS MB, {word}", found["after load"])
+
+
+def run(bench: Bench, folder: Path, peer_folder: Path | None) -> None:
+    bench.tell("raw ES256/s", works.raw_signatures(bench.plan.seconds / 2))
+    with ExitStack() as stack:
+        subject = stack.enter_context(Subject(folder / "subject", bcrypt_cost="4"))
+        peer = stack.enter_context(Peer(peer_folder, workers=2)) if peer_folder else None
+        if peer is not None:
+            bench.tell("node PSS MB at start", processes.pss_megabytes(peer.pid))
+        side_by_side(bench, subject, peer)
+        flows(bench, subject, peer_folder)
+        alone(bench, subject)
+        sizes(bench, subject, folder)
+    if peer_folder is not None:
+        starts = []
+        for _ in range(bench.plan.starts):
+            with Peer(peer_folder, workers=2) as started:
+                starts.append(started.cold_start)
+        bench.tell("node cold start s", sorted(starts)[len(starts) // 2])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="a short run that shows everything works; its figures mean little"
+    )
+    parser.add_argument(
+        "--peer", action="store_true", help="also run the npm package oidc-provider (needs node and npm)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("bench/results"), help="where the report goes")
+    given = parser.parse_args()
+    bench = Bench(QUICK if given.quick else FULL)
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder, peer_folder = Path(name), None
+        if given.peer or os.environ.get("PEER") == "1":
+            fault = install(folder / "peer")
+            peer_folder = None if fault else folder / "peer"
+            if fault:
+                bench.notes.append(f"The peer was not run: {fault}.")
+        run(bench, folder, peer_folder)
+    print(write(given.out, bench.figures, bench.notes))
+
+
+if __name__ == "__main__":
+    main()

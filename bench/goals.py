@@ -1,0 +1,101 @@
+"""The goals of the project, and how a figure stands against them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+RECORDED = {
+    "node tokens/s": 5900.0,
+    "canaille tokens/s": 180.0,
+    "toolkit tokens/s": 577.0,
+    "canaille login CPU ms": 66.4,
+}
+"""Figures of peers that are not run here, taken on one machine; `node tokens/s` there and here gives the scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One line of the goals: `figure` must be at least (or at most) `must`, and better `aim`."""
+
+    name: str
+    figure: str
+    must: float
+    aim: float
+    at_most: bool = False
+    unit: str = "times"
+
+
+GOALS = (
+    Goal("tokens/s against node-oidc-provider", "tokens/node", 2.0, 3.5),
+    Goal("tokens/s against Canaille (recorded)", "tokens/canaille", 60, 100),
+    Goal("tokens/s against django-oauth-toolkit (recorded)", "tokens/toolkit", 20, 35),
+    Goal("tokens/s against raw ES256 of both cores", "tokens/raw", 0.12, 0.22),
+    Goal("token p99 at 32 connections against node", "p99/node", 1.0, 0.5, at_most=True),
+    Goal("JWKS against node", "jwks/node", 1.5, 2.2),
+    Goal("discovery against node", "discovery/node", 1.5, 2.2),
+    Goal("protected call, local against introspection", "local/asking", 2.5, 3.2),
+    Goal("protected call, cached against introspection", "cached/asking", 4.0, 5.5),
+    Goal("code flow CPU, durable, against node in memory", "flow CPU/node", 3.5, 2.0, at_most=True),
+    Goal("login CPU less the hash, against Canaille (recorded)", "login CPU/canaille", 0.15, 0.08, at_most=True),
+    Goal("cold start to the first token against node", "cold start/node", 1.3, 0.9, at_most=True),
+    Goal("memory, two workers", "pss two", 200, 150, at_most=True, unit="MB"),
+    Goal("memory, one worker", "pss one", 130, 100, at_most=True, unit="MB"),
+    Goal("memory growth over the tokens", "growth", 5, 2, at_most=True, unit="%"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A goal and what was measured; None: not measured in this run."""
+
+    goal: Goal
+    value: float | None
+
+    @property
+    def verdict(self) -> str:
+        if self.value is None:
+            return "not measured"
+        if self._reaches(self.goal.aim):
+            return "aim"
+        return "must" if self._reaches(self.goal.must) else "MISSED"
+
+    def _reaches(self, bound: float) -> bool:
+        assert self.value is not None
+        return self.value <= bound if self.goal.at_most else self.value >= bound
+
+
+def standings(figures: Mapping[str, float]) -> list[Standing]:
+    """Every goal with its ratio of this run."""
+    ratios = _ratios(figures)
+    return [Standing(goal, ratios.get(goal.figure)) for goal in GOALS]
+
+
+_RATIOS = {
+    "tokens/node": ("tokens/s", "node tokens/s"),
+    "tokens/raw": ("tokens/s", "raw ES256/s"),
+    "p99/node": ("tokens p99 ms", "node tokens p99 ms"),
+    "jwks/node": ("JWKS/s", "node JWKS/s"),
+    "discovery/node": ("discovery/s", "node discovery/s"),
+    "local/asking": ("protected calls/s, local", "protected calls/s, introspection"),
+    "cached/asking": ("protected calls/s, cached", "protected calls/s, introspection"),
+    "flow CPU/node": ("code flow CPU ms", "node code flow CPU ms"),
+    "cold start/node": ("cold start s", "node cold start s"),
+}
+_ALONE = {"pss two": "PSS MB, two workers", "pss one": "PSS MB, one worker", "growth": "RSS growth %"}
+
+
+def _ratios(figures: Mapping[str, float]) -> dict[str, float]:
+    found = {
+        name: figures[over] / figures[under]
+        for name, (over, under) in _RATIOS.items()
+        if over in figures and under in figures
+    }
+    found.update({name: figures[figure] for name, figure in _ALONE.items() if figure in figures})
+    if "node tokens/s" in figures and "tokens/s" in figures:
+        scale = figures["node tokens/s"] / RECORDED["node tokens/s"]
+        found["tokens/canaille"] = figures["tokens/s"] / (RECORDED["canaille tokens/s"] * scale)
+        found["tokens/toolkit"] = figures["tokens/s"] / (RECORDED["toolkit tokens/s"] * scale)
+        if "login CPU ms" in figures:
+            found["login CPU/canaille"] = figures["login CPU ms"] / (RECORDED["canaille login CPU ms"] / scale)
+    return found
