@@ -52,6 +52,13 @@ def test_only_a_page_that_may_not_be_shown_or_the_wrong_person_is_refused(facts:
 
 @many
 @given(situations())
+def test_whoever_logs_in_as_somebody_else_than_named_is_not_asked_again_and_again(facts: Facts) -> None:
+    wrong = replace(facts, sub="mallory", hinted_sub="alice", auth_time=NOW, fresh=True)
+    assert next_step(wrong) == LOGIN_REQUIRED
+
+
+@many
+@given(situations())
 def test_nobody_consents_or_gets_a_code_before_the_right_person_is_logged_in(facts: Facts) -> None:
     if next_step(facts) in {Step.CONSENT, Step.ISSUE}:
         assert facts.sub is not None

@@ -97,7 +97,10 @@ def refused(**parameters: Any) -> None:
 
 
 @many
-@given(st.text(UNRESERVED + "=+/ \n", max_size=50), st.sampled_from(["S256", "plain", "s256", "", "none"]))
+@given(
+    st.text(UNRESERVED + "=+/ \n", max_size=50) | verifiers.map(challenge_of),
+    st.sampled_from(["S256", "plain", "s256", "", "none"]),
+)
 def test_only_a_well_formed_s256_challenge_may_start_a_login(challenge: str, method: str) -> None:
     good = len(challenge) == 43 and challenge.replace("-", "a").replace("_", "a").isalnum() and method == "S256"
     parameters = {"code_challenge": challenge, "code_challenge_method": method}

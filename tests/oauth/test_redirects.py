@@ -79,6 +79,9 @@ def test_a_native_client_may_use_any_loopback_port(port: int, host: str, rest: s
         assert redirects.matches(f"http://{host}:{port}{rest}", [registered], "native")
         assert redirects.matches(f"http://{host}{rest}", [registered], "native")
         assert not redirects.matches(f"http://{host}:{port}{rest}", [f"http://{host}/else"], "native")
+        assert redirects.matches(f"http://{host}:{port}{rest}", [registered], "web") is (
+            registered == f"http://{host}:{port}{rest}"
+        )
 
 
 @many
@@ -97,6 +100,8 @@ def test_a_loopback_port_is_a_number_that_a_port_can_have(uri: str) -> None:
         ("https://127.0.0.1:4000/cb", "https://127.0.0.1/cb"),
         ("http://127.0.0.2/cb", "http://127.0.0.1/cb"),
         ("http://127.0.0.1:/cb", "http://127.0.0.1/cb"),
+        ("http://127.0.0.1:65536/cb", "http://127.0.0.1/cb"),
+        ("http://127.0.0.1:99999/cb", "http://127.0.0.1/cb"),
         ("http://127.0.0.1:80@evil.test/cb", "http://127.0.0.1/cb"),
         ("http://127.0.0.1.evil.test/cb", "http://127.0.0.1/cb"),
         ("http://[0:0:0:0:0:0:0:1]:4000/cb", "http://[::1]/cb"),
