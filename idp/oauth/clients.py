@@ -17,6 +17,7 @@ from idp.platform.db import AnyRow, Database
 
 GENERATION = "clients"
 _KNOWN, _UNKNOWN = 10_000, 1_000
+_FIND = sa.select(ClientRow.__table__).where(ClientRow.client_id == sa.bindparam("this"))
 _V = TypeVar("_V")
 
 
@@ -84,7 +85,7 @@ class ClientDirectory:
 
     def get_tx(self, tx: sa.Connection, client_id: str) -> Client | None:
         """The client as this transaction sees it."""
-        row = tx.execute(sa.select(ClientRow.__table__).where(ClientRow.client_id == client_id)).one_or_none()
+        row = tx.execute(_FIND, {"this": client_id}).one_or_none()
         return None if row is None else client_of(row)
 
     def forget(self) -> None:

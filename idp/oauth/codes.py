@@ -14,6 +14,18 @@ from idp.platform.ids import digest, new_secret
 from idp.tokens.store import grant_of
 from idp.tokens.values import Grant
 
+_INSERT = sa.insert(CodeRow)
+_FIND = sa.select(CodeRow.__table__).where(
+    CodeRow.digest == sa.bindparam("presented"), CodeRow.client_id == sa.bindparam("client_id")
+)
+_CONSUME = (
+    sa.update(CodeRow)
+    .where(
+        CodeRow.digest == sa.bindparam("presented"), CodeRow.used_at.is_(None), CodeRow.expires_at > sa.bindparam("now")
+    )
+    .values(used_at=sa.bindparam("now"))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -50,20 +62,17 @@ class Codes:
             "grant": asdict(grant),
             "expires_at": self._clock.now() + self._ttl,
         }
-        tx.execute(sa.insert(CodeRow).values(**values))
+        tx.execute(_INSERT, values)
         return code
 
     def find(self, tx: sa.Connection, code: str, client_id: str) -> Code | None:
         """The code, used or not, when it is this client's and has not expired."""
-        mine = (CodeRow.digest == digest(code), CodeRow.client_id == client_id)
-        row = tx.execute(sa.select(CodeRow.__table__).where(*mine)).one_or_none()
+        row = tx.execute(_FIND, {"presented": digest(code), "client_id": client_id}).one_or_none()
         return None if row is None or (row.expires_at <= self._clock.now() and row.used_at is None) else _code(row)
 
     def consume(self, tx: sa.Connection, code: Code) -> bool:
         """Use the code up; of any number at once exactly one is told so."""
-        unused = (CodeRow.digest == code.digest, CodeRow.used_at.is_(None), CodeRow.expires_at > self._clock.now())
-        use = sa.update(CodeRow).where(*unused).values(used_at=self._clock.now())
-        return tx.execute(use).rowcount == 1
+        return tx.execute(_CONSUME, {"presented": code.digest, "now": self._clock.now()}).rowcount == 1
 
 
 def _code(row: AnyRow) -> Code:

@@ -17,6 +17,10 @@ from idp.platform.db import upsert
 OPENID = ""
 """The audience under which the OpenID scopes are remembered."""
 
+_BEFORE = sa.select(ConsentRow.audience, ConsentRow.scope).where(
+    ConsentRow.sub == sa.bindparam("sub"), ConsentRow.client_id == sa.bindparam("client_id")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class AskedGroup:
@@ -53,9 +57,8 @@ class Consents:
 
     def covers(self, tx: sa.Connection, sub: str, request: AuthorizationRequest, resources: Iterable[Resource]) -> bool:
         """Whether all that is asked was allowed before."""
-        mine = (ConsentRow.sub == sub, ConsentRow.client_id == request.client_id)
-        query = sa.select(ConsentRow.audience, ConsentRow.scope).where(*mine)
-        before = {audience: set(scope.split()) for audience, scope in tx.execute(query)}
+        rows = tx.execute(_BEFORE, {"sub": sub, "client_id": request.client_id})
+        before = {audience: set(scope.split()) for audience, scope in rows}
         asked = by_audience(request.scope, resources)
         return all(wanted <= before.get(audience, set()) for audience, wanted in asked.items())
 

@@ -15,6 +15,8 @@ from idp.tokens.revocations import Revocations
 from idp.tokens.values import AccessToken
 from idp.users.people import Person
 
+_DISABLED = sa.select(ClientRow.disabled).where(ClientRow.client_id == sa.bindparam("client_id"))
+
 
 @dataclass(frozen=True, slots=True)
 class Living:
@@ -49,5 +51,4 @@ class LivingTokens:
 
 
 def _is_enabled(tx: sa.Connection, client_id: str) -> bool:
-    disabled = tx.execute(sa.select(ClientRow.disabled).where(ClientRow.client_id == client_id)).scalar()
-    return disabled is False
+    return tx.execute(_DISABLED, {"client_id": client_id}).scalar() is False

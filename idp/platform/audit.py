@@ -20,6 +20,14 @@ from idp.platform.ids import digest
 from idp.platform.models import AuditHeadRow, AuditRow
 
 _START = "0" * 64
+_INSERT = sa.insert(AuditRow)
+_STEP = (
+    sa.update(AuditHeadRow)
+    .where(AuditHeadRow.id == 1)
+    .values(sequence=AuditHeadRow.sequence + 1)
+    .returning(AuditHeadRow.sequence, AuditHeadRow.hash)
+)
+_LINK = sa.update(AuditHeadRow).where(AuditHeadRow.id == 1).values(hash=sa.bindparam("linked"))
 _PAGE = 1000
 
 
@@ -50,20 +58,14 @@ class Audit:
         entry = json.dumps({"sequence": sequence, "time": time, "event": event, **facts}, sort_keys=True)
         linked = _hash(previous, entry)
         row = {"sequence": sequence, "time": time, "event": event, "entry": entry, "hash": linked}
-        tx.execute(sa.insert(AuditRow).values(**row))
-        tx.execute(sa.update(AuditHeadRow).where(AuditHeadRow.id == 1).values(hash=linked))
+        tx.execute(_INSERT, row)
+        tx.execute(_LINK, {"linked": linked})
 
     def _next(self, tx: sa.Connection) -> tuple[int, str]:
-        step = (
-            sa.update(AuditHeadRow)
-            .where(AuditHeadRow.id == 1)
-            .values(sequence=AuditHeadRow.sequence + 1)
-            .returning(AuditHeadRow.sequence, AuditHeadRow.hash)
-        )
-        head = tx.execute(step).one_or_none()
+        head = tx.execute(_STEP).one_or_none()
         if head is None:
             insert_or_ignore(tx, AuditHeadRow, {"id": 1, "sequence": 0, "hash": _START})
-            head = tx.execute(step).one()
+            head = tx.execute(_STEP).one()
         return int(head.sequence), str(head.hash)
 
 

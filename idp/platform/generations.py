@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from idp.platform.db import Database, insert_or_ignore
 from idp.platform.models import GenerationRow
 
+_CURRENT = sa.select(GenerationRow.value).where(GenerationRow.name == sa.bindparam("topic"))
+
 
 def bump(tx: sa.Connection, name: str) -> int:
     """Raise the generation in the transaction of the change; returns the new number, unique and in commit order."""
@@ -27,7 +29,7 @@ def bump(tx: sa.Connection, name: str) -> int:
 
 def current(tx: sa.Connection, name: str) -> int:
     """The generation as this transaction sees it; 0 before the first change."""
-    return int(tx.execute(sa.select(GenerationRow.value).where(GenerationRow.name == name)).scalar() or 0)
+    return int(tx.execute(_CURRENT, {"topic": name}).scalar() or 0)
 
 
 class Watcher:

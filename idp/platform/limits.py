@@ -16,6 +16,20 @@ from idp.platform.db import Database, insert_or_ignore
 from idp.platform.models import CounterRow
 from idp.platform.secrets import MasterKey
 
+_PEEK = sa.select(CounterRow.count, CounterRow.resets_at).where(
+    CounterRow.key == sa.bindparam("name"), CounterRow.resets_at > sa.bindparam("now")
+)
+_OVER = CounterRow.resets_at <= sa.bindparam("now")
+_ADD = (
+    sa.update(CounterRow)
+    .where(CounterRow.key == sa.bindparam("name"))
+    .values(
+        count=sa.case((_OVER, sa.bindparam("anew")), else_=CounterRow.count + sa.bindparam("amount")),
+        resets_at=sa.case((_OVER, sa.bindparam("until")), else_=CounterRow.resets_at),
+    )
+    .returning(CounterRow.count, CounterRow.resets_at)
+)
+
 
 class Counters(Protocol):
     """Where counts are kept. Keys are opaque; times are whole seconds."""
@@ -38,29 +52,17 @@ class DatabaseCounters:
         self._database = database
 
     def add(self, key: str, now: int, window: int, amount: int = 1) -> tuple[int, int]:
-        over = CounterRow.resets_at <= now
-        step = (
-            sa.update(CounterRow)
-            .where(CounterRow.key == key)
-            .values(
-                count=sa.case((over, max(amount, 0)), else_=CounterRow.count + amount),
-                resets_at=sa.case((over, now + window), else_=CounterRow.resets_at),
-            )
-            .returning(CounterRow.count, CounterRow.resets_at)
-        )
+        named = {"name": key, "now": now, "anew": max(amount, 0), "amount": amount, "until": now + window}
         with self._database.write() as tx:
-            row = tx.execute(step).one_or_none()
+            row = tx.execute(_ADD, named).one_or_none()
             if row is None:
                 insert_or_ignore(tx, CounterRow, {"key": key, "count": 0, "resets_at": now + window})
-                row = tx.execute(step).one()
+                row = tx.execute(_ADD, named).one()
         return int(row[0]), int(row[1])
 
     def peek(self, key: str, now: int) -> tuple[int, int]:
-        query = sa.select(CounterRow.count, CounterRow.resets_at).where(
-            CounterRow.key == key, CounterRow.resets_at > now
-        )
         with self._database.read() as tx:
-            row = tx.execute(query).one_or_none()
+            row = tx.execute(_PEEK, {"name": key, "now": now}).one_or_none()
         return (int(row[0]), int(row[1])) if row else (0, 0)
 
     def forget(self, key: str) -> None:

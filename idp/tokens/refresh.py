@@ -23,6 +23,22 @@ from idp.tokens.store import Grants
 from idp.tokens.values import Grant
 
 _PURPOSE = "refresh-answer"
+_MINE = (RefreshTokenRow.digest == sa.bindparam("presented"), RefreshTokenRow.client_id == sa.bindparam("of_client"))
+_USABLE = (*_MINE, RefreshTokenRow.used_at.is_(None), RefreshTokenRow.expires_at > sa.bindparam("now"))
+_FIND = sa.select(RefreshTokenRow.__table__).where(*_MINE)
+_FIND_USABLE = sa.select(RefreshTokenRow.__table__).where(*_USABLE)
+_CONSUME = (
+    sa.update(RefreshTokenRow)
+    .where(*_USABLE)
+    .values(used_at=sa.bindparam("now"), asked=sa.bindparam("request"))
+    .returning(RefreshTokenRow.grant_id)
+)
+_SEAL = (
+    sa.update(RefreshTokenRow)
+    .where(RefreshTokenRow.digest == sa.bindparam("presented"))
+    .values(answer=sa.bindparam("sealed"))
+)
+_INSERT = sa.insert(RefreshTokenRow)
 Mint = Callable[[Grant, str], dict[str, Any]]
 """(the grant, the new refresh token) -> the whole token response. It may raise; then nothing is consumed."""
 
@@ -84,27 +100,15 @@ class RefreshTokens:
         answer = mint(grant, successor)
         self._insert(tx, successor, grant)
         sealed = seal(derive(presented.encode(), _PURPOSE), json.dumps(answer).encode())
-        ours = RefreshTokenRow.digest == digest(presented)
-        tx.execute(sa.update(RefreshTokenRow).where(ours).values(answer=sealed))
+        tx.execute(_SEAL, {"presented": digest(presented), "sealed": sealed})
         return Refreshed(answer=answer, grant=grant)
 
     def _consume(self, tx: sa.Connection, presented: str, client_id: str, asked: str, now: float) -> AnyRow | None:
-        consume = (
-            sa.update(RefreshTokenRow)
-            .where(
-                RefreshTokenRow.digest == digest(presented),
-                RefreshTokenRow.client_id == client_id,
-                RefreshTokenRow.used_at.is_(None),
-                RefreshTokenRow.expires_at > now,
-            )
-            .values(used_at=now, asked=asked)
-            .returning(RefreshTokenRow.grant_id)
-        )
-        return tx.execute(consume).one_or_none()
+        named = {"presented": digest(presented), "of_client": client_id, "now": now, "request": asked}
+        return tx.execute(_CONSUME, named).one_or_none()
 
     def _replayed(self, tx: sa.Connection, presented: str, client_id: str, asked: str, now: float) -> Refreshed:
-        mine = (RefreshTokenRow.digest == digest(presented), RefreshTokenRow.client_id == client_id)
-        row = tx.execute(sa.select(RefreshTokenRow.__table__).where(*mine)).one_or_none()
+        row = tx.execute(_FIND, {"presented": digest(presented), "of_client": client_id}).one_or_none()
         if row is None or row.used_at is None:
             return Refreshed(refusal=Refusal.UNKNOWN)
         grant = self._grants.find(tx, row.grant_id)
@@ -119,13 +123,8 @@ class RefreshTokens:
 
     def living(self, tx: sa.Connection, presented: str, client_id: str) -> LivingRefreshToken | None:
         """The token when this client could refresh with it now."""
-        usable = (
-            RefreshTokenRow.digest == digest(presented),
-            RefreshTokenRow.client_id == client_id,
-            RefreshTokenRow.used_at.is_(None),
-            RefreshTokenRow.expires_at > self._clock.now(),
-        )
-        row = tx.execute(sa.select(RefreshTokenRow.__table__).where(*usable)).one_or_none()
+        named = {"presented": digest(presented), "of_client": client_id, "now": self._clock.now()}
+        row = tx.execute(_FIND_USABLE, named).one_or_none()
         grant = None if row is None else self._grants.find(tx, row.grant_id)
         if row is None or grant is None or not self._grants.holds(tx, grant):
             return None
@@ -133,9 +132,8 @@ class RefreshTokens:
 
     def family(self, tx: sa.Connection, presented: str, client_id: str) -> str | None:
         """The grant of a refresh token of this client, used or not: what revocation ends."""
-        mine = (RefreshTokenRow.digest == digest(presented), RefreshTokenRow.client_id == client_id)
-        found: str | None = tx.execute(sa.select(RefreshTokenRow.grant_id).where(*mine)).scalar()
-        return found
+        row = tx.execute(_FIND, {"presented": digest(presented), "of_client": client_id}).one_or_none()
+        return None if row is None else str(row.grant_id)
 
     def _insert(self, tx: sa.Connection, token: str, grant: Grant) -> None:
         now = self._clock.now()
@@ -146,7 +144,7 @@ class RefreshTokens:
             "created_at": now,
             "expires_at": min(now + self._idle_ttl, grant.expires_at),
         }
-        tx.execute(sa.insert(RefreshTokenRow).values(**values))
+        tx.execute(_INSERT, values)
 
 
 def _open(presented: str, sealed: bytes) -> dict[str, Any]:

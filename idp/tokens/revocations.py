@@ -6,6 +6,8 @@ userinfo and refresh read it, in one query.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 
 from idp.platform.db import upsert
@@ -14,6 +16,12 @@ from idp.tokens.models import RevocationRow
 from idp.tokens.values import AccessToken
 
 KINDS = ("token", "grant", "session", "subject", "client", "key")
+_NOTHING: Mapping[str, str | None] = dict.fromkeys(KINDS)
+_COVERING = sa.select(RevocationRow.kind, RevocationRow.since).where(
+    sa.or_(
+        *(sa.and_(RevocationRow.kind == sa.literal(kind), RevocationRow.target == sa.bindparam(kind)) for kind in KINDS)
+    )
+)
 
 
 class Revocations:
@@ -36,13 +44,13 @@ class Revocations:
         began = created_at(token.grant_id) if token.grant_id else float(token.issued_at)
         targets = {
             "token": token.jti,
-            "grant": token.grant_id,
+            "grant": token.grant_id or None,
             "session": sid,
             "subject": token.sub,
             "client": token.client_id,
             "key": token.kid,
         }
-        return _any(tx, {kind: target for kind, target in targets.items() if target}, began, token.issued_at)
+        return _any(tx, targets, began, token.issued_at)
 
     def is_grant_revoked(self, tx: sa.Connection, grant_id: str, sub: str, client_id: str) -> bool:
         """Whether a grant may no longer give tokens."""
@@ -50,11 +58,8 @@ class Revocations:
         return _any(tx, targets, created_at(grant_id), None)
 
 
-def _any(tx: sa.Connection, targets: dict[str, str], began: float, issued_at: int | None) -> bool:
-    query = sa.select(RevocationRow.kind, RevocationRow.since).where(
-        sa.tuple_(RevocationRow.kind, RevocationRow.target).in_(list(targets.items()))
-    )
-    for kind, since in tx.execute(query):
+def _any(tx: sa.Connection, targets: Mapping[str, str | None], began: float, issued_at: int | None) -> bool:
+    for kind, since in tx.execute(_COVERING, {**_NOTHING, **targets}):
         if kind in ("token", "grant", "session"):
             return True
         if since >= (issued_at if kind == "key" and issued_at is not None else began):

@@ -15,6 +15,8 @@ from idp.tokens.revocations import Revocations
 from idp.tokens.values import Grant
 
 _PAGE = 500
+_INSERT = sa.insert(GrantRow)
+_FIND = sa.select(GrantRow.__table__).where(GrantRow.id == sa.bindparam("grant_id"))
 
 
 class Grants:
@@ -26,11 +28,11 @@ class Grants:
 
     def save(self, tx: sa.Connection, grant: Grant) -> None:
         """Write a grant once."""
-        tx.execute(sa.insert(GrantRow).values(**_columns(grant)))
+        tx.execute(_INSERT, _columns(grant))
 
     def find(self, tx: sa.Connection, grant_id: str) -> Grant | None:
         """The grant, whether or not it still holds."""
-        row = tx.execute(sa.select(GrantRow.__table__).where(GrantRow.id == grant_id)).one_or_none()
+        row = tx.execute(_FIND, {"grant_id": grant_id}).one_or_none()
         return None if row is None else _grant(row)
 
     def holds(self, tx: sa.Connection, grant: Grant) -> bool:

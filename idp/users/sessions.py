@@ -24,6 +24,13 @@ _COLUMNS = (
     SessionRow.seen_at,
     SessionRow.expires_at,
 )
+_LIVING = (SessionRow.expires_at > sa.bindparam("now"), SessionRow.seen_at > sa.bindparam("seen_after"))
+_ALIVE = sa.select(SessionRow.sid).where(SessionRow.sid == sa.bindparam("sid"), *_LIVING)
+_BY_COOKIE = (
+    sa.select(*_COLUMNS)
+    .join(UserRow, UserRow.sub == SessionRow.sub)
+    .where(SessionRow.digest == sa.bindparam("presented"), UserRow.disabled.is_(False), *_LIVING)
+)
 
 
 class Sessions:
@@ -83,8 +90,7 @@ class Sessions:
 
     def alive(self, tx: sa.Connection, sid: str) -> bool:
         """Whether this session still lives, as this transaction sees it."""
-        query = sa.select(SessionRow.sid).where(SessionRow.sid == sid, *self._living())
-        return tx.execute(query).scalar() is not None
+        return tx.execute(_ALIVE, {"sid": sid, **self._living()}).scalar() is not None
 
     def end(self, sid: str) -> None:
         """Log out; what hangs on the session ends with it."""
@@ -107,16 +113,11 @@ class Sessions:
         self._audit.append(tx, "logout", sub=session.sub, session=session.sid)
 
     def _row(self, tx: sa.Connection, cookie: str) -> AnyRow | None:
-        query = (
-            sa.select(*_COLUMNS)
-            .join(UserRow, UserRow.sub == SessionRow.sub)
-            .where(SessionRow.digest == digest(cookie), UserRow.disabled.is_(False), *self._living())
-        )
-        return tx.execute(query).one_or_none()
+        return tx.execute(_BY_COOKIE, {"presented": digest(cookie), **self._living()}).one_or_none()
 
-    def _living(self) -> tuple[sa.ColumnElement[bool], ...]:
+    def _living(self) -> dict[str, int]:
         now = self._clock.now()
-        return SessionRow.expires_at > now, SessionRow.seen_at > now - self._idle_ttl
+        return {"now": now, "seen_after": now - self._idle_ttl}
 
 
 def _values(session: BrowserSession, cookie: str, now: int) -> dict[str, Any]:

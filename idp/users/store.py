@@ -23,6 +23,11 @@ _COLUMNS = (
     UserRow.updated_at,
     UserRow.version,
 )
+_BY_SUB = sa.select(*_COLUMNS).where(UserRow.sub == sa.bindparam("sub"))
+_BY_NAME = sa.select(*_COLUMNS).where(UserRow.username_key == sa.bindparam("name"))
+_CREDENTIALS = sa.select(*_COLUMNS, UserRow.password).where(
+    sa.or_(UserRow.username_key == sa.bindparam("name"), UserRow.email_key == sa.bindparam("email"))
+)
 
 
 def username_key(username: str) -> str:
@@ -36,19 +41,17 @@ def email_key(email: str) -> str:
 
 
 def find(tx: sa.Connection, sub: str) -> Person | None:
-    return _one(tx, UserRow.sub == sub)
+    return _one(tx, _BY_SUB, sub=sub)
 
 
 def by_username(tx: sa.Connection, username: str) -> Person | None:
-    return _one(tx, UserRow.username_key == username_key(username))
+    return _one(tx, _BY_NAME, name=username_key(username))
 
 
 def credentials(tx: sa.Connection, text: str) -> tuple[Person, str | None] | None:
     """The person with this user name or address, and the stored password. A user name wins over an address."""
-    query = sa.select(*_COLUMNS, UserRow.password).where(
-        sa.or_(UserRow.username_key == username_key(text), UserRow.email_key == email_key(text))
-    )
-    rows = sorted(tx.execute(query).all(), key=lambda row: username_key(row.username) != username_key(text))
+    found = tx.execute(_CREDENTIALS, {"name": username_key(text), "email": email_key(text)}).all()
+    rows = sorted(found, key=lambda row: username_key(row.username) != username_key(text))
     return (_person(rows[0]), rows[0].password) if rows else None
 
 
@@ -96,8 +99,8 @@ def columns(person: Person) -> dict[str, Any]:
     }
 
 
-def _one(tx: sa.Connection, condition: sa.ColumnElement[bool]) -> Person | None:
-    row = tx.execute(sa.select(*_COLUMNS).where(condition)).one_or_none()
+def _one(tx: sa.Connection, query: sa.Select[Any], **named: str) -> Person | None:
+    row = tx.execute(query, named).one_or_none()
     return None if row is None else _person(row)
 
 
