@@ -12,6 +12,8 @@ from typing import Any
 
 JSON = "application/json"
 NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_JSON_HEADERS: Mapping[str, str] = {"Content-Type": JSON, **NO_STORE}
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +47,5 @@ Endpoint = Callable[[Call], Answer]
 
 def json_answer(document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """A JSON answer that no cache keeps (RFC 6749 §5.1) unless `headers` says otherwise."""
-    body = json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode("ascii")
-    return Answer(status, body, {"Content-Type": JSON, **NO_STORE, **(headers or {})})
+    body = _encode(document).encode("ascii")
+    return Answer(status, body, _JSON_HEADERS if headers is None else {**_JSON_HEADERS, **headers})

@@ -11,9 +11,9 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -91,21 +91,49 @@ class Gate:
         seconds = time.perf_counter() - started
         self.metrics.observe_request(name, status, seconds)
         if self.access_log:
-            line = {
-                "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "level": "info",
-                "event": "request",
-                "method": environ["REQUEST_METHOD"],
-                "path": environ.get("PATH_INFO", ""),
-                "status": status,
-                "ms": round(seconds * 1000, 2),
-                "peer": peer,
-                "request_id": request_id,
-            }
-            sys.stderr.write(_encode(line) + "\n")
+            method, path = _text(environ["REQUEST_METHOD"]), _text(environ.get("PATH_INFO", ""))
+            sys.stderr.write(
+                f'{{"timestamp":"{_timestamp()}","level":"info","event":"request","method":{method},"path":{path},'
+                f'"status":{status},"ms":{seconds * 1000:.2f},"peer":{_text(peer)},"request_id":{_text(request_id)}}}\n'
+            )
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
+_text = json.encoder.encode_basestring_ascii
+
+
+def _timestamp() -> str:
+    now = time.time()
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}+00:00"
+
+
+class _Headers(Mapping[str, str]):
+    """The request's headers by lower-case name, read from the WSGI environment when asked for."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: Environ) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        value: str = self._environ[_variable(name)]
+        return value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._environ.get(_variable(name), default)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and _variable(name) in self._environ
+
+    def __iter__(self) -> Iterator[str]:
+        return (name[5:].lower().replace("_", "-") for name in self._environ if name.startswith("HTTP_"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@cache
+def _variable(name: str) -> str:
+    return "CONTENT_TYPE" if name == "content-type" else "HTTP_" + name.upper().replace("-", "_")
 
 
 def request_id_of(environ: Environ) -> str:
@@ -130,15 +158,11 @@ def read_body(environ: Environ) -> bytes | None:
 
 def call_of(environ: Environ, peer: str, request_id: str, body: bytes) -> Call:
     """The request without the framework."""
-    headers = {name[5:].lower().replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
-    content_type = environ.get("CONTENT_TYPE")
-    if content_type:
-        headers["content-type"] = content_type
     return Call(
         method=environ["REQUEST_METHOD"],
         path=environ.get("PATH_INFO", ""),
         query=environ.get("QUERY_STRING", "").encode("latin-1"),
-        headers=headers,
+        headers=_Headers(environ),
         body=body,
         peer=peer,
         request_id=request_id,

@@ -51,7 +51,7 @@ def mint_id_token(
 
 def read_hint(token: str, keyring: Keyring, issuer: str) -> IdTokenHint | None:
     """What an `id_token_hint` says, expired or not; None for anything that is not an ID token of ours (an access token is not)."""
-    verified = jose.verify(token, keyring.verifier, types={"jwt", None})
+    verified = jose.verify(token, keyring.verifier, types={"jwt"})
     if verified is None or verified.claims.get("iss") != issuer:
         return None
     sub, audience, sid = (verified.claims.get(name) for name in ("sub", "aud", "sid"))

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from idp.clock import Clock
-from idp.platform.ids import new_id
 from idp.tokens.access import mint_access_token
 from idp.tokens.identity import mint_id_token
 from idp.tokens.keyring import Keyring
@@ -27,7 +26,6 @@ class TokenIssuer:
 
     def service_token(self, *, client_id: str, audience: str, scope: str, ttl: int, alg: str) -> TokenAnswer:
         """A token for a client itself (RFC 6749 §4.4): no row is written, the `jti` alone makes it unique."""
-        now = self._clock.precise()
         token = mint_access_token(
             self._keyring.signer(alg),
             issuer=self._issuer,
@@ -36,8 +34,8 @@ class TokenIssuer:
             audience=audience,
             scope=scope,
             ttl=ttl,
-            now=int(now),
-            jti=new_id(now),
+            now=self._clock.now(),
+            jti=secrets.token_urlsafe(16),
             extra=_NO_CLAIMS,
         )
         return TokenAnswer(token, ttl, scope)

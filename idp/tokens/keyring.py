@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from joserfc.jwk import Key
 
 from idp.clock import Clock
 from idp.errors import Refused, Unavailable
@@ -69,7 +68,7 @@ class PublishedKeys:
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     signers: Mapping[str, jose.Signer] = field(default_factory=dict)
-    verifiers: Mapping[str, tuple[str, Key]] = field(default_factory=dict)
+    verifiers: Mapping[str, jose.Verifier] = field(default_factory=dict)
     published: PublishedKeys = field(default_factory=lambda: _publish([]))
     generation: int = 0
 
@@ -95,8 +94,8 @@ class Keyring:
             raise Unavailable(f"there is no active {alg} key")
         return signer
 
-    def verifier(self, kid: str) -> tuple[str, Key] | None:
-        """Algorithm and public key of a published key."""
+    def verifier(self, kid: str) -> jose.Verifier | None:
+        """The public side of a published key."""
         return self._snapshot.verifiers.get(kid) or self._refreshed().verifiers.get(kid)
 
     def published(self) -> PublishedKeys:
@@ -111,7 +110,7 @@ class Keyring:
             rows = tx.execute(query.order_by(SigningKeyRow.created_at, SigningKeyRow.kid)).all()
         old = {signer.kid: signer for signer in self._snapshot.signers.values()}
         signers = {row.alg: old.get(row.kid) or self._open(row) for row in rows if row.state == "active"}
-        verifiers = {row.kid: (row.alg, jose.verifier_of(row.public_jwk)) for row in rows}
+        verifiers = {row.kid: jose.verifier_of(row.public_jwk) for row in rows}
         self._snapshot = _Snapshot(signers, verifiers, _publish([row.public_jwk for row in rows]), generation)
 
     def _refreshed(self) -> _Snapshot:
