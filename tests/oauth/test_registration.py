@@ -250,7 +250,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 @pytest.mark.parametrize(
-    "document", [WEB, SERVICE, FULL, {**SERVICE, **SIGNED, "jwks": {"keys": [PUBLIC_KEY]}}], ids=str
+    "document",
+    [WEB, SERVICE, FULL, {**SERVICE, **SIGNED, "jwks": {"keys": [PUBLIC_KEY]}}],
+    ids=["web", "service", "everything", "signed"],
 )
 def test_a_client_that_is_shown_can_be_registered_again_the_same(house: House, document: dict[str, Any]) -> None:
     made = house.clients.create(document)
