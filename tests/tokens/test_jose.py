@@ -6,6 +6,7 @@ import base64
 import hmac
 import json
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import jwt as pyjwt
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc import jws
 from joserfc import jwt as joserfc_jwt
+from joserfc.jwk import import_key
 from jwt.algorithms import OKPAlgorithm
 
 from idp.tokens import jose
@@ -41,9 +43,13 @@ def pair(alg: str) -> tuple[jose.Signer, dict[str, Any]]:
     return jose.signer_of(jwk["kid"], alg, jose.private_pem(key)), jwk
 
 
-def finder(*algs: str) -> jose.FindKey:
-    found = {pair(alg)[1]["kid"]: (alg, jose.verifier_of(pair(alg)[1])) for alg in algs}
-    return found.get
+def finder(*jwks: dict[str, Any]) -> jose.FindVerifier:
+    return {jwk["kid"]: jose.verifier_of(jwk) for jwk in jwks}.get
+
+
+def theirs(jwk: dict[str, Any]) -> Any:
+    """The other library's key for a public JWK."""
+    return import_key({name: value for name, value in jwk.items() if name != "alg"})
 
 
 def resigned(header: object, payload: object = CLAIMS, alg: str = "ES256") -> str:
@@ -52,8 +58,8 @@ def resigned(header: object, payload: object = CLAIMS, alg: str = "ES256") -> st
     return f"{signed}.{encoded(pair(alg)[0].sign(signed.encode()))}"
 
 
-def verify(token: str, *algs: str, types: set[str | None] | None = None) -> jose.Verified | None:
-    return jose.verify(token, finder(*(algs or ("ES256",))), types=types or set(TYPES))
+def verify(token: str, *algs: str) -> jose.Verified | None:
+    return jose.verify(token, finder(*(pair(alg)[1] for alg in algs or ("ES256",))), types=TYPES)
 
 
 # -- the published examples -------------------------------------------------------------------------------------------
@@ -72,7 +78,7 @@ def test_the_key_of_the_example_is_read_and_its_signature_verifies(alg: str) -> 
     found, key = read_private_key(json.dumps(jwk), None)
     assert found == alg
     header = json.loads(decoded(token.split(".")[0]))
-    verified = jws.deserialize_compact(token, jose.verifier_of(jose.public_jwk(alg, key)), algorithms=[header["alg"]])
+    verified = jws.deserialize_compact(token, theirs(jose.public_jwk(alg, key)), algorithms=[header["alg"]])
     assert verified.payload == decoded(token.split(".")[1])
 
 
@@ -85,7 +91,8 @@ def test_a_deterministic_signature_is_the_one_of_the_example(alg: str) -> None:
 
 
 def test_the_thumbprints_are_those_of_the_examples() -> None:
-    assert jose.verifier_of({**vectors.THUMBPRINT_KEY, "alg": "RS256"}).thumbprint() == vectors.THUMBPRINT
+    numbers = import_key(vectors.THUMBPRINT_KEY).public_key
+    assert jose.public_jwk("RS256", SimpleNamespace(public_key=lambda: numbers))["kid"] == vectors.THUMBPRINT  # type: ignore[arg-type]
     _, key = read_private_key(json.dumps(vectors.A4_KEY), None)
     assert jose.public_jwk("Ed25519", key)["kid"] == vectors.A4_THUMBPRINT
 
@@ -106,7 +113,7 @@ def test_what_we_sign_we_read(alg: str) -> None:
 def test_what_we_sign_joserfc_and_pyjwt_read(alg: str) -> None:
     signer, jwk = pair(alg)
     token = signer.compose("at+jwt", CLAIMS)
-    assert joserfc_jwt.decode(token, jose.verifier_of(jwk), algorithms=[alg]).claims == CLAIMS
+    assert joserfc_jwt.decode(token, theirs(jwk), algorithms=[alg]).claims == CLAIMS
     reader = pyjwt.PyJWT()
     if alg == "Ed25519":
         reader._jws.register_algorithm("Ed25519", OKPAlgorithm())
@@ -123,7 +130,7 @@ def test_what_joserfc_signs_with_our_key_we_read(alg: str) -> None:
     jwk = jose.public_jwk(alg, key)
     private = jose._KEY_TYPES[alg].import_key(jose.private_pem(key))
     token = joserfc_jwt.encode({"alg": alg, "kid": jwk["kid"], "typ": "at+jwt"}, CLAIMS, private, algorithms=[alg])
-    verified = jose.verify(token, {jwk["kid"]: (alg, jose.verifier_of(jwk))}.get, types=TYPES)
+    verified = jose.verify(token, finder(jwk), types=TYPES)
     assert verified is not None
     assert verified.claims == CLAIMS
 
@@ -131,7 +138,7 @@ def test_what_joserfc_signs_with_our_key_we_read(alg: str) -> None:
 def test_a_pss_salt_is_as_long_as_the_hash() -> None:
     signer, jwk = pair("PS256")
     signature = signer.sign(b"signed")
-    key = jose.verifier_of(jwk).get_op_key("verify")
+    key = theirs(jwk).public_key
     exact = padding.PSS(mgf=padding.MGF1(jose.hashes.SHA256()), salt_length=32)
     key.verify(signature, b"signed", exact, jose.hashes.SHA256())
 
@@ -176,7 +183,7 @@ def test_an_unsigned_token_is_refused() -> None:
 
 def test_a_public_key_is_never_taken_for_a_shared_secret() -> None:
     jwk = pair("RS256")[1]
-    public = jose.verifier_of(jwk).as_pem(private=False)
+    public = theirs(jwk).as_pem(private=False)
     signed = f"{encoded({'alg': 'HS256', 'kid': jwk['kid'], 'typ': 'at+jwt'})}.{encoded(CLAIMS)}"
     assert verify(f"{signed}.{encoded(hmac.digest(public, signed.encode(), 'sha256'))}", "RS256") is None
 
@@ -187,8 +194,8 @@ def test_a_key_signs_with_its_one_algorithm_only() -> None:
     for own, other in (("RS256", "PS256"), ("PS256", "RS256")):
         jwk = jose.public_jwk(own, key)
         token = jose.signer_of(jwk["kid"], other, jose.private_pem(key)).compose("at+jwt", CLAIMS)
-        assert jose.verify(token, {jwk["kid"]: (own, jose.verifier_of(jwk))}.get, types=TYPES) is None
-        assert jose.verify(token, {jwk["kid"]: (other, jose.verifier_of({**jwk, "alg": other}))}.get, types=TYPES)
+        assert jose.verify(token, finder(jwk), types=TYPES) is None
+        assert jose.verify(token, finder({**jwk, "alg": other}), types=TYPES)
 
 
 def test_another_key_of_ours_does_not_vouch() -> None:
@@ -208,29 +215,25 @@ def test_another_type_is_refused(typ: object) -> None:
     assert verify(resigned({**good(), "typ": typ})) is None
 
 
-@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"])
-def test_the_type_is_a_media_type_in_any_case(typ: str) -> None:
+@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT"])
+def test_the_case_of_the_type_does_not_matter(typ: str) -> None:
     assert verify(resigned({**good(), "typ": typ})) is not None
 
 
-@pytest.mark.parametrize(
-    "extra",
-    [
-        {"crit": ["exp"], "exp": 1},
-        {"crit": []},
-        {"crit": "exp"},
-        {"crit": ["b64"], "b64": False},
-        {"b64": False},
-        {"crit": [{}]},
-    ],
-    ids=str,
-)
-def test_what_must_be_understood_and_is_not_is_refused(extra: dict[str, Any]) -> None:
-    if "crit" in extra:
-        assert verify(resigned({**good(), **extra})) is None
-    else:
-        verified = verify(resigned({**good(), **extra}))
-        assert verified is None or verified.claims == CLAIMS
+EXTRAS: list[dict[str, Any]] = [
+    {"crit": ["exp"], "exp": 1},
+    {"crit": []},
+    {"crit": "exp"},
+    {"crit": ["b64"], "b64": False},
+    {"b64": False},
+    {"zip": "DEF"},
+    {"cty": "JWT"},
+]
+
+
+@pytest.mark.parametrize("extra", EXTRAS, ids=str)
+def test_a_header_that_says_more_than_ours_do_is_refused(extra: dict[str, Any]) -> None:
+    assert verify(resigned({**good(), **extra})) is None
 
 
 def test_a_key_that_comes_with_the_token_is_not_used() -> None:
@@ -289,4 +292,5 @@ def test_no_text_at_all_breaks_the_reader(text: str) -> None:
     )
 )
 def test_no_header_at_all_breaks_the_reader(header: dict[str, Any]) -> None:
-    verify(resigned({**good(), **header}))
+    changed = {**good(), **header}
+    assert (verify(resigned(changed)) is None) == (changed != good())
