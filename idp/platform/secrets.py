@@ -39,8 +39,9 @@ class MasterKey:
     @classmethod
     def parse(cls, text: str) -> MasterKey:
         """From base64url text, padded or not; raises `Refused` for anything else."""
+        bare = text.strip().rstrip("=")
         try:
-            return cls(base64.urlsafe_b64decode(text.strip() + "=" * (-len(text.strip()) % 4)))
+            return cls(base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True))
         except (binascii.Error, ValueError) as error:
             raise Refused("master_key", "the master key must be 32 bytes in base64url") from error
 
