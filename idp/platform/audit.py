@@ -70,14 +70,16 @@ class Audit:
 
 
 def verify(tx: sa.Connection) -> Verdict:
-    """Walk the whole chain and compare it with its head."""
+    """Walk the whole chain and compare it with its head, in a transaction of its own that sees one moment."""
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     previous, count = _START, 0
     for row in _rows(tx):
         count += 1
-        told = json.loads(row.entry)
-        if (row.sequence, row.hash) != (count, _hash(previous, row.entry)) or told["sequence"] != count:
+        if (row.sequence, row.hash) != (count, _hash(previous, row.entry)):
             return Verdict(count, row.sequence)
-        if (told["event"], told["time"]) != (row.event, row.time):
+        told = json.loads(row.entry)
+        if (told["sequence"], told["event"], told["time"]) != (row.sequence, row.event, row.time):
             return Verdict(count, row.sequence)
         previous = row.hash
     head = tx.execute(sa.select(AuditHeadRow.sequence, AuditHeadRow.hash)).one_or_none()
@@ -86,7 +88,7 @@ def verify(tx: sa.Connection) -> Verdict:
 
 
 def _rows(tx: sa.Connection) -> Iterator[AnyRow]:
-    after = 0
+    after = -(2**63)
     while True:
         query = sa.select(AuditRow.__table__).where(AuditRow.sequence > after).order_by(AuditRow.sequence).limit(_PAGE)
         page = tx.execute(query).all()
