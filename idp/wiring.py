@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,17 +26,17 @@ from idp.oauth.resources import ResourceAdmin, ResourceDirectory
 from idp.platform import jobs as job_store
 from idp.platform import limits as limit_store
 from idp.platform import outbox as outbox_store
-from idp.platform import schema
+from idp.platform import revision
 from idp.platform.audit import Audit
 from idp.platform.db import Database, insert_or_ignore
 from idp.platform.generations import Watcher
-from idp.platform.jobs import Jobs, Loop
+from idp.platform.jobs import Jobs
 from idp.platform.limits import Counters, DatabaseCounters, Limits
 from idp.platform.mailer import Mailer
 from idp.platform.models import InstanceRow
-from idp.platform.outbox import Outbox, Pusher, Receivers
+from idp.platform.outbox import Outbox, Receivers
 from idp.platform.secrets import MasterKey, create_master_key, read_master_key
-from idp.platform.telemetry import Metrics, serve_metrics
+from idp.platform.telemetry import Metrics
 from idp.settings import Settings
 from idp.tokens import revocations as revocation_store
 from idp.tokens import store as grant_store
@@ -54,7 +54,6 @@ from idp.users.devices import Devices
 from idp.users.passwords import PasswordHasher
 from idp.users.people import BrowserSession, Change, PersonChanged
 from idp.users.sessions import Sessions
-from vetted_http import Client as OutboundHttp
 
 ALWAYS_THERE = ("ES256", "RS256")
 _CHECK_VALUE = "master-key-check"
@@ -261,7 +260,10 @@ def initialize(settings: Settings) -> dict[str, Any]:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     master = master_key(settings) if settings.master_key is not None else create_master_key(settings.keys_dir)
     with open_database(settings) as database:
-        schema.upgrade(database)
+        if revision.pending(database):
+            from idp.platform.schema import upgrade  # noqa: PLC0415 - Alembic, for when there is something to migrate
+
+            upgrade(database)
     house = build(settings, master)
     try:
         with house.database.write() as tx:
@@ -288,7 +290,7 @@ def _check_value(master: MasterKey) -> str:
 
 
 def _check_database(house: House) -> None:
-    if schema.pending(house.database):
+    if revision.pending(house.database):
         raise Refused("schema", "the database is not initialized or not up to date: run idp init or idp db upgrade")
     with house.database.read() as tx:
         query = sa.select(InstanceRow.value).where(InstanceRow.name == _CHECK_VALUE)
@@ -297,46 +299,3 @@ def _check_database(house: House) -> None:
         raise Refused("schema", "the database is not initialized: run idp init")
     if value != _check_value(house.master):
         raise Refused("master_key", "this database was made with another master key")
-
-
-class Background:
-    """The threads beside the requests: jobs, pushes, and the metrics server; a context manager."""
-
-    def __init__(self, house: House, *, jobs: bool, metrics: Path | None) -> None:
-        self._house = house
-        self._jobs = jobs
-        self._metrics = metrics
-        self._running = ExitStack()
-
-    def __enter__(self) -> Background:
-        house, settings = self._house, self._house.settings
-        house.keyring.reload()
-        self._running.enter_context(Loop("generations", house.watcher().poll, seconds=1.0))
-        if self._jobs:
-            house.jobs.register("prune", lambda _payload: _prune(house), every=3600)
-            promote = partial(house.keyring.promote_due, settings.key_rotation_days * _DAY)
-            self._running.enter_context(Loop("keys", promote, seconds=1.0))
-            self._running.enter_context(Loop("jobs", house.jobs.run_due))
-            self._running.enter_context(Loop("outbox", pusher(house).run))
-        if self._metrics is not None and settings.metrics_port is not None:
-            server, _thread = serve_metrics(settings.metrics_port, self._metrics)
-            self._running.callback(server.shutdown)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._running.close()
-
-
-def pusher(house: House) -> Pusher:
-    """Pushes events, signed with the key that signs access tokens."""
-    settings = house.settings
-    http = OutboundHttp(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
-
-    def sign(claims: Mapping[str, Any]) -> str:
-        return house.keyring.signer("ES256").compose("secevent+jwt", claims)
-
-    return Pusher(house.database, house.clock, http, sign, issuer=settings.issuer)
-
-
-def _prune(house: House) -> None:
-    house.prune()

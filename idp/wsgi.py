@@ -27,7 +27,7 @@ from idp.platform.jobs import Loop
 from idp.platform.telemetry import Metrics
 from idp.platform.web import WsgiApp
 from idp.settings import Settings
-from idp.wiring import Background, build, master_key, open_house, prepare
+from idp.wiring import build, master_key, open_house, prepare
 
 _BACKLOG = 2048
 _HEADER_TIMEOUT_MS = 10_000
@@ -116,5 +116,7 @@ def _load(settings: Settings, folder: Path) -> WsgiApp:
 
 
 def _run_background(settings: Settings, jobs: bool, running: ExitStack, metrics: Path) -> None:
+    from idp.background import Background  # noqa: PLC0415 - after the fork: the workers need none of it
+
     house = running.enter_context(open_house(settings))
     running.enter_context(Background(house, jobs=jobs, metrics=metrics))

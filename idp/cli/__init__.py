@@ -1,31 +1,48 @@
-"""The `idp` command: one module a noun."""
+"""The `idp` command: one module a noun, loaded when it is called for."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
 
-from idp.cli.audit import audit
 from idp.cli.base import run
-from idp.cli.check import check
-from idp.cli.client import client
-from idp.cli.db import db
-from idp.cli.demo import demo
-from idp.cli.keys import keys
-from idp.cli.receiver import receiver
-from idp.cli.resource import resource
-from idp.cli.serve import init, jobs, prune, serve
-from idp.cli.user import user
+
+_MODULES = {
+    "init": "serve",
+    "serve": "serve",
+    "demo": "demo",
+    "user": "user",
+    "client": "client",
+    "resource": "resource",
+    "keys": "keys",
+    "receiver": "receiver",
+    "jobs": "jobs",
+    "db": "db",
+    "check": "check",
+    "audit": "audit",
+    "prune": "serve",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """Finds a command by its name in the module that holds it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _MODULES.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = getattr(import_module(f"idp.cli.{module}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def idp() -> None:
     """The identity provider. Settings come from the environment, --env-file FILE and .env; --json prints JSON."""
-
-
-for command in (init, serve, demo, user, client, resource, keys, receiver, jobs, db, check, audit, prune):
-    idp.add_command(command)
 
 
 def main() -> None:

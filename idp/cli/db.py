@@ -6,7 +6,7 @@ import click
 
 from idp.cli.base import Invocation, emit
 from idp.errors import Refused
-from idp.platform import schema
+from idp.platform import revision, schema
 from idp.wiring import open_database
 
 
@@ -27,7 +27,7 @@ def upgrade() -> None:
 def check() -> None:
     """Refuse (exit 1) when a migration is pending or the tables differ from the models."""
     with open_database(click.get_current_context().ensure_object(Invocation).settings()) as database:
-        pending = schema.pending(database)
+        pending = revision.pending(database)
         drift = [] if pending else schema.drift(database)
     if pending:
         raise Refused("pending", "a migration is pending: run idp db upgrade")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from typing import Any
 
 import click
 
 from idp.cli.base import Invocation, emit, with_house
-from idp.platform import telemetry
 from idp.settings import Settings
-from idp.wiring import Background, House, initialize, open_house
+from idp.wiring import House, initialize
 from idp.wsgi import serve as run_server
 
 
@@ -37,18 +34,6 @@ def init() -> None:
 def serve(host: str | None, port: int | None, workers: int | None, no_jobs: bool) -> None:
     """Run the production server."""
     run_server(_settings(host=host, port=port, workers=workers), jobs=not no_jobs)
-
-
-@click.command()
-def jobs() -> None:
-    """Run the job runner alone, until SIGTERM."""
-    settings = _settings()
-    telemetry.configure(settings.log_level)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    with open_house(settings) as house, Background(house, jobs=True, metrics=None):
-        stopping.wait()
 
 
 @click.command()

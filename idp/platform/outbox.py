@@ -1,20 +1,15 @@
-"""Events for other services: written with the change they tell of, numbered in commit order, pushed in order to every receiver.
-
-Security Event Tokens (RFC 8417) by push (RFC 8935). A receiver that does not answer is tried again with growing delay and loses nothing;
-of several nodes one at a time serves a receiver.
-"""
+"""Events for other services: written with the change they tell of, numbered in commit order, kept until every receiver has them."""
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-import structlog
 
 from idp.clock import Clock
 from idp.errors import Refused
@@ -23,17 +18,12 @@ from idp.platform.db import AnyRow, Database
 from idp.platform.generations import bump
 from idp.platform.ids import digest, new_id, new_secret
 from idp.platform.models import OutboxRow, ReceiverRow
-from vetted_http import Client, FetchError
 
 SEQUENCE = "outbox"
-URN = "urn:idp:event:"
-CONTENT_TYPE = "application/secevent+jwt"
-_LEASE_SECONDS = 30
-_BATCH = 50
 _KEEP = 7 * 86400
+EVENTS = ("user.created", "user.updated", "user.disabled", "user.enabled", "user.deleted")
+"""Every type there is; a receiver names them by pattern."""
 _PATTERN = re.compile(r"[a-z_]+\.(\*|[a-z_]+)\Z")
-Sign = Callable[[Mapping[str, Any]], str]
-log = structlog.get_logger("idp.outbox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +67,12 @@ class Receivers:
 
     def create(self, *, url: str, events: Sequence[str], audience: str) -> tuple[Receiver, str]:
         """Register a receiver; the token, shown this once, opens the snapshot that fills it."""
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment or len(url) > 2048:
-            raise Refused("url", "a receiver has an http or https URL")
-        if not events or not all(_PATTERN.match(event) for event in events):
-            raise Refused("events", "events look like user.* or user.created")
+        if not _reachable(url):
+            raise Refused("url", "a receiver has an http or https URL without user, password or fragment")
+        if not events or not all(_matches_any(pattern) for pattern in events):
+            raise Refused("events", f"events are {', '.join(EVENTS)}, or user.* for all of them")
+        if not 0 < len(audience) <= 2048 or not audience.isprintable():
+            raise Refused("audience", "an audience has 1 to 2048 printable characters")
         token = new_secret()
         with self._database.write() as tx:
             newest = tx.execute(sa.select(sa.func.max(OutboxRow.sequence))).scalar() or 0
@@ -99,11 +90,11 @@ class Receivers:
             }
             row = tx.execute(sa.insert(ReceiverRow).values(**values).returning(*ReceiverRow.__table__.c)).one()
             self._audit.append(tx, "receiver.created", receiver=values["id"], url=url)
-        return _receiver(row), token
+        return receiver_of(row), token
 
     def list(self) -> list[Receiver]:
         with self._database.read() as tx:
-            return [_receiver(row) for row in tx.execute(sa.select(ReceiverRow.__table__).order_by(ReceiverRow.id))]
+            return [receiver_of(row) for row in tx.execute(sa.select(ReceiverRow.__table__).order_by(ReceiverRow.id))]
 
     def delete(self, identifier: str) -> None:
         with self._database.write() as tx:
@@ -118,105 +109,21 @@ class Receivers:
             return tx.execute(query).scalar() is not None
 
 
-class Pusher:
-    """Delivers what waits: `run` does one round over all receivers."""
-
-    def __init__(self, database: Database, clock: Clock, http: Client, sign: Sign, *, issuer: str) -> None:
-        self._database = database
-        self._clock = clock
-        self._http = http
-        self._sign = sign
-        self._issuer = issuer
-        self._me = new_id(clock.precise())
-
-    def run(self) -> int:
-        """Push to every receiver that has something waiting and is due; returns how many events were acknowledged."""
-        with self._database.read() as tx:
-            newest = tx.execute(sa.select(sa.func.max(OutboxRow.sequence))).scalar() or 0
-            behind = (ReceiverRow.position < newest, ReceiverRow.next_attempt_at <= self._clock.precise())
-            waiting = tx.execute(sa.select(ReceiverRow.id).where(*behind)).scalars().all()
-        return sum(self._serve(identifier) for identifier in waiting)
-
-    def _serve(self, identifier: str) -> int:
-        receiver = self._lease(identifier)
-        if receiver is None:
-            return 0
-        delivered = 0
-        for event in self._waiting(receiver.position):
-            if any(fnmatch.fnmatchcase(event.type, pattern) for pattern in receiver.events):
-                error = self._push(receiver, event)
-                if error is not None:
-                    self._release(receiver, error)
-                    return delivered
-                delivered += 1
-            if not self._advance(receiver.id, event.sequence):
-                return delivered
-        self._release(receiver, None)
-        return delivered
-
-    def _lease(self, identifier: str) -> Receiver | None:
-        now = self._clock.precise()
-        lease = (
-            sa.update(ReceiverRow)
-            .where(ReceiverRow.id == identifier, ReceiverRow.lease_until <= now, ReceiverRow.next_attempt_at <= now)
-            .values(lease_owner=self._me, lease_until=now + _LEASE_SECONDS)
-            .returning(*ReceiverRow.__table__.c)
-        )
-        with self._database.write() as tx:
-            row = tx.execute(lease).one_or_none()
-        return None if row is None else _receiver(row)
-
-    def _waiting(self, position: int) -> Sequence[AnyRow]:
-        query = sa.select(OutboxRow.__table__).where(OutboxRow.sequence > position)
-        with self._database.read() as tx:
-            return tx.execute(query.order_by(OutboxRow.sequence).limit(_BATCH)).all()
-
-    def _push(self, receiver: Receiver, event: AnyRow) -> str | None:
-        """Push one event; None, or what went wrong."""
-        token = self._sign(self._claims(receiver, event))
-        try:
-            answer = self._http.post(
-                receiver.url, token.encode("ascii"), {"Content-Type": CONTENT_TYPE, "Accept": "application/json"}
-            )
-        except FetchError as error:
-            return error.kind
-        return None if answer.status in (200, 202, 204) else f"status {answer.status}"
-
-    def _claims(self, receiver: Receiver, event: AnyRow) -> dict[str, Any]:
-        return {
-            "iss": self._issuer,
-            "aud": receiver.audience,
-            "iat": self._clock.now(),
-            "jti": f"{receiver.id}.{event.sequence}",
-            "txn": str(event.sequence),
-            "sub_id": {"format": "iss_sub", "iss": self._issuer, "sub": event.subject},
-            "events": {f"{URN}{event.type}": {"sequence": event.sequence, "user": event.payload}},
-        }
-
-    def _advance(self, identifier: str, sequence: int) -> bool:
-        """Note the acknowledgement and keep the lease; False when another node holds it by now."""
-        mine = (ReceiverRow.id == identifier, ReceiverRow.lease_owner == self._me)
-        now = self._clock.precise()
-        step = (
-            sa.update(ReceiverRow).where(*mine).values(position=sequence, failures=0, lease_until=now + _LEASE_SECONDS)
-        )
-        with self._database.write() as tx:
-            return tx.execute(step).rowcount == 1
-
-    def _release(self, receiver: Receiver, error: str | None) -> None:
-        now = self._clock.precise()
-        values: dict[str, Any] = {"lease_until": 0.0, "lease_owner": None, "last_error": error}
-        if error is not None:
-            log.warning("event not delivered", receiver=receiver.id, error=error, failures=receiver.failures + 1)
-            delay = min(300.0, 2.0 ** min(receiver.failures, 9))
-            values |= {"failures": receiver.failures + 1, "next_attempt_at": now + delay}
-        with self._database.write() as tx:
-            mine = (ReceiverRow.id == receiver.id, ReceiverRow.lease_owner == self._me)
-            tx.execute(sa.update(ReceiverRow).where(*mine).values(**values))
-
-
-def _receiver(row: AnyRow) -> Receiver:
+def receiver_of(row: AnyRow) -> Receiver:
     return Receiver(row.id, row.url, row.audience, tuple(row.events), row.position, row.failures, row.last_error)
+
+
+def _reachable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.username is None and parts.port != 0
+    except ValueError:
+        return False
+    return bool(usable) and not parts.fragment and len(url) <= 2048 and url.isascii() and url.isprintable()
+
+
+def _matches_any(pattern: str) -> bool:
+    return _PATTERN.match(pattern) is not None and any(fnmatch.fnmatchcase(event, pattern) for event in EVENTS)
 
 
 def prune(tx: sa.Connection, now: int, limit: int) -> int:

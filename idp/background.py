@@ -1,0 +1,60 @@
+"""What runs beside the requests: jobs, due keys, pushes, and the metrics; once a node, in the process that serves none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from idp.platform.jobs import Loop
+from idp.platform.pusher import Pusher
+from idp.platform.telemetry import serve_metrics
+from idp.wiring import House
+from vetted_http import Client as OutboundHttp
+
+_DAY = 86400
+
+
+class Background:
+    """The threads beside the requests: jobs, pushes, and the metrics server; a context manager."""
+
+    def __init__(self, house: House, *, jobs: bool, metrics: Path | None) -> None:
+        self._house = house
+        self._jobs = jobs
+        self._metrics = metrics
+        self._running = ExitStack()
+
+    def __enter__(self) -> Background:
+        house, settings = self._house, self._house.settings
+        house.keyring.reload()
+        self._running.enter_context(Loop("generations", house.watcher().poll, seconds=1.0))
+        if self._jobs:
+            house.jobs.register("prune", partial(_prune, house), every=3600)
+            promote = partial(house.keyring.promote_due, settings.key_rotation_days * _DAY)
+            self._running.enter_context(Loop("keys", promote, seconds=1.0))
+            self._running.enter_context(Loop("jobs", house.jobs.run_due))
+            self._running.enter_context(Loop("outbox", pusher(house).run))
+        if self._metrics is not None and settings.metrics_port is not None:
+            server, _thread = serve_metrics(settings.metrics_port, self._metrics)
+            self._running.callback(server.shutdown)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._running.close()
+
+
+def pusher(house: House) -> Pusher:
+    """Pushes events, signed with the key that signs access tokens."""
+    settings = house.settings
+    http = OutboundHttp(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
+
+    def sign(claims: Mapping[str, Any]) -> str:
+        return house.keyring.signer("ES256").compose("secevent+jwt", claims)
+
+    return Pusher(house.database, house.clock, http, sign, issuer=settings.issuer)
+
+
+def _prune(house: House, _payload: Mapping[str, Any]) -> None:
+    house.prune()

@@ -1,0 +1,25 @@
+"""`idp jobs`: the job runner alone."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+
+from idp.background import Background
+from idp.cli.base import Invocation
+from idp.platform import telemetry
+from idp.wiring import open_house
+
+
+@click.command()
+def jobs() -> None:
+    """Run the job runner alone, until SIGTERM."""
+    settings = click.get_current_context().ensure_object(Invocation).settings()
+    telemetry.configure(settings.log_level)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    with open_house(settings) as house, Background(house, jobs=True, metrics=None):
+        stopping.wait()
