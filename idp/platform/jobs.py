@@ -107,6 +107,10 @@ class Jobs:
         return None
 
     def _run(self, row: AnyRow) -> None:
+        if row.attempts > MAX_ATTEMPTS:  # whoever ran it for the last time died with it
+            log.warning("job buried", kind=row.kind, job=row.id)
+            self._finish(row, {"state": "dead", "last_error": "lease expired", "finished_at": self._clock.now()})
+            return
         try:
             self._handlers[row.kind](row.payload)
         except Exception as error:
