@@ -103,7 +103,7 @@ def parse_json(raw: bytes | str) -> Any:
         text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
         _refuse_depth(text)
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-        json.dumps(document, ensure_ascii=False).encode("utf-8")
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise ProtocolError("invalid_request", "The document is not acceptable JSON") from error
     return document

@@ -148,7 +148,7 @@ def read_body(environ: Environ) -> bytes | None:
         length = int(environ.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return None
-    if length > MAX_BODY:
+    if not 0 <= length <= MAX_BODY:
         return None
     if length == 0 and "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
         return b""
