@@ -24,7 +24,11 @@ _ADD = (
     sa.update(CounterRow)
     .where(CounterRow.key == sa.bindparam("name"))
     .values(
-        count=sa.case((_OVER, sa.bindparam("anew")), else_=CounterRow.count + sa.bindparam("amount")),
+        count=sa.case(
+            (_OVER, sa.bindparam("anew")),
+            (CounterRow.count + sa.bindparam("amount") < 0, 0),
+            else_=CounterRow.count + sa.bindparam("amount"),
+        ),
         resets_at=sa.case((_OVER, sa.bindparam("until")), else_=CounterRow.resets_at),
     )
     .returning(CounterRow.count, CounterRow.resets_at)
