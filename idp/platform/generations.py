@@ -45,7 +45,14 @@ class Watcher:
         query = sa.select(GenerationRow.name, GenerationRow.value).where(GenerationRow.name.in_(list(self._followers)))
         with self._database.read() as tx:
             current = {str(name): int(value) for name, value in tx.execute(query)}
+        failed: Exception | None = None
         for name, value in current.items():
             if self._seen.get(name) != value:
-                self._followers[name]()
-                self._seen[name] = value
+                try:
+                    self._followers[name]()
+                except Exception as error:  # the others must not fall behind with it
+                    failed = error
+                else:
+                    self._seen[name] = value
+        if failed is not None:
+            raise failed
