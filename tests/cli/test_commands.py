@@ -221,9 +221,9 @@ def test_the_life_of_a_resource(home: RunningIdp) -> None:
 
 
 def test_the_life_of_a_receiver(home: RunningIdp) -> None:
-    words = ["https://events.test/in", "--events", "user.*, status.*", "--audience", "https://events.test"]
+    words = ["https://events.test/in", "--events", "user.*, user.deleted", "--audience", "https://events.test"]
     made = home.cli("receiver", "create", *words)
-    assert made["events"] == ["user.*", "status.*"]
+    assert made["events"] == ["user.*", "user.deleted"]
     assert len(made["token"]) >= 43
     (listed,) = home.cli("receiver", "list")
     assert listed["id"] == made["id"]
