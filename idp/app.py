@@ -197,6 +197,7 @@ def _login_pages(house: House, pages: Pages, asker: AuthorizePages) -> LoginPage
     )
     return LoginPages(
         pages=pages,
+        database=house.database,
         accounts=house.accounts,
         sessions=house.sessions,
         devices=house.devices,

@@ -13,6 +13,20 @@ from idp.platform.db import Database
 from idp.platform.ids import digest, new_secret
 
 _UNBOUND = ""
+_INSERT = sa.insert(AuthorizationRow)
+_WAITING = (
+    AuthorizationRow.id == sa.bindparam("flow"),
+    AuthorizationRow.browser == sa.bindparam("owner"),
+    AuthorizationRow.used_at.is_(None),
+    AuthorizationRow.expires_at > sa.bindparam("now"),
+)
+_FIND = sa.select(AuthorizationRow.__table__).where(*_WAITING)
+_USE = sa.update(AuthorizationRow).where(*_WAITING).values(used_at=sa.bindparam("now"))
+_LOGGED_IN = (
+    sa.update(AuthorizationRow)
+    .where(AuthorizationRow.id == sa.bindparam("flow"))
+    .values(logged_in_sid=sa.bindparam("sid"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +59,7 @@ class PendingAuthorizations:
             "expires_at": now + self._ttl,
         }
         with self._database.write() as tx:
-            tx.execute(sa.insert(AuthorizationRow).values(**values))
+            tx.execute(_INSERT, values)
         return flow
 
     def bind(self, flow: str, browser: str) -> None:
@@ -62,27 +76,20 @@ class PendingAuthorizations:
         if browser is None:
             return None
         with self._database.read() as tx:
-            query = sa.select(AuthorizationRow.__table__).where(*self._waiting(flow, browser))
-            row = tx.execute(query).one_or_none()
+            row = tx.execute(_FIND, self._waiting(flow, browser)).one_or_none()
         return None if row is None else Pending(row.id, restored(row.request), row.logged_in_sid, row.created_at)
 
-    def logged_in(self, flow: str, sid: str) -> None:
+    @staticmethod
+    def logged_in(tx: sa.Connection, flow: str, sid: str) -> None:
         """A person has just logged in for this request."""
-        with self._database.write() as tx:
-            tx.execute(sa.update(AuthorizationRow).where(AuthorizationRow.id == flow).values(logged_in_sid=sid))
+        tx.execute(_LOGGED_IN, {"flow": flow, "sid": sid})
 
     def use(self, tx: sa.Connection, flow: str, browser: str) -> bool:
         """End the wait; of two clicks at once one is told so."""
-        end = sa.update(AuthorizationRow).where(*self._waiting(flow, browser)).values(used_at=self._clock.now())
-        return tx.execute(end).rowcount == 1
+        return tx.execute(_USE, self._waiting(flow, browser)).rowcount == 1
 
-    def _waiting(self, flow: str, browser: str) -> tuple[sa.ColumnElement[bool], ...]:
-        return (
-            AuthorizationRow.id == flow,
-            AuthorizationRow.browser == digest(browser),
-            AuthorizationRow.used_at.is_(None),
-            AuthorizationRow.expires_at > self._clock.now(),
-        )
+    def _waiting(self, flow: str, browser: str) -> dict[str, str | int]:
+        return {"flow": flow, "owner": digest(browser), "now": self._clock.now()}
 
 
 def prune(tx: sa.Connection, now: int, limit: int) -> int:

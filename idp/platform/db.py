@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ from idp.errors import Unavailable
 
 BUSY_TIMEOUT_MS = 5000
 AnyRow = sa.Row[*tuple[Any, ...]]
+_INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _WRITING = {"idp_write": True}
 _RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03"})
 
@@ -68,16 +70,25 @@ class Database:
 
 def insert_or_ignore(tx: sa.Connection, table: type[Model], values: Mapping[str, Any]) -> bool:
     """Insert one row unless a unique key forbids it; says whether it did. The way to win a race once."""
-    insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table).values(**values).on_conflict_do_nothing().returning(sa.literal(1))
-    return tx.execute(statement).scalar() is not None
+    return tx.execute(_insert_or_ignore(tx.dialect.name, table), dict(values)).scalar() is not None
 
 
 def upsert(tx: sa.Connection, table: type[Model], values: Mapping[str, Any], *, key: Sequence[str]) -> None:
     """Insert a row, or overwrite the other columns of the one with the same `key` columns."""
-    insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
-    changed = {name: value for name, value in values.items() if name not in key}
-    tx.execute(insert(table).values(**values).on_conflict_do_update(index_elements=list(key), set_=changed))
+    changed = tuple(name for name in values if name not in key)
+    tx.execute(_upsert(tx.dialect.name, table, tuple(key), changed), dict(values))
+
+
+@cache
+def _insert_or_ignore(dialect: str, table: type[Model]) -> Any:
+    return _INSERTS[dialect](table).on_conflict_do_nothing().returning(sa.literal(1))
+
+
+@cache
+def _upsert(dialect: str, table: type[Model], key: tuple[str, ...], changed: tuple[str, ...]) -> Any:
+    insert = _INSERTS[dialect](table)
+    new = {name: insert.excluded[name] for name in changed}
+    return insert.on_conflict_do_update(index_elements=list(key), set_=new)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import redis
 import structlog
 
@@ -28,6 +30,9 @@ class RedisCounters:
         except redis.RedisError as error:
             return self._open(error)
         return int(count), now + int(left)
+
+    def add_each(self, amounts: Mapping[str, int], now: int, window: int) -> list[tuple[int, int]]:
+        return [self.add(key, now, window, amount) for key, amount in amounts.items()]
 
     def peek(self, key: str, now: int) -> tuple[int, int]:
         try:

@@ -39,7 +39,12 @@ class Mailer:
 
     def queue(self, tx: sa.Connection, *, to: str, subject: str, text: str, html: str | None = None) -> None:
         """Send a mail once the caller's transaction commits."""
-        self._jobs.enqueue(tx, KIND, {"to": to, "subject": subject, "text": text, "html": html})
+        payload = {"to": to, "subject": subject, "text": text, "html": html}
+        try:
+            self._message(payload)
+        except ValueError as error:  # a line break would let one header become two
+            raise Refused("mail", "this cannot be the address or the subject of a mail") from error
+        self._jobs.enqueue(tx, KIND, payload)
 
     def _deliver(self, payload: Mapping[str, Any]) -> None:
         message = self._message(payload)

@@ -9,6 +9,10 @@ from idp.platform.db import Database, upsert
 from idp.platform.ids import digest
 from idp.users.models import DeviceRow
 
+_KNOWN = sa.select(DeviceRow.sub).where(
+    DeviceRow.digest == sa.bindparam("device"), DeviceRow.sub == sa.bindparam("sub")
+)
+
 
 class Devices:
     """Remembers and recognises."""
@@ -17,16 +21,14 @@ class Devices:
         self._database = database
         self._clock = clock
 
-    def remember(self, device: str, sub: str) -> None:
+    def remember(self, tx: sa.Connection, device: str, sub: str) -> None:
         """This person logged in in this browser."""
         values = {"digest": digest(device), "sub": sub, "seen_at": self._clock.now()}
-        with self._database.write() as tx:
-            upsert(tx, DeviceRow, values, key=("digest", "sub"))
+        upsert(tx, DeviceRow, values, key=("digest", "sub"))
 
     def knows(self, device: str | None, sub: str) -> bool:
         """Whether this person logged in in this browser before."""
         if not device:
             return False
-        query = sa.select(DeviceRow.sub).where(DeviceRow.digest == digest(device), DeviceRow.sub == sub)
         with self._database.read() as tx:
-            return tx.execute(query).scalar() is not None
+            return tx.execute(_KNOWN, {"device": digest(device), "sub": sub}).scalar() is not None

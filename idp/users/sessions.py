@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +24,7 @@ _COLUMNS = (
     SessionRow.seen_at,
     SessionRow.expires_at,
 )
+_INSERT = sa.insert(SessionRow)
 _LIVING = (SessionRow.expires_at > sa.bindparam("now"), SessionRow.seen_at > sa.bindparam("seen_after"))
 _ALIVE = sa.select(SessionRow.sid).where(SessionRow.sid == sa.bindparam("sid"), *_LIVING)
 _BY_COOKIE = (
@@ -54,25 +55,34 @@ class Sessions:
         self._absolute_ttl = absolute_ttl
 
     def open(
-        self, sub: str, *, acr: str, amr: tuple[str, ...], previous: str | None, peer: str
-    ) -> tuple[str, BrowserSession]:
-        """A new session for a person who just proved themselves; returns the cookie and the session.
+        self,
+        tx: sa.Connection,
+        sub: str,
+        *,
+        acr: str,
+        amr: tuple[str, ...],
+        previous: str | None,
+        peer: str,
+        also: Callable[[BrowserSession], None] | None = None,
+    ) -> str:
+        """A new session for a person who just proved themselves; returns its cookie. `also` may write before the audit trail does.
 
         The cookie is always new. The same person logging in again keeps their `sid`, so apps of this session stay logged in;
         another person's session in this browser ends.
         """
         now, cookie = self._clock.now(), new_secret()
-        with self._database.write() as tx:
-            old = self._row(tx, previous) if previous else None
-            sid = old.sid if old is not None and old.sub == sub else new_secret()
-            if old is not None:
-                tx.execute(sa.delete(SessionRow).where(SessionRow.sid == old.sid))
-                if old.sub != sub:
-                    self._told(tx, _session(old))
-            session = BrowserSession(sid, sub, now, acr, amr, now + self._absolute_ttl)
-            tx.execute(sa.insert(SessionRow).values(**_values(session, cookie, now)))
-            self._audit.append(tx, "login", sub=sub, session=sid, acr=acr, amr=" ".join(amr), peer=peer)
-        return cookie, session
+        old = self._row(tx, previous) if previous else None
+        sid = old.sid if old is not None and old.sub == sub else new_secret()
+        if old is not None:
+            tx.execute(sa.delete(SessionRow).where(SessionRow.sid == old.sid))
+            if old.sub != sub:
+                self._told(tx, _session(old))
+        session = BrowserSession(sid, sub, now, acr, amr, now + self._absolute_ttl)
+        tx.execute(_INSERT, _values(session, cookie, now))
+        if also is not None:
+            also(session)
+        self._audit.append(tx, "login", sub=sub, session=sid, acr=acr, amr=" ".join(amr), peer=peer)
+        return cookie
 
     def find(self, cookie: str | None) -> BrowserSession | None:
         """The living session of this cookie; looking at it keeps it alive."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import sqlalchemy as sa
 from flask import Blueprint, Response, request
 
 from idp.clock import Clock
@@ -126,9 +127,9 @@ class AuthorizePages:
             return None
         return self._context(pending, client)
 
-    def logged_in(self, context: LoginContext, session: BrowserSession) -> None:
+    def logged_in(self, tx: sa.Connection, context: LoginContext, session: BrowserSession) -> None:
         """A person has just logged in for a stored request (the login pages' `LoggedIn`)."""
-        self.pending.logged_in(context.flow, session.sid)
+        self.pending.logged_in(tx, context.flow, session.sid)
 
     # -- steps ----------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from idp.users.people import BrowserSession
 
 
@@ -34,5 +36,5 @@ class LoginContext:
 FindContext = Callable[[str, str], LoginContext | None]
 """(flow id, the browser's flow secret) -> who asks; None when there is no such waiting request in this browser."""
 
-LoggedIn = Callable[[LoginContext, BrowserSession], None]
+LoggedIn = Callable[[sa.Connection, LoginContext, BrowserSession], None]
 """Tells the waiting request that a person has just logged in for it."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Blueprint, Response, request
 
 from idp.errors import PageError, Refused, TooManyRequests
 from idp.platform import pages as web
+from idp.platform.db import Database
 from idp.platform.ids import new_secret
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
@@ -27,6 +29,7 @@ class LoginPages:
     """What the pages need; `find_context` and `logged_in` come from the floor that asks for logins."""
 
     pages: Pages
+    database: Database
     accounts: Accounts
     sessions: Sessions
     devices: Devices
@@ -79,16 +82,17 @@ class LoginPages:
 
     def _opened(self, context: LoginContext | None, proven: Proven, device: str | None) -> Response:
         device = device or new_secret()
-        cookie, session = self.sessions.open(
-            proven.person.sub,
-            acr=level(proven.amr),
-            amr=proven.amr,
-            previous=self.pages.cookie(request, web.SESSION),
-            peer=request.environ.get("idp.peer", ""),
-        )
-        self.devices.remember(device, proven.person.sub)
-        if context is not None:
-            self.logged_in(context, session)
+        with self.database.write() as tx:
+            self.devices.remember(tx, device, proven.person.sub)
+            cookie = self.sessions.open(
+                tx,
+                proven.person.sub,
+                acr=level(proven.amr),
+                amr=proven.amr,
+                previous=self.pages.cookie(request, web.SESSION),
+                peer=request.environ.get("idp.peer", ""),
+                also=partial(self.logged_in, tx, context) if context else None,
+            )
         response = self.pages.redirect(context.resume_url if context else self.pages.home_url())
         self.pages.set_cookie(response, web.SESSION, cookie)
         self.pages.set_cookie(response, web.DEVICE, device, max_age=web.device_age())

@@ -7,7 +7,7 @@ Unknown names are counted, hashed and answered like known ones.
 
 from __future__ import annotations
 
-from idp.platform.limits import Limits
+from idp.platform.limits import Limit, Limits
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.login.chain import Attempt, Proven
@@ -38,14 +38,16 @@ class PasswordMethod:
             return None
         account = self._accounts.sub_of(name) or username_key(name)
         known = self._devices.knows(attempt.device, account)
-        limit, key = ("login-device", f"{attempt.device}|{account}") if known else ("login-account", account)
-        self._limits.take(limit, key, limit=self._per_account, window=self._window)
-        if not known:
-            self._limits.take("login-address", attempt.peer, limit=self._per_address, window=self._window)
+        if known:
+            limits = [Limit("login-device", f"{attempt.device}|{account}", self._per_account)]
+        else:
+            limits = [
+                Limit("login-account", account, self._per_account),
+                Limit("login-address", attempt.peer, self._per_address),
+            ]
+        settle = self._limits.take_each(limits, window=self._window)
         person = self._accounts.authenticate(name, password)
         if person is None:
             return None
-        self._limits.reset(limit, key)
-        if not known:
-            self._limits.give_back("login-address", attempt.peer, window=self._window)
+        settle()
         return Proven(person, ("pwd",))
