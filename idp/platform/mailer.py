@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from idp.platform.jobs import Jobs
 
 KIND = "mail"
 _TIMEOUT = 20
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SEVEN_BIT = SMTP.clone(cte_type="7bit")
 log = structlog.get_logger("idp.mail")
 
 
@@ -39,12 +42,9 @@ class Mailer:
 
     def queue(self, tx: sa.Connection, *, to: str, subject: str, text: str, html: str | None = None) -> None:
         """Send a mail once the caller's transaction commits."""
-        payload = {"to": to, "subject": subject, "text": text, "html": html}
-        try:
-            self._message(payload)
-        except ValueError as error:  # a line break would let one header become two
-            raise Refused("mail", "this cannot be the address or the subject of a mail") from error
-        self._jobs.enqueue(tx, KIND, payload)
+        if _CONTROL.search(to + subject):  # a line break would let one header become two
+            raise Refused("mail", "the address and the subject of a mail have no control characters")
+        self._jobs.enqueue(tx, KIND, {"to": to, "subject": subject, "text": text, "html": html})
 
     def _deliver(self, payload: Mapping[str, Any]) -> None:
         message = self._message(payload)
@@ -54,12 +54,12 @@ class Mailer:
             case "file":
                 folder = Path(self._url.netloc + self._url.path)
                 folder.mkdir(parents=True, exist_ok=True)
-                (folder / f"{new_id(self._clock.precise())}.eml").write_bytes(message.as_bytes(policy=SMTP))
+                (folder / f"{new_id(self._clock.precise())}.eml").write_bytes(message.as_bytes())
             case _:
                 self._by_smtp(message)
 
     def _message(self, payload: Mapping[str, Any]) -> EmailMessage:
-        message = EmailMessage()
+        message = EmailMessage(policy=_SEVEN_BIT)
         message["From"], message["To"], message["Subject"] = self._sender, payload["to"], payload["subject"]
         message["Date"], message["Message-ID"] = formatdate(self._clock.now()), make_msgid(domain="localhost")
         message.set_content(payload["text"])
