@@ -1,0 +1,150 @@
+"""The schemas of both programs: up, down and up again, and never another than the models say."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Flask
+from sqlalchemy.exc import DBAPIError
+
+import resource_server
+from idp.errors import Unavailable
+from idp.platform import revision, schema
+from idp.platform.db import Database
+from idp.platform.db import Model as IdpModel
+from resource_server.db import Model, Store
+from resource_server.orders import models as _orders
+from resource_server.payments import models as _payments
+from resource_server.users import models as _users
+from tests.support import databases
+
+VERSION = "alembic_version"
+
+
+@pytest.fixture(params=databases.KINDS)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without any table."""
+    with contextlib.ExitStack() as stack:
+        if request.param == "postgresql":
+            server = request.getfixturevalue("postgres_server")
+            yield stack.enter_context(databases.empty_postgres(server))
+        else:
+            yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[Database]:
+    opened = databases.open_database(empty_url)
+    yield opened
+    opened.engine.dispose()
+
+
+def tables(engine: sa.Engine) -> set[str]:
+    return set(sa.inspect(engine).get_table_names())
+
+
+# -- the identity provider --------------------------------------------------------------------------------------------
+
+
+def test_up_makes_every_table_of_the_models_as_they_are(empty: Database) -> None:
+    assert revision.pending(empty)
+    schema.upgrade(empty)
+    assert not revision.pending(empty)
+    assert tables(empty.engine) == {*IdpModel.metadata.tables, VERSION}
+    assert schema.drift(empty) == []
+
+
+def test_up_down_and_up_again(empty: Database) -> None:
+    schema.upgrade(empty)
+    schema.downgrade(empty, "base")
+    assert tables(empty.engine) <= {VERSION}
+    assert revision.pending(empty)
+    schema.upgrade(empty)
+    assert schema.drift(empty) == []
+    schema.upgrade(empty)
+    assert not revision.pending(empty)
+
+
+def test_drift_is_seen(database: Database) -> None:
+    with database.write() as tx:
+        tx.exec_driver_sql("ALTER TABLE users ADD COLUMN surprise INTEGER")
+        tx.exec_driver_sql("DROP TABLE devices")
+    told = " ".join(schema.drift(database))
+    assert "surprise" in told
+    assert "devices" in told
+
+
+def test_several_nodes_at_once_make_one_schema(empty_url: str) -> None:
+    opened = [databases.open_database(empty_url) for _ in range(4)]
+    with ThreadPoolExecutor(len(opened)) as pool:
+        list(pool.map(schema.upgrade, opened))
+    assert schema.drift(opened[0]) == []
+    for database in opened:
+        database.engine.dispose()
+
+
+def test_an_upgrade_that_fails_leaves_nothing_behind(empty: Database) -> None:
+    with empty.write() as tx:
+        tx.exec_driver_sql("CREATE TABLE users (sub INTEGER)")
+    with pytest.raises((DBAPIError, Unavailable)):
+        schema.upgrade(empty)
+    assert tables(empty.engine) == {"users"}
+    assert revision.pending(empty)
+
+
+def test_a_database_of_a_newer_program_is_not_taken_for_ours(database: Database) -> None:
+    with database.write() as tx:
+        tx.exec_driver_sql(f"UPDATE {VERSION} SET version_num = '9999'")
+    assert revision.pending(database)
+
+
+def test_the_head_that_is_asked_for_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).with_name("migrations")))
+    assert ScriptDirectory.from_config(config).get_heads() == [revision.HEAD]
+
+
+# -- the resource server ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(empty_url: str) -> Iterator[Store]:
+    made = Store(Flask("tests"), empty_url, pool_size=4)
+    yield made
+    made.engine.dispose()
+
+
+def drift(store: Store) -> list[object]:
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, Model.metadata))
+
+
+def test_the_services_have_every_table_of_their_models(store: Store) -> None:
+    assert {_orders, _payments, _users}
+    store.upgrade()
+    store.upgrade()
+    assert tables(store.engine) == {*Model.metadata.tables, VERSION}
+    assert drift(store) == []
+
+
+def test_the_services_go_up_down_and_up_again(store: Store) -> None:
+    store.upgrade()
+    with store.engine.execution_options(rs_write=True).begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(resource_server.__file__).with_name("migrations")))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert tables(store.engine) <= {VERSION}
+    store.upgrade()
+    assert drift(store) == []
