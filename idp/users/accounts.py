@@ -21,7 +21,8 @@ from idp.users.passwords import PasswordHasher, check_acceptable
 from idp.users.people import Change, Person, PersonChanged, PersonListener
 
 Publish = Callable[[sa.Connection, str, str, Mapping[str, Any]], None]
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)*\Z")
+_NEVER = r"@\s\x00-\x1f\x7f\ud800-\udfff"
+_EMAIL = re.compile(rf"[^{_NEVER}]{{1,64}}@[^{_NEVER}.]+(\.[^{_NEVER}.]+)*\Z")
 _ROLE = re.compile(r"[a-z][a-z0-9_.:-]{0,63}\Z")
 _PAGE = 500
 
@@ -93,7 +94,7 @@ class Accounts:
         person = _checked(
             Person(
                 sub=new_id(self._clock.precise()),
-                username=unicodedata.normalize("NFC", username),
+                username=username,
                 email=email,
                 email_verified=email_verified,
                 roles=tuple(roles),
@@ -104,6 +105,7 @@ class Accounts:
                 version=1,
             )
         )
+        _refuse_foreign_address(person)
         hashed = None if password is None else self._hashed(password, person)
         try:
             with self._database.write() as tx:
@@ -114,7 +116,7 @@ class Accounts:
         return person
 
     def update(self, sub: str, **changes: Any) -> Person:
-        """Change username, email, email_verified, roles or claims."""
+        """Change username, email, email_verified, roles or claims. Another address is unverified unless it is said to be."""
         return self._change(sub, Change.UPDATED, changes)
 
     def disable(self, sub: str) -> Person:
@@ -129,9 +131,8 @@ class Accounts:
         hashed = self._hashed(password, self._existing(sub))
         with self._database.write() as tx:
             person = store.find(tx, sub)
-            if person is None:
+            if person is None or not store.set_password(tx, sub, hashed):
                 raise Refused("unknown", "there is no such user")
-            store.set_password(tx, sub, hashed)
             self._tell(tx, Change.PASSWORD_SET, person)
         return person
 
@@ -139,9 +140,8 @@ class Accounts:
         """Remove a person for good; the `sub` is never given out again."""
         with self._database.write() as tx:
             person = store.find(tx, sub)
-            if person is None:
+            if person is None or not store.delete(tx, sub):
                 raise Refused("unknown", "there is no such user")
-            store.delete(tx, sub)
             self._tell(tx, Change.DELETED, person)
 
     def authenticate(self, text: str, password: str) -> Person | None:
@@ -154,7 +154,7 @@ class Accounts:
         if check.outdated:
             hashed = self._passwords.hash(password)
             with self._database.write() as tx:
-                store.set_password(tx, found[0].sub, hashed)
+                store.rewrite_password(tx, found[0].sub, found[1], hashed)
         return found[0]
 
     def _existing(self, sub: str) -> Person:
@@ -174,7 +174,11 @@ class Accounts:
                 old = store.find(tx, sub)
                 if old is None:
                     raise Refused("unknown", "there is no such user")
-                person = _checked(replace(old, **changes, updated_at=self._clock.now(), version=old.version + 1))
+                verified = old.email_verified and _same_address(old.email, changes.get("email", old.email))
+                values = {"email_verified": verified, **changes}
+                person = _checked(replace(old, **values, updated_at=self._clock.now(), version=old.version + 1))
+                if changes.keys() & {"username", "email"}:
+                    _refuse_foreign_address(person)
                 if not store.update(tx, person):
                     raise Refused("conflict", "somebody else changed this user at the same moment, try again")
                 self._tell(tx, change, person)
@@ -205,12 +209,28 @@ def told(person: Person) -> dict[str, Any]:
 
 
 def _checked(person: Person) -> Person:
-    name = person.username
-    if not 0 < len(name) <= 64 or name != name.strip() or any(unicodedata.category(char)[0] == "C" for char in name):
+    name = unicodedata.normalize("NFC", person.username)
+    if (
+        not 0 < len(name) <= 64
+        or len(store.username_key(name)) > 128
+        or name != name.strip()
+        or any(unicodedata.category(char)[0] == "C" for char in name)
+    ):
         raise Refused("username", "a user name has 1 to 64 characters and no control characters or outer spaces")
-    if person.email is not None and (len(person.email) > 254 or not _EMAIL.match(person.email)):
+    email = person.email
+    if email is not None and (max(len(email), len(store.email_key(email))) > 254 or not _EMAIL.match(email)):
         raise Refused("email", "this is not an e-mail address")
     if len(person.roles) > 32 or not all(_ROLE.match(role) for role in person.roles):
         raise Refused("role", "a role is a lower-case word of letters, digits and .:_-")
     claims.check(person.claims)
-    return replace(person, roles=tuple(dict.fromkeys(person.roles)))
+    return replace(person, username=name, roles=tuple(dict.fromkeys(person.roles)))
+
+
+def _refuse_foreign_address(person: Person) -> None:
+    """A user name wins over an address at login: nobody may be called like somebody else's."""
+    if "@" in person.username and not _same_address(person.username, person.email):
+        raise Refused("username", "a user name with @ in it must be the person's own e-mail address")
+
+
+def _same_address(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and store.email_key(one) == store.email_key(other)

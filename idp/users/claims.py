@@ -15,7 +15,8 @@ _DATE = re.compile(r"(\d{4}|0000)(-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?\Z")
 _LOCALE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*\Z")
 _PHONE = re.compile(r"\+[0-9][0-9 ().;=a-z-]{3,40}\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_BROKEN = re.compile(r"[\x00\ud800-\udfff]")
 _ADDRESS_PARTS = frozenset({"formatted", "street_address", "locality", "region", "postal_code", "country"})
 
 
@@ -38,7 +39,9 @@ def _flag(value: Any) -> bool:
 def _address(value: Any) -> bool:
     if not isinstance(value, dict) or not value or not value.keys() <= _ADDRESS_PARTS:
         return False
-    return all(isinstance(part, str) and 0 < len(part) <= MAX_TEXT and "\x00" not in part for part in value.values())
+    return all(
+        isinstance(part, str) and 0 < len(part) <= MAX_TEXT and not _BROKEN.search(part) for part in value.values()
+    )
 
 
 STORED: Mapping[str, Callable[[Any], bool]] = {

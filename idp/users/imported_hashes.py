@@ -93,7 +93,7 @@ def _passlib_scrypt(raw: bytes, stored: str) -> bool:
         made = hashlib.scrypt(
             raw,
             salt=_ab64(salt),
-            n=1 << int(cost["ln"]),
+            n=1 << min(int(cost["ln"]), 31),  # more than we lend memory for
             r=int(cost["r"]),
             p=int(cost["p"]),
             maxmem=_SCRYPT_MEMORY,

@@ -152,5 +152,6 @@ def prune(tx: sa.Connection, now: int, limit: int) -> int:
     """Remove sessions past their end and devices unseen for half a year; returns how many."""
     over = sa.select(SessionRow.sid).where(SessionRow.expires_at < now).limit(limit)
     removed = tx.execute(sa.delete(SessionRow).where(SessionRow.sid.in_(over))).rowcount
-    unseen = sa.select(DeviceRow.digest).where(DeviceRow.seen_at < now - 180 * 86400).limit(limit)
-    return removed + tx.execute(sa.delete(DeviceRow).where(DeviceRow.digest.in_(unseen))).rowcount
+    long_ago = DeviceRow.seen_at < now - 180 * 86400
+    unseen = sa.select(DeviceRow.digest).where(long_ago).limit(limit)
+    return removed + tx.execute(sa.delete(DeviceRow).where(DeviceRow.digest.in_(unseen), long_ago)).rowcount

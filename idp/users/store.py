@@ -73,12 +73,17 @@ def update(tx: sa.Connection, person: Person) -> bool:
     return tx.execute(sa.update(UserRow).where(*unchanged).values(**values)).rowcount == 1
 
 
-def set_password(tx: sa.Connection, sub: str, password: str) -> None:
-    tx.execute(sa.update(UserRow).where(UserRow.sub == sub).values(password=password))
+def set_password(tx: sa.Connection, sub: str, password: str) -> bool:
+    return tx.execute(sa.update(UserRow).where(UserRow.sub == sub).values(password=password)).rowcount == 1
 
 
-def delete(tx: sa.Connection, sub: str) -> None:
-    tx.execute(sa.delete(UserRow).where(UserRow.sub == sub))
+def rewrite_password(tx: sa.Connection, sub: str, old: str | None, new: str) -> None:
+    """Store the same password in another form, unless it was changed meanwhile."""
+    tx.execute(sa.update(UserRow).where(UserRow.sub == sub, UserRow.password == old).values(password=new))
+
+
+def delete(tx: sa.Connection, sub: str) -> bool:
+    return tx.execute(sa.delete(UserRow).where(UserRow.sub == sub)).rowcount == 1
 
 
 def columns(person: Person) -> dict[str, Any]:
