@@ -22,6 +22,9 @@ _WAITING = (
 )
 _FIND = sa.select(AuthorizationRow.__table__).where(*_WAITING)
 _USE = sa.update(AuthorizationRow).where(*_WAITING).values(used_at=sa.bindparam("now"))
+_FREE = (AuthorizationRow.id == sa.bindparam("flow"), AuthorizationRow.browser == _UNBOUND)
+_FIND_FREE = sa.select(AuthorizationRow.id).where(*_FREE)
+_BIND = sa.update(AuthorizationRow).where(*_FREE).values(browser=sa.bindparam("owner"))
 _LOGGED_IN = (
     sa.update(AuthorizationRow)
     .where(AuthorizationRow.id == sa.bindparam("flow"))
@@ -64,12 +67,11 @@ class PendingAuthorizations:
 
     def bind(self, flow: str, browser: str) -> None:
         """Give an unbound request to this browser; a bound one stays where it is."""
-        unbound = (AuthorizationRow.id == flow, AuthorizationRow.browser == _UNBOUND)
         with self._database.read() as tx:
-            if tx.execute(sa.select(AuthorizationRow.id).where(*unbound)).scalar() is None:
+            if tx.execute(_FIND_FREE, {"flow": flow}).scalar() is None:
                 return
         with self._database.write() as tx:
-            tx.execute(sa.update(AuthorizationRow).where(*unbound).values(browser=digest(browser)))
+            tx.execute(_BIND, {"flow": flow, "owner": digest(browser)})
 
     def find(self, flow: str, browser: str | None) -> Pending | None:
         """The waiting request of this browser."""
