@@ -19,6 +19,7 @@ from idp.platform.models import CounterRow
 from idp.platform.secrets import MasterKey
 from tests.support import databases
 from tests.support.clocks import ManualClock
+from tests.support.reused import empty_database
 from tests.support.servers import free_port
 
 MASTER = MasterKey(b"m" * 32)
@@ -26,24 +27,16 @@ WINDOW = 60
 
 
 @pytest.fixture(params=[*databases.KINDS, "redis"])
-def counters(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[Counters]:
+def counters(request: pytest.FixtureRequest) -> Iterator[Counters]:
     """Where counts are kept, one after the other."""
     if request.param == "redis":
         url = request.getfixturevalue("redis_url")
         redis.Redis.from_url(url).flushdb()
         yield RedisCounters(url)
         return
-    if request.param == "sqlite":
-        url = databases.sqlite_copy(request.getfixturevalue("sqlite_template"), request.getfixturevalue("tmp_path"))
-        opened = databases.open_database(url)
-        yield DatabaseCounters(opened)
-        opened.engine.dispose()
-        return
-    server = request.getfixturevalue("postgres_server")
-    with databases.postgres_copy(server, request.getfixturevalue("postgres_template")) as url:
-        opened = databases.open_database(url)
-        yield DatabaseCounters(opened)
-        opened.engine.dispose()
+    opened = databases.open_database(empty_database(request, request.param))
+    yield DatabaseCounters(opened)
+    opened.engine.dispose()
 
 
 @pytest.fixture

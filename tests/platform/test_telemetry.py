@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 import requests
@@ -66,17 +68,28 @@ def test_the_level_must_be_one() -> None:
 # -- metrics ----------------------------------------------------------------------------------------------------------
 
 
-def scraped(folder: Path) -> dict[str, float]:
+@contextmanager
+def served(folder: Path) -> Iterator[Callable[[], dict[str, float]]]:
+    """What a scrape of the counters in this folder finds."""
     port = free_port()
     server, thread = serve_metrics(port, folder)
-    try:
+
+    def scrape() -> dict[str, float]:
         text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+        pairs = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+    try:
+        yield scrape
     finally:
         server.shutdown()
         server.server_close()
         thread.join(10)
-    pairs = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    return {name: float(value) for name, value in pairs}
+
+
+def scraped(folder: Path) -> dict[str, float]:
+    with served(folder) as scrape:
+        return scrape()
 
 
 def test_counters_of_threads_and_processes_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,8 +138,10 @@ def test_a_scrape_while_counters_are_written_never_sees_half(tmp_path: Path) -> 
     for number in range(200):
         metrics.count("x", f"label {number}")
     metrics.write()
-    with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(lambda: [metrics.write() for _ in range(200)])
-        while not writing.done():
-            assert len(scraped(tmp_path)) == 200
-        writing.result()
+    with served(tmp_path) as scrape, ThreadPoolExecutor(1) as pool:
+        stop = Event()
+        writing = pool.submit(lambda: [metrics.write() for _ in iter(stop.is_set, True)])
+        counts = {len(scrape()) for _ in range(40)}
+        stop.set()
+    assert counts == {200}
+    assert len(writing.result()) > 40

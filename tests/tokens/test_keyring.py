@@ -319,8 +319,8 @@ def test_every_step_of_a_key_is_in_the_audit_trail(database: Database, ring: Key
     ring.promote_due()
     ring.revoke(active(ring).kid)
     with database.read() as tx:
-        told = [row[0] for row in tx.exec_driver_sql("SELECT event FROM audit ORDER BY sequence")]
         assert verify(tx).broken_at is None
+        told = [row[0] for row in tx.exec_driver_sql("SELECT event FROM audit ORDER BY sequence")]
     assert told == ["key.created", "key.created", "key.activated", "key.retired", "key.revoked", "key.created"]
 
 
