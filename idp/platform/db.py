@@ -5,9 +5,13 @@ Flask-SQLAlchemy configures and owns the engine; stores get a `Connection` from 
 
 from __future__ import annotations
 
+import random
+import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
@@ -51,8 +55,10 @@ class Database:
         self.flask_sqlalchemy.init_app(app)
         with app.app_context():
             self.engine: sa.Engine = self.flask_sqlalchemy.engine
+        self._turn: AbstractContextManager[object] = nullcontext()
         if self.engine.dialect.name == "sqlite":
             _prepare_sqlite(self.engine)
+            self._turn = _Turn()
         self._writing = self.engine.execution_options(**_WRITING)
 
     @contextmanager
@@ -64,7 +70,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction that commits when the block ends and rolls back when it raises."""
-        with _as_unavailable(), self._writing.begin() as connection:
+        with _as_unavailable(), self._turn, self._writing.begin() as connection:
             yield connection
 
 
@@ -89,6 +95,20 @@ def _upsert(dialect: str, table: type[Model], key: tuple[str, ...], changed: tup
     insert = _INSERTS[dialect](table)
     new = {name: insert.excluded[name] for name in changed}
     return insert.on_conflict_do_update(index_elements=list(key), set_=new)
+
+
+class _Turn:
+    """SQLite has one writer: this process's threads take turns here, so no thread waits in vain while others come and go."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise Unavailable("database: writers queue up")
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.release()
 
 
 @contextmanager
@@ -141,5 +161,26 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        writing = connection.get_execution_options().get("idp_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        driver: Any = connection.connection.dbapi_connection
+        if connection.get_execution_options().get("idp_write"):
+            _begin_writing(driver)
+        else:
+            driver.execute("BEGIN")
+
+
+def _begin_writing(driver: Any) -> None:
+    """Take the one write lock. Other processes are waited for in short random steps: SQLite's own grow to a tenth of a second."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"database: {error}") from error
+                time.sleep(random.uniform(0.0001, 0.001))  # noqa: S311 - spreads retries, no secret
+            else:
+                return
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
