@@ -179,7 +179,7 @@ def _begin_writing(driver: Any) -> None:
             except sqlite3.OperationalError as error:
                 if time.monotonic() > deadline:
                     raise Unavailable(f"database: {error}") from error
-                time.sleep(random.uniform(0.0001, 0.001))  # noqa: S311 - spreads retries, no secret
+                time.sleep(random.uniform(0.00005, 0.0003))  # noqa: S311 - spreads retries, no secret
             else:
                 return
     finally:

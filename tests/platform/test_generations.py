@@ -80,6 +80,7 @@ def test_a_follower_that_fails_is_called_again_and_keeps_nobody_back(database: D
     for _ in range(2):
         with pytest.raises(Unavailable):
             watcher.poll()
+        assert set(calls) == set("abc"), "in the same round"
     watcher.poll()
     watcher.poll()
     assert sorted(calls) == sorted(["a", "b", "c", broken, broken])
