@@ -34,8 +34,11 @@ class CliError(AssertionError):
 class Process:
     """One server process with its log in a file."""
 
-    def __init__(self, command: list[str], environ: Mapping[str, str], log: Path, ready: str) -> None:
+    def __init__(
+        self, command: list[str], environ: Mapping[str, str], log: Path, ready: str, ca: Path | None = None
+    ) -> None:
         self.log = log
+        self._verify: str | bool = str(ca) if ca else True
         with log.open("ab") as output:
             self.process = subprocess.Popen(command, env=environ, stdout=output, stderr=output, cwd=log.parent)
         self._wait(ready)
@@ -46,7 +49,7 @@ class Process:
             if self.process.poll() is not None:
                 break
             try:
-                if requests.get(ready, timeout=2).status_code == 200:
+                if requests.get(ready, timeout=2, verify=self._verify).status_code == 200:
                     return
             except requests.RequestException:
                 time.sleep(0.03)
@@ -114,14 +117,22 @@ class RunningIdp:
         for node in self.nodes:
             node.stop()
 
-    def node(self, port: int | None = None, *, workers: int = 1, **settings: str) -> str:
+    def node(
+        self,
+        port: int | None = None,
+        *,
+        workers: int = 1,
+        scheme: str = "http",
+        ca: Path | None = None,
+        **settings: str,
+    ) -> str:
         """Start one more server process on the same database, with settings of its own; returns its base URL."""
         port = port or free_port()
         command = [str(BIN / "idp"), "serve", "--port", str(port), "--workers", str(workers)]
         log = self.folder / f"idp-{port}.log"
-        base = f"http://127.0.0.1:{port}"
+        base = f"{scheme}://127.0.0.1:{port}"
         environ = {**self.environ, **{f"IDP_{name.upper()}": value for name, value in settings.items()}}
-        self.nodes.append(Process(command, environ, log, f"{base}/readyz"))
+        self.nodes.append(Process(command, environ, log, f"{base}/readyz", ca))
         return base
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
