@@ -52,8 +52,6 @@ class Counters(Protocol):
         """The count in this window and when it ends; (0, 0) when nothing was counted."""
         ...
 
-    def forget(self, key: str) -> None: ...
-
 
 class DatabaseCounters:
     """Counters in the table `counters`."""
@@ -73,10 +71,6 @@ class DatabaseCounters:
         with self._database.read() as tx:
             row = tx.execute(_PEEK, {"name": key, "now": now}).one_or_none()
         return (int(row[0]), int(row[1])) if row else (0, 0)
-
-    def forget(self, key: str) -> None:
-        with self._database.write() as tx:
-            tx.execute(sa.delete(CounterRow).where(CounterRow.key == key))
 
 
 def _add(tx: sa.Connection, key: str, amount: int, now: int, window: int) -> tuple[int, int]:
@@ -140,14 +134,6 @@ class Limits:
         count, resets_at = self._counters.peek(self._hashed(name, key), now)
         if count >= limit:
             raise TooManyRequests(resets_at - now)
-
-    def give_back(self, name: str, key: str, *, window: int) -> None:
-        """Take back one count: the attempt was a good one."""
-        self._counters.add(self._hashed(name, key), self._clock.now(), window, -1)
-
-    def reset(self, name: str, key: str) -> None:
-        """Start anew, as after a success."""
-        self._counters.forget(self._hashed(name, key))
 
     def _hashed(self, name: str, key: str) -> str:
         return self._master.tag(f"{name}|{key}", purpose="limits")

@@ -42,12 +42,6 @@ class RedisCounters:
             return self._open(error)
         return (int(count), now + int(left)) if count is not None else (0, 0)
 
-    def forget(self, key: str) -> None:
-        try:
-            self._redis.delete(f"idp:limit:{key}")
-        except redis.RedisError as error:
-            self._open(error)
-
     @staticmethod
     def _open(error: redis.RedisError) -> tuple[int, int]:
         log.warning("limits are not counted: Redis is away", error=type(error).__name__)

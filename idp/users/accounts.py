@@ -157,6 +157,11 @@ class Accounts:
                 store.rewrite_password(tx, found[0].sub, found[1], hashed)
         return found[0]
 
+    @staticmethod
+    def hold(tx: sa.Connection, person: Person) -> bool:
+        """Whether this person is as they were when they proved themselves; nobody changes them before the transaction ends."""
+        return store.hold(tx, person.sub) == person.version
+
     def _existing(self, sub: str) -> Person:
         person = self.find(sub)
         if person is None:

@@ -24,6 +24,7 @@ _COLUMNS = (
     UserRow.version,
 )
 _BY_SUB = sa.select(*_COLUMNS).where(UserRow.sub == sa.bindparam("sub"))
+_HELD = sa.select(UserRow.version).where(UserRow.sub == sa.bindparam("sub")).with_for_update(read=True)
 _BY_NAME = sa.select(*_COLUMNS).where(UserRow.username_key == sa.bindparam("name"))
 _CREDENTIALS = sa.select(*_COLUMNS, UserRow.password).where(
     sa.or_(UserRow.username_key == sa.bindparam("name"), UserRow.email_key == sa.bindparam("email"))
@@ -42,6 +43,12 @@ def email_key(email: str) -> str:
 
 def find(tx: sa.Connection, sub: str) -> Person | None:
     return _one(tx, _BY_SUB, sub=sub)
+
+
+def hold(tx: sa.Connection, sub: str) -> int | None:
+    """The person's version, which nobody changes before this transaction ends; None when they are gone."""
+    version: int | None = tx.execute(_HELD, {"sub": sub}).scalar()
+    return version
 
 
 def by_username(tx: sa.Connection, username: str) -> Person | None:
@@ -74,7 +81,8 @@ def update(tx: sa.Connection, person: Person) -> bool:
 
 
 def set_password(tx: sa.Connection, sub: str, password: str) -> bool:
-    return tx.execute(sa.update(UserRow).where(UserRow.sub == sub).values(password=password)).rowcount == 1
+    changed = {"password": password, "version": UserRow.version + 1}
+    return tx.execute(sa.update(UserRow).where(UserRow.sub == sub).values(**changed)).rowcount == 1
 
 
 def rewrite_password(tx: sa.Connection, sub: str, old: str | None, new: str) -> None:

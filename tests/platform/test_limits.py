@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from idp.errors import TooManyRequests
 from idp.platform import limits as limit_store
 from idp.platform.db import Database
-from idp.platform.limits import Counters, DatabaseCounters, Limits
+from idp.platform.limits import Counters, DatabaseCounters, Limit, Limits
 from idp.platform.limits_redis import RedisCounters
 from idp.platform.models import CounterRow
 from idp.platform.secrets import MasterKey
@@ -82,26 +83,33 @@ def test_checking_counts_nothing(limits: Limits) -> None:
 
 def test_what_is_given_back_does_not_count(limits: Limits) -> None:
     for _ in range(10):
-        assert let_through(limits, 1)
-        limits.give_back("login", "k", window=WINDOW)
+        limits.take_each([Limit("login", "k", 1), Limit("login", "from here", 1)], window=WINDOW)()
     assert let_through(limits, 1)
     assert not let_through(limits, 1)
 
 
 def test_giving_back_more_than_was_taken_gives_no_credit(limits: Limits) -> None:
+    settle = limits.take_each([Limit("login", "k", 2)], window=WINDOW)
     for _ in range(5):
-        limits.give_back("login", "k", window=WINDOW)
-    assert [let_through(limits, 2) for _ in range(3)] == [True, True, False]
-    limits.reset("login", "k")
-    limits.give_back("login", "k", window=WINDOW)
+        settle()
     assert [let_through(limits, 2) for _ in range(3)] == [True, True, False]
 
 
-def test_a_reset_starts_anew(limits: Limits) -> None:
-    assert let_through(limits, 1)
-    limits.reset("login", "k")
-    assert let_through(limits, 1)
-    assert not let_through(limits, 1)
+def test_a_good_attempt_forgets_the_failures_before_it_under_its_first_limit_alone(limits: Limits) -> None:
+    both = [Limit("login", "k", 3), Limit("address", "here", 3)]
+    for _ in range(2):
+        limits.take_each(both, window=WINDOW)
+    limits.take_each(both, window=WINDOW)()
+    assert [let_through(limits, 3) for _ in range(4)] == [True, True, True, False]
+    limits.take("address", "here", limit=3, window=WINDOW)
+    with pytest.raises(TooManyRequests):
+        limits.take("address", "here", limit=3, window=WINDOW)
+
+
+def test_an_attempt_passes_all_of_its_limits_or_none(limits: Limits) -> None:
+    limits.take("address", "here", limit=1, window=WINDOW)
+    with pytest.raises(TooManyRequests):
+        limits.take_each([Limit("login", "k", 5), Limit("address", "here", 1)], window=WINDOW)
 
 
 # -- windows ----------------------------------------------------------------------------------------------------------
@@ -124,23 +132,22 @@ def test_the_window_ends_when_it_was_said_to_and_attempts_do_not_prolong_it(
 
 def test_giving_back_after_the_window_takes_nothing_from_the_next(database: Database, clock: ManualClock) -> None:
     limits = Limits(DatabaseCounters(database), MASTER, clock)
-    assert let_through(limits, 1)
+    settle = limits.take_each([Limit("login", "k", 1)], window=WINDOW)
     clock.advance(WINDOW)
-    limits.give_back("login", "k", window=WINDOW)
+    settle()
     assert let_through(limits, 1)
     assert not let_through(limits, 1)
 
 
 def test_the_window_ends_in_redis_too(redis_url: str, clock: ManualClock) -> None:
-    counters = RedisCounters(redis_url)
-    counters.forget("short")
+    counters, short = RedisCounters(redis_url), secrets.token_hex(8)
     for expected in (1, 2):
-        assert counters.add("short", clock.now(), 1) == (expected, clock.now() + 1)
+        assert counters.add(short, clock.now(), 1) == (expected, clock.now() + 1)
     deadline = time.monotonic() + 20
-    while counters.peek("short", clock.now())[0]:
+    while counters.peek(short, clock.now())[0]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert counters.add("short", clock.now(), 1)[0] == 1
+    assert counters.add(short, clock.now(), 1)[0] == 1
 
 
 # -- at rest ----------------------------------------------------------------------------------------------------------
@@ -176,8 +183,7 @@ def test_when_redis_is_away_limits_are_open_and_say_so(clock: ManualClock, capsy
     limits.take("login", "alice", limit=1, window=WINDOW)
     limits.take("login", "alice", limit=1, window=WINDOW)
     limits.check("login", "alice", limit=1)
-    limits.give_back("login", "alice", window=WINDOW)
-    limits.reset("login", "alice")
+    limits.take_each([Limit("login", "alice", 1)], window=WINDOW)()
     output = "".join(capsys.readouterr())
     assert output.count("Redis is away") == 5
     assert "alice" not in output

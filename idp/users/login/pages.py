@@ -76,13 +76,15 @@ class LoginPages:
             response = self._form(context, browser, username=username, alert=sentence, status=429)
             response.headers["Retry-After"] = str(error.retry_after)
             return response
-        if proven is None:
-            return self._form(context, browser, username=username, alert=_WRONG, status=400)
-        return self._opened(context, proven, device)
+        opened = None if proven is None else self._opened(context, proven, device)
+        return opened or self._form(context, browser, username=username, alert=_WRONG, status=400)
 
-    def _opened(self, context: LoginContext | None, proven: Proven, device: str | None) -> Response:
+    def _opened(self, context: LoginContext | None, proven: Proven, device: str | None) -> Response | None:
+        """A session and the way on; None when the person was disabled or got another password in this very moment."""
         device = device or new_secret()
         with self.database.write() as tx:
+            if not self.accounts.hold(tx, proven.person):
+                return None
             self.devices.remember(tx, device, proven.person.sub)
             cookie = self.sessions.open(
                 tx,
