@@ -159,7 +159,7 @@ def _document(encoded: str) -> Mapping[str, Any]:
         document = json.loads(raw, object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, binascii.Error, RecursionError) as error:
         raise _malformed() from error
-    if not isinstance(document, dict) or _depth(document) > MAX_DEPTH:
+    if not isinstance(document, dict) or _is_deeper(document, MAX_DEPTH):
         raise _malformed()
     return document
 
@@ -179,9 +179,8 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _depth(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max(map(_depth, value), default=0)
-    return 0
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, (dict, list)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inner)
