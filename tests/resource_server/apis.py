@@ -1,0 +1,115 @@
+"""The three services beside their identity provider, both as real processes on free ports."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.support.flows import App, Browser
+from tests.support.running import BIN, Process, RunningIdp, clean_environment
+from tests.support.servers import free_port
+
+SCOPES = ("users:read", "orders:read", "orders:write", "payments:read", "payments:write")
+ALL = " ".join(SCOPES)
+PROBLEM = {"type", "title", "status", "detail", "instance", "code", "trace_id", "retryable"}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls an API, by the token they have."""
+
+    api: str
+    token: str
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, document: Any, **headers: str) -> requests.Response:
+        return self.request("POST", path, json=document, headers=headers)
+
+    def request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> requests.Response:
+        sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
+        return requests.request(method, f"{self.api}{path}", headers=sent, timeout=30, allow_redirects=False, **options)
+
+
+@dataclass(frozen=True)
+class Apis:
+    """A running identity provider and the running services that trust it."""
+
+    idp: RunningIdp
+    url: str
+    process: Process
+    app: App
+    service: App
+    subjects: dict[str, str] = field(default_factory=dict)
+
+    def person(self, scope: str = ALL) -> Caller:
+        """Somebody new who has allowed the app these scopes."""
+        return self.caller(self.new_person(), scope)
+
+    def new_person(self, *options: str) -> str:
+        name = f"person-{secrets.token_hex(4)}"
+        self.subjects[name] = self.idp.user(name, *options)["sub"]
+        return name
+
+    def caller(self, name: str, scope: str = ALL) -> Caller:
+        return Caller(self.url, self.app.tokens(Browser(self.idp.url), name, scope=scope)["access_token"])
+
+    def machine(self, scope: str = ALL) -> Caller:
+        """A service that calls for itself."""
+        response = self.service.post("/oauth/token", grant_type="client_credentials", scope=scope)
+        assert response.status_code == 200, response.text
+        return Caller(self.url, response.json()["access_token"])
+
+
+@contextmanager
+def open_apis(folder: Path, idp_database: str | None, api_database: str | None, **settings: str) -> Iterator[Apis]:
+    """Start both and stop them at the end; `settings` are the identity provider's."""
+    url = f"http://127.0.0.1:{free_port()}"
+    with RunningIdp(folder, idp_database, login_max_failures_per_address="100000", **settings) as idp:
+        options = [word for name in SCOPES for word in ("--scope", f"{name}=Do {name}")]
+        idp.cli("resource", "create", url, "--name", "The services", "--claim", "roles", *options)
+        receiver = idp.cli("receiver", "create", f"{url}/events", "--events", "user.*", "--audience", url)
+        web = {"redirect_uris": ["https://app.test/callback"], "grant_types": ["authorization_code"]}
+        app = idp.client(client_name="App", audience=[url], **web)
+        service = idp.client(client_name="Service", audience=[url], grant_types=["client_credentials"])
+        database = {"RS_DATABASE_URL": api_database} if api_database else {}
+        process = serve(idp, folder, url, RS_AUDIENCE=url, RS_EVENTS_TOKEN=receiver["token"], **database)
+        try:
+            yield Apis(idp, url, process, App(idp.url, app), App(idp.url, service))
+        finally:
+            process.stop()
+
+
+def serve(idp: RunningIdp, folder: Path, url: str, **settings: str) -> Process:
+    """One process of all services at this address."""
+    port = url.rpartition(":")[2]
+    environ = {
+        **clean_environment(),
+        "RS_ISSUER": idp.issuer,
+        "RS_DATA_DIR": str(folder / f"services-{port}"),
+        **settings,
+    }
+    command = [str(BIN / "resource-server"), "serve", "--port", port]
+    return Process(command, environ, folder / f"resource-server-{port}.log", f"{url}/readyz")
+
+
+def problem(response: requests.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem details of a refusal, which must be exactly this one."""
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    document: dict[str, Any] = response.json()
+    assert set(document) - {"errors"} == PROBLEM
+    assert (document["status"], document["code"]) == (status, code)
+    assert document["type"] == f"/problems/{code}"
+    assert document["trace_id"] == response.headers["X-Request-Id"]
+    assert response.headers["Cache-Control"] == "no-store"
+    return document
