@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 from functools import partial
@@ -14,11 +15,13 @@ import click
 import structlog
 from granian.constants import Interfaces
 from granian.server.mp import MPServer
+from sqlalchemy.exc import OperationalError
 
 from resource_server.app import build, create_wsgi, start_background
 from resource_server.settings import Settings, SettingsError, load
 
 _KEPT_ENVIRONMENT = ("PATH", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+REFUSED, WRONG_USAGE = 1, 2
 
 
 @click.group()
@@ -43,6 +46,7 @@ def serve(**options: Any) -> None:
     """Run the APIs, or one of them."""
     settings = _settings(**options)
     configure_logs()
+    _refuse_taken(settings.host, settings.port)
     _prepare(settings)
     server = MPServer(
         target="resource_server",
@@ -84,6 +88,16 @@ def upgrade() -> None:
     _prepare(_settings())
 
 
+def _refuse_taken(host: str, port: int) -> None:
+    """What the server would find out too late, with its workers running."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise OSError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+
+
 def _prepare(settings: Settings) -> None:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     services = build(settings)
@@ -112,17 +126,37 @@ def configure_logs() -> None:
 
 
 def main() -> None:
-    """The console script; a wrong setting ends it with all faults listed."""
+    """The console script; errors become one sentence each on stderr."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit status."""
     try:
-        resource_server.main(sys.argv[1:], "resource-server", standalone_mode=False)
-    except SettingsError as error:
-        print(*(f"Error: {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
-        sys.exit(1)
+        resource_server.main(arguments, "resource-server", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.ctx.get_help(), file=sys.stderr)
-        sys.exit(2)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        print(f"Error: {error.format_message()}", file=sys.stderr)
-        sys.exit(2)
+        return WRONG_USAGE
+    except (click.ClickException, click.Abort, SettingsError, OperationalError, OSError) as error:
+        sentences, status = _sentences(error)
+        print(*(f"Error: {sentence}" for sentence in sentences), sep="\n", file=sys.stderr)
+        return status
+    return 0
+
+
+def _sentences(error: Exception) -> tuple[list[str], int]:
+    match error:
+        case SettingsError():
+            return error.faults, REFUSED
+        case click.ClickException():
+            return [error.format_message()], WRONG_USAGE
+        case OperationalError():
+            return ["the database cannot be reached"], REFUSED
+        case OSError(strerror=str(reason)):
+            return [f"{error.filename}: {reason}" if error.filename else reason], REFUSED
+        case OSError():
+            return [str(error)], REFUSED
+        case _:
+            return ["interrupted"], REFUSED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Annotated, Any, Literal
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 from token_guard.trust import check_url
 
 PREFIX = "RS_"
+_DATABASES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -72,6 +76,18 @@ class Settings(BaseSettings):
     def _url(cls, value: str | None) -> str | None:
         return value if value is None else check_url(value)
 
+    @field_validator("host")
+    @classmethod
+    def _host(cls, value: str) -> str:
+        return str(ipaddress.ip_address(value))
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_database_url(value.get_secret_value()):
+            raise ValueError("must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+        return value
+
     @property
     def database(self) -> str:
         """The database URL in clear; never log it."""
@@ -85,17 +101,19 @@ class Settings(BaseSettings):
         return self.events_audience or self.audience
 
 
+def _is_database_url(url: str) -> bool:
+    try:
+        return make_url(url).drivername in _DATABASES
+    except (ArgumentError, ValueError):
+        return False
+
+
 def load(
     environ: Mapping[str, str], env_file: Path | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Settings:
     """Read all settings, `overrides` by field name first; raises `SettingsError` that names every fault at once."""
     faults: list[str] = []
-    path = env_file or Path(".env")
-    if env_file is not None and not env_file.is_file():
-        faults.append(f"--env-file: {env_file} does not exist")
-    from_file = dotenv_values(path, interpolate=False) if path.is_file() else {}
-    given = {name: value for name, value in {**from_file, **environ}.items() if name.startswith(PREFIX)}
-    values = _gather({name: value for name, value in given.items() if value}, faults)
+    values = _gather({**_file_values(env_file, faults), **_ours(environ)}, faults)
     try:
         settings = Settings(**{**values, **(overrides or {})})
     except ValidationError as error:
@@ -105,18 +123,43 @@ def load(
     return settings
 
 
+def _ours(values: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if name.startswith(PREFIX) and value is not None}
+
+
+def _file_values(env_file: Path | None, faults: list[str]) -> dict[str, str]:
+    path = env_file or Path(".env")
+    if not path.is_file():
+        if env_file is not None:
+            faults.append(f"--env-file: {env_file} does not exist")
+        return {}
+    try:
+        return _ours(dotenv_values(path, interpolate=False))
+    except (OSError, UnicodeDecodeError):
+        faults.append(f"{path}: cannot be read as UTF-8")
+        return {}
+
+
 def _gather(given: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for variable, value in sorted(given.items()):
         name = variable.removeprefix(PREFIX).lower()
         secret = name.removesuffix("_file")
         if name in Settings.model_fields:
-            values[name] = value
-        elif secret in Settings.model_fields and "SecretStr" in str(Settings.model_fields[secret].annotation):
+            if value != "":
+                values[name] = value
+        elif name.endswith("_file") and _is_secret(secret):
+            if f"{PREFIX}{secret.upper()}" in given:
+                faults.append(f"{variable}: {PREFIX}{secret.upper()} is given too; give one of them")
             values[secret] = _secret(variable, Path(value), faults)
         else:
             faults.append(f"{variable}: is not a setting")
     return values
+
+
+def _is_secret(name: str) -> bool:
+    field = Settings.model_fields.get(name)
+    return field is not None and "SecretStr" in str(field.annotation)
 
 
 def _secret(variable: str, path: Path, faults: list[str]) -> str | None:

@@ -39,6 +39,7 @@ class JwksCache:
         self._fetch = fetch
         self._snapshot: _Snapshot | None = None
         self._flight = Lock()
+        self._landings = 0
         self._attempted_at = 0.0
         self._missed_at = 0.0
         self._failed_at = 0.0
@@ -71,13 +72,13 @@ class JwksCache:
         return None if self._snapshot is None else time.time() - self._snapshot.fetched_at
 
     def _current(self) -> _Snapshot:
-        snapshot, now = self._snapshot, time.time()
+        landings, snapshot, now = self._landings, self._snapshot, time.time()
         if snapshot is not None and now < snapshot.stale_at:
             if now >= snapshot.refresh_at and now - self._attempted_at >= self._trust.policy.retry_interval:
                 self._refresh_in_background()
             return snapshot
         if now - self._failed_at >= self._trust.policy.retry_interval:
-            self._fly(self._attempted_at)
+            self._fly(landings)
         return self._required()
 
     def _required(self) -> _Snapshot:
@@ -108,7 +109,7 @@ class JwksCache:
             with self._flight:  # whoever missed first may be fetching right now
                 return self._snapshot is not None and self._snapshot.fetched_at >= self._missed_at
         self._missed_at = now
-        return self._fly(self._attempted_at)
+        return self._fly(self._landings)
 
     def _remember_unknown(self, kid: str, now: float) -> None:
         self._unknown[kid] = now + self._trust.policy.negative_ttl
@@ -120,12 +121,12 @@ class JwksCache:
         if self._flight.locked():
             return
         self._attempted_at = time.time()
-        Thread(target=self._fly, args=(self._attempted_at,), name="jwks", daemon=True).start()
+        Thread(target=self._fly, args=(self._landings,), name="jwks", daemon=True).start()
 
-    def _fly(self, seen: float) -> bool:
-        """Fetch, unless another flight landed since `seen`; then its outcome counts."""
+    def _fly(self, landings: int) -> bool:
+        """Fetch, unless another flight landed since there were so many landings; then its outcome counts."""
         with self._flight:
-            if self._attempted_at != seen:
+            if self._landings != landings:
                 return self._failed_at < self._attempted_at
             self._attempted_at = time.time()
             try:
@@ -134,8 +135,11 @@ class JwksCache:
             except (FetchError, KeysError):
                 self._failed_at = time.time()
                 return False
-            self._land(fetched, keys)
-            return True
+            else:
+                self._land(fetched, keys)
+                return True
+            finally:
+                self._landings += 1
 
     def _land(self, fetched: Fetched, keys: Keys) -> None:
         policy, now = self._trust.policy, time.time()
