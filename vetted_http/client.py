@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from vetted_http.addresses import Address, Network, is_allowed, resolve
 
@@ -95,9 +96,9 @@ class Client:
                     verify=self._verify,
                 ) as answer:
                     return self._read(answer, deadline)
-            except requests.Timeout as error:
+            except (requests.Timeout, ReadTimeoutError) as error:
                 raise FetchError("time") from error
-            except (requests.RequestException, ValueError) as error:
+            except (requests.RequestException, HTTPError, OSError, ValueError) as error:
                 raise FetchError("connect") from error
 
     def _vetted(self, parts: SplitResult) -> Address:
@@ -116,12 +117,14 @@ class Client:
         if answer.is_redirect:
             raise FetchError("redirect")
         body = b""
-        for chunk in answer.iter_content(_CHUNK):
+        while chunk := answer.raw.read1(_CHUNK):  # what has arrived, however little: a slow server fills no chunk
             body += chunk
             if len(body) > self._max_bytes:
                 raise FetchError("size")
             if time.monotonic() > deadline:
                 raise FetchError("time")
+        if answer.raw.length_remaining:
+            raise FetchError("connect")
         return Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, body)
 
 
