@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -23,6 +24,13 @@ PSS = RSAKey.generate_key(2048, {"kid": "pss", "alg": "PS256", "use": "sig"})
 ED = OKPKey.generate_key("Ed25519", {"kid": "ed", "alg": "Ed25519", "use": "sig"})
 STRANGER = ECKey.generate_key("P-256", {"kid": "ec", "alg": "ES256", "use": "sig"})
 _REGISTRY = jws.JWSRegistry(algorithms=["RS256", "PS256", "Ed25519"])
+
+
+@dataclass(frozen=True, slots=True)
+class FromNow:
+    """Seconds from when the token is minted; parameters of tests are made long before."""
+
+    seconds: int
 
 
 def jwks(*keys: Any) -> bytes:
@@ -47,7 +55,8 @@ def claims(**changes: Any) -> dict[str, Any]:
         "client_id": "app",
         "scope": "read write",
     }
-    return {name: value for name, value in {**good, **changes}.items() if value is not None}
+    named = {name: value for name, value in {**good, **changes}.items() if value is not None}
+    return {name: now + value.seconds if isinstance(value, FromNow) else value for name, value in named.items()}
 
 
 def token(header: Mapping[str, Any] | None = None, key: Any = EC, **changes: Any) -> str:
