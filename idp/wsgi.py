@@ -7,6 +7,7 @@ the metrics itself, so neither takes time from a request.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -35,8 +36,14 @@ _KEPT_ENVIRONMENT = ("PATH", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "loggers": {"_granian": {"level": "WARNING", "propagate": True}},
+    "filters": {"news": {"()": lambda: _is_news}},
+    "loggers": {"_granian": {"level": "WARNING", "propagate": True, "filters": ["news"]}},
 }
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Granian doubts any number of threads above twice the cores'; ours wait for the database, so it is intended."""
+    return "spawning up to" not in record.getMessage()
 
 
 class _Server(MPServer):

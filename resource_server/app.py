@@ -77,7 +77,7 @@ def create_wsgi(settings: Settings) -> WsgiApp:
     """What a server process runs: warm keys, background work, and the application behind its access log."""
     services = build(settings)
     start_background(services)
-    return _Edge(services.flask.wsgi_app)
+    return _Edge(services.flask.wsgi_app, logged=settings.log_level in {"debug", "info"})
 
 
 def start_background(services: Services) -> threading.Event:
@@ -132,13 +132,16 @@ def _readiness(services: Services) -> Callable[[], Response]:
 class _Edge:
     """Request ids and one JSON line a request, around the whole application; the query string is never logged."""
 
-    def __init__(self, application: WsgiApp) -> None:
+    def __init__(self, application: WsgiApp, *, logged: bool) -> None:
         self._application = application
+        self._logged = logged
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started, given = time.perf_counter(), environ.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
         environ["rs.request_id"] = request_id
+        if not self._logged:
+            return self._application(environ, start_response)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             line = {

@@ -14,6 +14,7 @@ from typing import Any
 import click
 import structlog
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from granian.server.mp import MPServer
 from sqlalchemy.exc import OperationalError
 
@@ -45,7 +46,7 @@ def _settings(**overrides: Any) -> Settings:
 def serve(**options: Any) -> None:
     """Run the APIs, or one of them."""
     settings = _settings(**options)
-    configure_logs()
+    configure_logs(settings.log_level)
     _refuse_taken(settings.host, settings.port)
     _prepare(settings)
     server = MPServer(
@@ -55,7 +56,7 @@ def serve(**options: Any) -> None:
         interface=Interfaces.WSGI,
         workers=settings.workers,
         blocking_threads=settings.threads,
-        log_dictconfig={"version": 1, "loggers": {"_granian": {"level": "WARNING", "propagate": False}}},
+        log_level=LogLevels.error,
         respawn_failed_workers=True,
         respawn_interval=0.1,
         workers_kill_timeout=settings.shutdown_grace,
@@ -67,7 +68,7 @@ def serve(**options: Any) -> None:
 def worker() -> None:
     """Do the background work alone, until SIGTERM."""
     settings = _settings()
-    configure_logs()
+    configure_logs(settings.log_level)
     _prepare(settings)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -112,9 +113,10 @@ def _load(settings: Settings) -> Any:
     return create_wsgi(settings)
 
 
-def configure_logs() -> None:
-    """JSON lines on stderr, in UTC."""
+def configure_logs(level: str) -> None:
+    """JSON lines on stderr, in UTC, from this level on."""
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -9,10 +9,10 @@ from typing import Any
 from flask import Flask, Response, request
 from token_guard.adapters.flask import FlaskGuard
 
-from resource_server.api.problems import Problem
+from resource_server.api.bodies import MAX_BODY
+from resource_server.api.problems import Problem, not_found
 
 View = Callable[..., Any]
-MAX_BODY = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Operation:
 
 def mount(app: Flask, operations: Iterable[Operation], guarded: FlaskGuard) -> None:
     """Put operations behind the guard; they are the only way into `app`."""
-    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY + 1)
+    app.url_map.merge_slashes = False  # it would redirect, to whatever Host the request named
     app.before_request(_refuse_malformed)
     app.after_request(_harden)
     for operation in operations:
@@ -49,6 +50,8 @@ def _refuse_malformed() -> None:
     """NUL reaches no database; a body that is not what it says is refused before it is read."""
     if "\x00" in request.path or "%00" in request.query_string.decode("latin-1"):
         raise Problem(400, "malformed", "The request has control characters.")
+    if "//" in request.environ["PATH_INFO"]:
+        raise not_found()
 
 
 def _harden(response: Response) -> Response:

@@ -10,6 +10,7 @@ import structlog
 from flask import Response, jsonify, request
 from token_guard import Guard, GuardError, Principal
 
+from resource_server.api import bodies
 from resource_server.api.operation import Operation
 from resource_server.api.problems import Problem
 from resource_server.users.copy import UserCopies
@@ -57,7 +58,7 @@ class UsersApi:
         if request.mimetype != CONTENT_TYPE:
             raise _Unacceptable("invalid_request", f"The body must be {CONTENT_TYPE}")
         try:
-            claims = self._guard.verify(request.get_data().decode("ascii", "replace"), types=SET_TYPE)
+            claims = self._guard.verify(bodies.raw().decode("ascii", "replace"), types=SET_TYPE)
         except GuardError as error:
             if error.status == 503:
                 raise

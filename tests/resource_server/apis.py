@@ -11,7 +11,9 @@ from typing import Any
 
 import requests
 
-from tests.support.flows import App, Browser
+from idp.settings import load
+from idp.wiring import open_house
+from tests.support.flows import App, Browser, claims
 from tests.support.running import BIN, Process, RunningIdp, clean_environment
 from tests.support.servers import free_port
 
@@ -89,7 +91,7 @@ def open_apis(folder: Path, idp_database: str | None, api_database: str | None, 
             process.stop()
 
 
-def serve(idp: RunningIdp, folder: Path, url: str, **settings: str) -> Process:
+def serve(idp: RunningIdp, folder: Path, url: str, ready: str = "/readyz", **settings: str) -> Process:
     """One process of all services at this address."""
     port = url.rpartition(":")[2]
     environ = {
@@ -99,7 +101,14 @@ def serve(idp: RunningIdp, folder: Path, url: str, **settings: str) -> Process:
         **settings,
     }
     command = [str(BIN / "resource-server"), "serve", "--port", port]
-    return Process(command, environ, folder / f"resource-server-{port}.log", f"{url}/readyz")
+    return Process(command, environ, folder / f"resource-server-{port}.log", f"{url}{ready}")
+
+
+def signed_anew(idp: RunningIdp, token: str, **changes: Any) -> str:
+    """The token with other claims, signed by the issuer's own key: what only a faulty issuer would hand out."""
+    with open_house(load(idp.environ)) as house:
+        house.keyring.reload()
+        return house.keyring.signer("ES256").compose("at+jwt", {**claims(token), **changes})
 
 
 def problem(response: requests.Response, status: int, code: str) -> dict[str, Any]:
