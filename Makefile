@@ -49,4 +49,4 @@ $(VENV)/.installed: $(SOURCES) | $(BIN)/python
 $(VENV)/.installed-test: $(SOURCES) | $(BIN)/python
 	@echo "Installing the test extra (once) ..." >&2
 	@$(PIP) install --editable '.[test]'
-	@touch $@
+	@touch $(VENV)/.installed $@

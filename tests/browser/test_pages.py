@@ -26,6 +26,7 @@ def test_every_page_is_readable_labelled_and_within_its_width(
     across, down = WIDTHS[width]
     page = visit(color_scheme=theme, viewport={"width": across, "height": down})
     for name in _walk(page, shop):
+        page.wait_for_load_state()  # the stylesheet too
         found = audit.facts(page)
         page.screenshot(path=screenshots / f"{name}-{width}-{theme}.png", full_page=True)
         assert found["title"], name
@@ -50,6 +51,7 @@ def _walk(page: Page, shop: Shop) -> Iterator[str]:
     expect(page.get_by_role("alert")).to_be_visible()
     yield "login-refused"
     page.get_by_role("link", name="Create an account").click()
+    expect(page.locator("#signup-submit")).to_be_visible()
     yield "signup"
     page.fill("input[name=username]", "somebody")
     page.fill("input[name=email]", "somebody@example.com")
@@ -65,6 +67,7 @@ def _walk(page: Page, shop: Shop) -> Iterator[str]:
     page.wait_for_url(f"{shop.app}/profile")
     yield "app-profile"
     page.get_by_role("link", name="Payments").click()
+    page.wait_for_url(f"{shop.app}/payments")
     yield "app-payments-none"
     page.click("#pay-submit")
     expect(page.locator("tr.payment")).to_have_count(1)
@@ -80,6 +83,7 @@ def _walk_home(page: Page, shop: Shop) -> Iterator[str]:
     page.goto(f"{shop.idp.url}/oauth/logout")
     yield "logout"
     page.click("#logout-confirm")
+    expect(page.locator("#logout-confirm")).to_have_count(0)
     yield "signed-out"
     page.goto(shop.idp.url)
     yield "home"

@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,10 +63,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     own = {"IDP_DATA_DIR": str(folder / "var"), "IDP_KEYS_DIR": str(folder / "keys")}
     environ = {**clean_environment(), **own}
     output = folder / "output"
-    command = _in_this_environment(RUN)
     with output.open("wb") as file:
         process = subprocess.Popen(
-            command, env=environ, cwd=ROOT, stdout=file, stderr=file, start_new_session=True, shell=False
+            RUN.split(), env=environ, cwd=ROOT, stdout=file, stderr=file, start_new_session=True, shell=False
         )
     try:
         yield Demo(environ, _welcome(process, output))
@@ -77,16 +75,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def _in_this_environment(block: str) -> list[str]:
-    """`make run`; where the tests run outside `.venv`, what it runs there."""
-    assert block.split() == ["make", "run"]
-    if (ROOT / ".venv" / ".installed").exists():
-        return ["make", "run"]
-    planned = subprocess.run(["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert planned.rstrip().endswith("bin/idp demo")
-    return [str(Path(sys.executable).parent / "idp"), "demo"]
 
 
 def _welcome(process: subprocess.Popen[bytes], output: Path) -> str:
