@@ -7,35 +7,25 @@ from pathlib import Path
 
 from flask import Flask, Response, request, send_from_directory
 
+from idp.assembly.authorize import authorize_pages
+from idp.assembly.login import login_pages
+from idp.assembly.logout import logout_pages
+from idp.assembly.tokens import client_authenticator, token_endpoint
 from idp.errors import PageError, Unavailable
 from idp.oauth import request as requests
 from idp.oauth.client_auth import ClientAuthenticator
-from idp.oauth.client_auth.private_key_jwt import AssertionChecker
-from idp.oauth.codes import Codes
-from idp.oauth.consent import Consents
-from idp.oauth.endpoints.authorize import AuthorizePages
 from idp.oauth.endpoints.documents import DocumentEndpoint, JwksEndpoint
 from idp.oauth.endpoints.introspect import IntrospectionEndpoint
-from idp.oauth.endpoints.logout import LogoutPages
 from idp.oauth.endpoints.revoke import RevocationEndpoint
 from idp.oauth.endpoints.token import TokenEndpoint
 from idp.oauth.endpoints.userinfo import UserinfoEndpoint
-from idp.oauth.grants.authorization_code import CodeExchange
-from idp.oauth.grants.client_credentials import ClientCredentials
-from idp.oauth.grants.face import PersonalTokens
-from idp.oauth.grants.refresh_token import RefreshGrant
 from idp.oauth.living import LivingTokens
 from idp.oauth.metadata import OPENID_PATH, Facts, default_levels, oauth_document, oauth_path, openid_document
-from idp.oauth.pending import PendingAuthorizations
 from idp.platform import events, forms
 from idp.platform.events import SnapshotEndpoint
 from idp.platform.http import Answer, Call, json_answer
 from idp.platform.pages import Pages, install_error_pages
 from idp.platform.web import Front, Gate, Route, WsgiApp, mount
-from idp.tokens.identity import IdTokenHint, read_hint
-from idp.users.login.chain import Chain
-from idp.users.login.pages import LoginPages
-from idp.users.login.password import PasswordMethod
 from idp.wiring import House
 
 _STATIC = Path(__file__).with_name("static")
@@ -55,8 +45,8 @@ def create_app(house: House) -> Flask:
     routes = protocol_routes(house)
     app.before_request(partial(_refuse_malformed, frozenset(route.path for route in routes)))
     prefix = house.settings.issuer_path or None
-    authorize = _authorize_pages(house, pages)
-    for rooms in (authorize, _login_pages(house, pages, authorize), _logout_pages(house, pages)):
+    authorize = authorize_pages(house, pages)
+    for rooms in (authorize, login_pages(house, pages, authorize), logout_pages(house, pages)):
         app.register_blueprint(rooms.blueprint(), url_prefix=prefix)
     app.add_url_rule(f"{house.settings.issuer_path}/static/<path:name>", "static", _static)
     mount(app, routes)
@@ -73,8 +63,8 @@ def create_wsgi(house: House) -> WsgiApp:
 
 def protocol_routes(house: House) -> list[Route]:
     """Every endpoint that answers without a page; both metadata documents are derived from this list."""
-    authenticator = _authenticator(house)
-    token = _token_endpoint(house, authenticator)
+    authenticator = client_authenticator(house)
+    token = token_endpoint(house, authenticator)
     living = LivingTokens(
         house.database, house.access_tokens, house.revocations, house.client_directory, house.accounts
     )
@@ -124,103 +114,6 @@ def _documents(
     if house.settings.issuer_path:
         return [*found, Route(oauth_path(house.settings.issuer), oauth, GET, cors=True, absolute=True)]
     return [*found, Route(oauth_path(house.settings.issuer), oauth, GET, cors=True)]
-
-
-def _authenticator(house: House) -> ClientAuthenticator:
-    settings = house.settings
-    assertions = AssertionChecker(
-        house.database, house.clock, issuer=settings.issuer, token_endpoint=settings.url("/oauth/token")
-    )
-    return ClientAuthenticator(
-        house.client_directory,
-        house.limits,
-        assertions,
-        max_failures=settings.token_max_failures,
-        realm=settings.issuer,
-    )
-
-
-def _token_endpoint(house: House, authenticator: ClientAuthenticator) -> TokenEndpoint:
-    settings, find = house.settings, house.resource_directory.find
-    tokens = PersonalTokens(house.token_issuer, settings.issuer, find, settings.access_token_ttl)
-    return TokenEndpoint(
-        authenticator,
-        (
-            CodeExchange(
-                house.database,
-                Codes(house.clock, ttl=settings.code_ttl),
-                house.grants,
-                house.refresh_tokens,
-                house.accounts,
-                house.sessions,
-                tokens,
-                house.audit,
-            ),
-            RefreshGrant(
-                house.database, house.refresh_tokens, house.accounts, house.client_directory, tokens, house.audit
-            ),
-            ClientCredentials(house.token_issuer, find, issuer_url=settings.issuer, ttl=settings.access_token_ttl),
-        ),
-        house.metrics,
-    )
-
-
-def _authorize_pages(house: House, pages: Pages) -> AuthorizePages:
-    def hint(token: str) -> IdTokenHint | None:
-        return read_hint(token, house.keyring, house.settings.issuer)
-
-    lookups = requests.Lookups(house.client_directory.get, house.resource_directory.find, hint, house.settings.issuer)
-    return AuthorizePages(
-        pages=pages,
-        database=house.database,
-        clock=house.clock,
-        lookups=lookups,
-        pending=PendingAuthorizations(house.database, house.clock, ttl=house.settings.authorization_ttl),
-        consents=Consents(house.clock),
-        codes=Codes(house.clock, ttl=house.settings.code_ttl),
-        sessions=house.sessions,
-        accounts=house.accounts,
-        audit=house.audit,
-        grant_ttl=house.settings.refresh_absolute_ttl,
-    )
-
-
-def _login_pages(house: House, pages: Pages, asker: AuthorizePages) -> LoginPages:
-    settings = house.settings
-    password = PasswordMethod(
-        house.accounts,
-        house.limits,
-        house.devices,
-        window=settings.login_window,
-        per_account=settings.login_max_failures,
-        per_address=settings.login_max_failures_per_address,
-    )
-    return LoginPages(
-        pages=pages,
-        database=house.database,
-        accounts=house.accounts,
-        sessions=house.sessions,
-        devices=house.devices,
-        limits=house.limits,
-        chain=Chain([password]),
-        find_context=asker.find_context,
-        logged_in=asker.logged_in,
-        signup=settings.signup == "on",
-        signup_max=settings.signup_max,
-    )
-
-
-def _logout_pages(house: House, pages: Pages) -> LogoutPages:
-    return LogoutPages(
-        pages,
-        house.sessions,
-        house.accounts,
-        house.client_directory,
-        house.keyring,
-        house.master,
-        house.clock,
-        house.settings.issuer,
-    )
 
 
 def _static(name: str) -> Response:

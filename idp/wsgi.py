@@ -23,12 +23,13 @@ from granian.server.mp import MPServer
 
 from idp.app import create_wsgi
 from idp.errors import Refused
+from idp.opening import master_key, open_house, prepare
 from idp.platform import telemetry
 from idp.platform.jobs import Loop
 from idp.platform.telemetry import Metrics
 from idp.platform.web import WsgiApp
 from idp.settings import Settings
-from idp.wiring import build, master_key, open_house, prepare
+from idp.wiring import build
 
 _BACKLOG = 2048
 _HEADER_TIMEOUT_MS = 10_000

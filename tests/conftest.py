@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from idp.platform.db import Database
-from idp.settings import Settings, load
+from idp.settings import Settings
+from idp.settings_source import load
 from tests.support import databases, servers
 from tests.support.clocks import ManualClock
 from tests.support.flows import App, Browser

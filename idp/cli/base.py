@@ -15,9 +15,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from idp.errors import IdpError, ProtocolError, Refused, Unavailable
+from idp.opening import open_house
 from idp.platform.forms import parse_json
-from idp.settings import Settings, SettingsError, load
-from idp.wiring import House, open_house
+from idp.settings import Settings
+from idp.settings_source import SettingsError, load
+from idp.wiring import House
 
 REFUSED, WRONG_USAGE = 1, 2
 _P = ParamSpec("_P")

@@ -11,9 +11,11 @@ import click
 
 from idp.cli.base import REFUSED, Invocation, emit, sentence_of
 from idp.errors import IdpError
+from idp.opening import ALWAYS_THERE, open_house
 from idp.platform.audit import verify
-from idp.settings import Settings, SettingsError
-from idp.wiring import ALWAYS_THERE, House, open_house
+from idp.settings import Settings
+from idp.settings_source import SettingsError
+from idp.wiring import House
 
 _MIN_FREE = 256 * 1024 * 1024
 Finding = str

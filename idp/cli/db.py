@@ -6,8 +6,8 @@ import click
 
 from idp.cli.base import Invocation, emit
 from idp.errors import Refused
+from idp.opening import open_database
 from idp.platform import revision, schema
-from idp.wiring import open_database
 
 
 @click.group()

@@ -23,9 +23,10 @@ import click
 
 from idp.cli.base import Invocation
 from idp.errors import Refused
+from idp.opening import initialize, open_house
 from idp.platform.ids import new_secret
 from idp.settings import Settings
-from idp.wiring import House, initialize, open_house
+from idp.wiring import House
 
 API, APP = "http://127.0.0.1:8001", "http://127.0.0.1:8002"
 _READY_TIMEOUT = 60

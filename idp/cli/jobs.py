@@ -9,8 +9,8 @@ import click
 
 from idp.background import Background
 from idp.cli.base import Invocation
+from idp.opening import open_house
 from idp.platform import telemetry
-from idp.wiring import open_house
 
 
 @click.command()

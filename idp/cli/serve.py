@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from idp.cli.base import Invocation, emit, with_house
+from idp.opening import initialize
 from idp.settings import Settings
-from idp.wiring import House, initialize
+from idp.wiring import House
 from idp.wsgi import serve as run_server
 
 

@@ -19,7 +19,7 @@ GUARD = ROOT / "resource_server" / "guard"
 MAX_LINES = 400
 LAZY = {
     ("idp/wiring.py", "idp.platform.limits_redis"),
-    ("idp/wiring.py", "idp.platform.schema"),
+    ("idp/opening.py", "idp.platform.schema"),
     ("idp/wsgi.py", "idp.background"),
 }
 """Imports inside functions that are meant: what is large and rarely needed, loaded only where it is switched on."""

@@ -6,8 +6,9 @@ import pytest
 import requests
 
 from idp.app import protocol_routes
-from idp.settings import load
-from idp.wiring import build, master_key
+from idp.opening import master_key
+from idp.settings_source import load
+from idp.wiring import build
 from tests.support.flows import App
 from tests.support.running import RunningIdp
 

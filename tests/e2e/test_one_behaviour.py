@@ -13,8 +13,8 @@ import requests
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from idp.app import create_app, create_wsgi
-from idp.settings import load
-from idp.wiring import open_house
+from idp.opening import open_house
+from idp.settings_source import load
 from tests.support.flows import App
 from tests.support.running import RunningIdp
 

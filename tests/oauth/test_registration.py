@@ -14,8 +14,9 @@ from joserfc import jwk
 from idp.errors import Refused
 from idp.oauth import registration
 from idp.oauth.clients import Client
-from idp.settings import load
-from idp.wiring import House, initialize, open_house
+from idp.opening import initialize, open_house
+from idp.settings_source import load
+from idp.wiring import House
 from tests.oauth.support import API, many
 
 WEB = {"redirect_uris": ["https://app.test/cb"]}

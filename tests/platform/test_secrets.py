@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idp.errors import Refused
+from idp.opening import initialize, open_house
 from idp.platform.db import Database
 from idp.platform.models import InstanceRow
 from idp.platform.secrets import MasterKey, create_master_key, derive, read_master_key, seal, unseal
-from idp.settings import Settings, load
-from idp.wiring import initialize, open_house
+from idp.settings import Settings
+from idp.settings_source import load
 
 RAW = bytes(range(32))
 KEY = MasterKey(RAW)

@@ -11,8 +11,8 @@ from typing import Any
 
 import requests
 
-from idp.settings import load
-from idp.wiring import open_house
+from idp.opening import open_house
+from idp.settings_source import load
 from tests.support.flows import App, Browser, claims
 from tests.support.running import BIN, Process, RunningIdp, clean_environment
 from tests.support.servers import free_port

@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from idp.settings import Settings, SettingsError, load
+from idp.settings import Settings
+from idp.settings_source import SettingsError, load
 from resource_server.settings import Settings as ResourceServerSettings
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.env"

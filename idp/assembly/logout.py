@@ -1,0 +1,20 @@
+"""The end-session endpoint."""
+
+from __future__ import annotations
+
+from idp.oauth.endpoints.logout import LogoutPages
+from idp.platform.pages import Pages
+from idp.wiring import House
+
+
+def logout_pages(house: House, pages: Pages) -> LogoutPages:
+    return LogoutPages(
+        pages,
+        house.sessions,
+        house.accounts,
+        house.client_directory,
+        house.keyring,
+        house.master,
+        house.clock,
+        house.settings.issuer,
+    )

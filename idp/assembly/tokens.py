@@ -1,0 +1,52 @@
+"""Client authentication and the token endpoint with its grants."""
+
+from __future__ import annotations
+
+from idp.oauth.client_auth import ClientAuthenticator
+from idp.oauth.client_auth.private_key_jwt import AssertionChecker
+from idp.oauth.codes import Codes
+from idp.oauth.endpoints.token import TokenEndpoint
+from idp.oauth.grants.authorization_code import CodeExchange
+from idp.oauth.grants.client_credentials import ClientCredentials
+from idp.oauth.grants.face import PersonalTokens
+from idp.oauth.grants.refresh_token import RefreshGrant
+from idp.wiring import House
+
+
+def client_authenticator(house: House) -> ClientAuthenticator:
+    settings = house.settings
+    assertions = AssertionChecker(
+        house.database, house.clock, issuer=settings.issuer, token_endpoint=settings.url("/oauth/token")
+    )
+    return ClientAuthenticator(
+        house.client_directory,
+        house.limits,
+        assertions,
+        max_failures=settings.token_max_failures,
+        realm=settings.issuer,
+    )
+
+
+def token_endpoint(house: House, authenticator: ClientAuthenticator) -> TokenEndpoint:
+    settings, find = house.settings, house.resource_directory.find
+    tokens = PersonalTokens(house.token_issuer, settings.issuer, find, settings.access_token_ttl)
+    return TokenEndpoint(
+        authenticator,
+        (
+            CodeExchange(
+                house.database,
+                Codes(house.clock, ttl=settings.code_ttl),
+                house.grants,
+                house.refresh_tokens,
+                house.accounts,
+                house.sessions,
+                tokens,
+                house.audit,
+            ),
+            RefreshGrant(
+                house.database, house.refresh_tokens, house.accounts, house.client_directory, tokens, house.audit
+            ),
+            ClientCredentials(house.token_issuer, find, issuer_url=settings.issuer, ttl=settings.access_token_ttl),
+        ),
+        house.metrics,
+    )
