@@ -12,7 +12,6 @@ from idp.platform.jobs import Loop
 from idp.platform.pusher import Pusher
 from idp.platform.telemetry import serve_metrics
 from idp.wiring import House
-from vetted_http import Client as OutboundHttp
 
 _DAY = 86400
 
@@ -47,13 +46,11 @@ class Background:
 
 def pusher(house: House) -> Pusher:
     """Pushes events, signed with the key that signs access tokens."""
-    settings = house.settings
-    http = OutboundHttp(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
 
     def sign(claims: Mapping[str, Any]) -> str:
         return house.keyring.signer("ES256").compose("secevent+jwt", claims)
 
-    return Pusher(house.database, house.clock, http, sign, issuer=settings.issuer)
+    return Pusher(house.database, house.clock, house.outbound, sign, issuer=house.settings.issuer)
 
 
 def _prune(house: House, _payload: Mapping[str, Any]) -> None:

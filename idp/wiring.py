@@ -16,9 +16,11 @@ from idp.oauth import codes as code_store
 from idp.oauth import pending as pending_store
 from idp.oauth.client_admin import ClientAdmin
 from idp.oauth.client_auth import private_key_jwt
+from idp.oauth.client_keys import ClientKeys
 from idp.oauth.clients import GENERATION as CLIENTS
 from idp.oauth.clients import ClientDirectory
 from idp.oauth.consent import forget_person
+from idp.oauth.remote_keys import RemoteKeys
 from idp.oauth.resources import GENERATION as RESOURCES
 from idp.oauth.resources import ResourceAdmin, ResourceDirectory
 from idp.platform import jobs as job_store
@@ -50,6 +52,7 @@ from idp.users.devices import Devices
 from idp.users.passwords import PasswordHasher
 from idp.users.people import BrowserSession, Change, PersonChanged
 from idp.users.sessions import Sessions
+from vetted_http import Client as OutboundHttp
 
 _PRUNE_BATCH = 1000
 _DAY = 86400
@@ -83,6 +86,7 @@ class House:
     mailer: Mailer
     receivers: Receivers
     metrics: Metrics
+    outbound: OutboundHttp
     keyring: Keyring
     access_tokens: AccessTokens
     token_issuer: TokenIssuer
@@ -93,6 +97,7 @@ class House:
     sessions: Sessions
     devices: Devices
     client_directory: ClientDirectory
+    client_keys: ClientKeys
     resource_directory: ResourceDirectory
     clients: ClientAdmin
     resources: ResourceAdmin
@@ -151,6 +156,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         [partial(_person_changed, sessions, grants)],
         password_min_length=settings.password_min_length,
     )
+    outbound = OutboundHttp(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
     resources = ResourceAdmin(database, audit, settings.issuer, keyring.ensure)
     return House(
         settings=settings,
@@ -164,6 +170,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         mailer=Mailer(settings.mail_url.get_secret_value(), settings.mail_from, clock, jobs),
         receivers=Receivers(database, clock, audit),
         metrics=metrics or Metrics(),
+        outbound=outbound,
         keyring=keyring,
         access_tokens=AccessTokens(keyring, settings.issuer, clock),
         token_issuer=TokenIssuer(keyring, settings.issuer, clock, id_token_ttl=settings.id_token_ttl),
@@ -174,6 +181,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         sessions=sessions,
         devices=Devices(database, clock),
         client_directory=ClientDirectory(database),
+        client_keys=ClientKeys(RemoteKeys(outbound.get, clock)),
         resource_directory=ResourceDirectory(database, settings.issuer),
         clients=ClientAdmin(
             database,

@@ -16,7 +16,11 @@ from idp.wiring import House
 def client_authenticator(house: House) -> ClientAuthenticator:
     settings = house.settings
     assertions = AssertionChecker(
-        house.database, house.clock, issuer=settings.issuer, token_endpoint=settings.url("/oauth/token")
+        house.database,
+        house.clock,
+        house.client_keys,
+        issuer=settings.issuer,
+        token_endpoint=settings.url("/oauth/token"),
     )
     return ClientAuthenticator(
         house.client_directory,

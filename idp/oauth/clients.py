@@ -39,6 +39,7 @@ class Client:
     auth_method: str
     assertion_alg: str | None
     jwks: KeySet | None
+    jwks_uri: str | None
     profile: Profile
     application_type: str
     redirect_uris: tuple[str, ...]
@@ -122,6 +123,7 @@ def client_of(row: AnyRow) -> Client:
         auth_method=metadata["token_endpoint_auth_method"],
         assertion_alg=metadata.get("token_endpoint_auth_signing_alg"),
         jwks=KeySet.import_key_set(metadata["jwks"]) if "jwks" in metadata else None,
+        jwks_uri=metadata.get("jwks_uri"),
         profile=PROFILES[metadata["security_profile"]],
         application_type=metadata.get("application_type", "web"),
         redirect_uris=tuple(metadata.get("redirect_uris", ())),

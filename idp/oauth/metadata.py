@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
-from idp.oauth.client_auth.private_key_jwt import ALGORITHMS as ASSERTION_ALGORITHMS
+from idp.oauth.client_keys import ALGORITHMS as ASSERTION_ALGORITHMS
 from idp.oauth.scopes import OPENID_SCOPES, SCOPE_CLAIMS
 from idp.tokens.identity import ALGORITHMS as ID_TOKEN_ALGORITHMS
 from idp.users.login.chain import LEVELS

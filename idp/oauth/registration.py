@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from authlib.oauth2.rfc7591 import ClientMetadataClaims
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from idp.errors import Refused
 from idp.oauth import redirects, scopes
+from idp.oauth.client_keys import ALGORITHMS as ASSERTION_ALGORITHMS
 from idp.oauth.profiles import KNOWN_BUT_NOT_BUILT, PROFILES
+from idp.oauth.remote_keys import MAX_KEYS, MIN_RSA_BITS, PRIVATE_MEMBERS, is_weak
 from idp.tokens.identity import ALGORITHMS as ID_TOKEN_ALGORITHMS
 
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
-ASSERTION_ALGORITHMS = ("RS256", "PS256", "ES256", "Ed25519", "EdDSA")
 GRANT_TYPES = ("authorization_code", "client_credentials", "refresh_token")
 OPERATOR_FIELDS = frozenset({"client_id", "client_secret", "security_profile", "audience", "consent", "introspects"})
 MIN_SECRET = 32
@@ -48,6 +48,7 @@ _KEPT = frozenset(
         "default_max_age",
         "id_token_signed_response_alg",
         "jwks",
+        "jwks_uri",
         "scope",
         "security_profile",
         "subject_type",
@@ -55,7 +56,6 @@ _KEPT = frozenset(
         "token_endpoint_auth_signing_alg",
     }
 )
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
 
 
 def checked(document: Mapping[str, Any], known_resources: Callable[[str], bool]) -> dict[str, Any]:
@@ -181,25 +181,32 @@ def _check_combination(metadata: Mapping[str, Any]) -> None:
         _refuse("a public client cannot use client_credentials (RFC 6749 4.4)")
     if "refresh_token" in grants and "authorization_code" not in grants:
         _refuse("refresh_token needs a grant that gives refresh tokens")
-    if (method == "private_key_jwt") != ("jwks" in metadata):
-        _refuse("jwks is for private_key_jwt, and private_key_jwt needs it")
+    if method == "private_key_jwt" and not {"jwks", "jwks_uri"} & metadata.keys():
+        _refuse("private_key_jwt needs jwks or jwks_uri")
 
 
 def _check_keys(metadata: Mapping[str, Any]) -> None:
-    jwks = metadata.get("jwks")
-    if jwks is None:
-        return
+    jwks, uri = metadata.get("jwks"), metadata.get("jwks_uri")
+    if jwks is not None and uri is not None:
+        _refuse("jwks and jwks_uri must not both be given (RFC 7591 2)")
+    if uri is not None and (fault := redirects.fault(uri, "web")) is not None:
+        _refuse(f"jwks_uri: {fault}")
+    if jwks is not None:
+        _check_jwks(jwks)
+
+
+def _check_jwks(jwks: Any) -> None:
     keys = jwks.get("keys") if isinstance(jwks, dict) else None
-    if not isinstance(keys, list) or not 0 < len(keys) <= 32 or not all(isinstance(key, dict) for key in keys):
-        _refuse("jwks must hold 1 to 32 keys")
-    if any(_PRIVATE_MEMBERS & key.keys() for key in keys):
+    if not isinstance(keys, list) or not 0 < len(keys) <= MAX_KEYS or not all(isinstance(key, dict) for key in keys):
+        _refuse(f"jwks must hold 1 to {MAX_KEYS} keys")
+    if any(PRIVATE_MEMBERS & key.keys() for key in keys):
         _refuse("jwks must hold public keys only")
     try:
         imported = KeySet.import_key_set(jwks)
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise Refused("invalid_client_metadata", "jwks holds a key that cannot be read") from error
-    if any(isinstance(key.raw_value, RSAPublicKey) and key.raw_value.key_size < 2048 for key in imported.keys):
-        _refuse("an RSA key in jwks needs at least 2048 bits")
+    if any(is_weak(key) for key in imported.keys):
+        _refuse(f"an RSA key in jwks needs at least {MIN_RSA_BITS} bits")
 
 
 def _check_scope(metadata: Mapping[str, Any]) -> None:

@@ -15,12 +15,15 @@ from joserfc import jwk, jws
 from idp.errors import ProtocolError
 from idp.oauth.client_auth import private_key_jwt
 from idp.oauth.client_auth.private_key_jwt import TYPE, AssertionChecker, present
+from idp.oauth.client_keys import ALGORITHMS, ClientKeys
 from idp.oauth.clients import Client
+from idp.oauth.remote_keys import RemoteKeys
 from idp.platform.db import Database
 from idp.platform.forms import Form
 from idp.platform.http import Call
 from tests.oauth.support import ISSUER, client
 from tests.support.clocks import ManualClock
+from vetted_http import Client as OutboundHttp
 
 TOKEN_ENDPOINT = f"{ISSUER}/oauth/token"
 CALL = Call("POST", "/oauth/token", b"", {}, b"", "127.0.0.1", "r")
@@ -31,6 +34,7 @@ KEYS: dict[str, jwk.Key] = {
 }
 KEYS |= {"PS256": KEYS["RS256"], "EdDSA": KEYS["Ed25519"]}
 STRANGER = jwk.ECKey.generate_key("P-256", {"kid": "ec"})
+NO_REMOTE_KEYS = ClientKeys(RemoteKeys(OutboundHttp().get, ManualClock()))
 Proves = Callable[..., bool]
 
 
@@ -43,7 +47,7 @@ def signing_client(profile: str = "oauth21", **metadata: Any) -> Client:
 @pytest.fixture
 def proves(database: Database, clock: ManualClock) -> Proves:
     """Whether an assertion that is good but for the given changes proves the client; None leaves a claim out."""
-    checker = AssertionChecker(database, clock, issuer=ISSUER, token_endpoint=TOKEN_ENDPOINT)
+    checker = AssertionChecker(database, clock, NO_REMOTE_KEYS, issuer=ISSUER, token_endpoint=TOKEN_ENDPOINT)
 
     def proves(
         app: Client | None = None,
@@ -68,7 +72,7 @@ def proves(database: Database, clock: ManualClock) -> Proves:
 
 
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
-@pytest.mark.parametrize("alg", private_key_jwt.ALGORITHMS)
+@pytest.mark.parametrize("alg", ALGORITHMS)
 def test_every_announced_algorithm_proves(proves: Proves, alg: str) -> None:
     assert proves(alg=alg)
     assert proves(signing_client(token_endpoint_auth_signing_alg=alg), alg=alg)
@@ -241,7 +245,7 @@ def _part(document: dict[str, Any]) -> str:
 
 
 def _proves_raw(database: Database, clock: ManualClock, assertion: str) -> bool:
-    checker = AssertionChecker(database, clock, issuer=ISSUER, token_endpoint=TOKEN_ENDPOINT)
+    checker = AssertionChecker(database, clock, NO_REMOTE_KEYS, issuer=ISSUER, token_endpoint=TOKEN_ENDPOINT)
     presented = present(CALL, Form([("client_assertion_type", TYPE), ("client_assertion", assertion)]))
     assert presented is not None
     return checker.proves(signing_client(), presented)

@@ -125,8 +125,11 @@ BAD: list[dict[str, Any]] = [
     {"audience": ["https://unknown.test"]},
     {"audience": API.uri},
     {"introspects": ["https://unknown.test"]},
-    {"jwks": {"keys": [PUBLIC_KEY]}},
-    {"jwks_uri": "https://app.test/jwks"},
+    {"jwks": {"keys": [PUBLIC_KEY]}, "jwks_uri": "https://app.test/jwks"},
+    {"jwks_uri": "http://app.test/jwks"},
+    {"jwks_uri": "https://app.test/jwks#now"},
+    {"jwks_uri": "file:///etc/passwd"},
+    {"jwks_uri": ["https://app.test/jwks"]},
     {"software_statement": "x"},
     {"require_pushed_authorization_requests": True},
     {"id_token_encrypted_response_alg": "RSA-OAEP"},
@@ -177,6 +180,11 @@ def test_keys_that_prove_nothing_are_refused(jwks: Any) -> None:
 def test_a_signing_client_needs_its_keys() -> None:
     assert refusal({**SERVICE, **SIGNED}) == "invalid_client_metadata"
     assert checked({**SERVICE, **SIGNED, "jwks": {"keys": [PUBLIC_KEY]}})["jwks"] == {"keys": [PUBLIC_KEY]}
+    assert checked({**SERVICE, **SIGNED, "jwks_uri": "https://app.test/jwks"})["jwks_uri"] == "https://app.test/jwks"
+
+
+def test_a_client_with_a_secret_may_have_keys_too() -> None:
+    assert checked({**WEB, "jwks": {"keys": [PUBLIC_KEY]}})["jwks"] == {"keys": [PUBLIC_KEY]}
 
 
 JSON = st.recursive(

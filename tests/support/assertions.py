@@ -23,9 +23,15 @@ class Signed:
             "ES256": lambda: jwk.ECKey.generate_key("P-256", {"kid": "k1"}),
             "RS256": lambda: jwk.RSAKey.generate_key(2048),
         }[alg]()
-        public = {"keys": [self.key.as_dict(private=False)]}
         given = {"grant_types": ["client_credentials"], **metadata}
-        self.client = idp.client(token_endpoint_auth_method="private_key_jwt", jwks=public, **given)
+        if "jwks_uri" not in given:
+            given["jwks"] = self.public
+        self.client = idp.client(token_endpoint_auth_method="private_key_jwt", **given)
+
+    @property
+    def public(self) -> dict[str, Any]:
+        """Its key set as it is registered or published."""
+        return {"keys": [self.key.as_dict(private=False)]}
 
     def assertion(self, header: dict[str, Any] | None = None, **changes: Any) -> str:
         """A good assertion, but for what `changes` says; None leaves a claim out."""

@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import Key, KeySet
 
 from idp.clock import Clock
 from idp.oauth.client_auth.face import AuthMethod, Presented
+from idp.oauth.client_keys import ALGORITHMS, ClientKeys
 from idp.oauth.clients import Client
 from idp.oauth.models import AssertionRow
 from idp.platform.db import Database, insert_or_ignore
@@ -22,27 +22,27 @@ from idp.platform.http import Call
 
 NAME, SOURCE = "private_key_jwt", "RFC 7523 2.2"
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ALGORITHMS = ("RS256", "PS256", "ES256", "Ed25519", "EdDSA")
 MAX_LENGTH = 8 * 1024
 MAX_SKEW = 10
 _TYPES = frozenset({None, "jwt", "client-authentication+jwt"})
-_KEY_TYPES = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "Ed25519": "OKP", "EdDSA": "OKP"}
 _Claims = Mapping[str, Any]
 
 
 class AssertionChecker:
     """Checks assertions for one issuer and burns their `jti`; when it cannot be burned, the assertion proves nothing."""
 
-    def __init__(self, database: Database, clock: Clock, *, issuer: str, token_endpoint: str) -> None:
+    def __init__(self, database: Database, clock: Clock, keys: ClientKeys, *, issuer: str, token_endpoint: str) -> None:
         self._database = database
         self._clock = clock
+        self._keys = keys
         self._issuer = issuer
         self._token_endpoint = token_endpoint
 
     def proves(self, client: Client, presented: Presented) -> bool:
         """Signature, then claims, then the single use."""
-        claims = _verified(client, presented.proof)
-        return claims is not None and self._fits(client, claims) and self._burn(client, claims)
+        algorithms = (client.assertion_alg,) if client.assertion_alg else ALGORITHMS
+        signed = self._keys.verified(client, presented.proof, algorithms=algorithms, types=_TYPES)
+        return signed is not None and self._fits(client, signed.claims) and self._burn(client, signed.claims)
 
     def _fits(self, client: Client, claims: _Claims) -> bool:
         now, profile = self._clock.now(), client.profile
@@ -86,37 +86,6 @@ def present(_call: Call, form: Form) -> Presented | None:
         return Presented("", "")
     sub = claims.get("sub") if isinstance(claims, dict) else None
     return Presented(sub if isinstance(sub, str) else "", assertion)
-
-
-def _verified(client: Client, assertion: str) -> _Claims | None:
-    if client.jwks is None:
-        return None
-    try:
-        header = jws.extract_compact(assertion.encode()).headers()
-        alg, typ = header.get("alg"), header.get("typ")
-        if alg not in ALGORITHMS or (client.assertion_alg or alg) != alg:
-            return None
-        if (typ.lower() if isinstance(typ, str) else typ) not in _TYPES:
-            return None
-        return _signed_by_any(assertion, _fitting(client.jwks, alg, header.get("kid")), alg)
-    except (JoseError, ValueError, TypeError, KeyError, RecursionError):
-        return None
-
-
-def _fitting(keys: KeySet, alg: str, kid: Any) -> list[Key]:
-    """The keys the header can mean: the named one, or without a kid all of the algorithm's type."""
-    fitting = [key for key in keys.keys if key.key_type == _KEY_TYPES[alg] and key.get("use", "sig") == "sig"]
-    return fitting if kid is None else [key for key in fitting if key.kid == kid]
-
-
-def _signed_by_any(assertion: str, keys: list[Key], alg: str) -> _Claims | None:
-    for key in keys:
-        try:
-            claims = json.loads(jws.deserialize_compact(assertion, key, algorithms=[alg]).payload or b"")
-        except JoseError:
-            continue
-        return claims if isinstance(claims, dict) else None
-    return None
 
 
 def _is_time(value: Any) -> bool:
