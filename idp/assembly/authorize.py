@@ -7,6 +7,7 @@ from idp.oauth.consent import Consents
 from idp.oauth.endpoints.authorize import AuthorizePages
 from idp.oauth.pending import PendingAuthorizations
 from idp.oauth.request import Lookups
+from idp.oauth.response_modes import AuthorizationResponses
 from idp.platform.pages import Pages
 from idp.tokens.identity import IdTokenHint, read_hint
 from idp.wiring import House
@@ -22,6 +23,7 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
         database=house.database,
         clock=house.clock,
         lookups=lookups,
+        responses=AuthorizationResponses(pages, house.settings.issuer),
         pending=PendingAuthorizations(house.database, house.clock, ttl=house.settings.authorization_ttl),
         consents=Consents(house.clock),
         codes=Codes(house.clock, ttl=house.settings.code_ttl),

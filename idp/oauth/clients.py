@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from joserfc.jwk import KeySet
 
+from idp.oauth import response_types
 from idp.oauth.models import ClientRow
 from idp.oauth.profiles import PROFILES, Profile
 from idp.platform.db import AnyRow, Database
@@ -129,7 +130,7 @@ def client_of(row: AnyRow) -> Client:
         redirect_uris=tuple(metadata.get("redirect_uris", ())),
         post_logout_redirect_uris=tuple(metadata.get("post_logout_redirect_uris", ())),
         grant_types=frozenset(metadata["grant_types"]),
-        response_types=frozenset(metadata["response_types"]),
+        response_types=frozenset(map(response_types.normal, metadata["response_types"])),
         scope=None if scope is None else tuple(scope.split()),
         audiences=tuple(metadata.get("audience", ())),
         introspects=frozenset(metadata.get("introspects", ())),

@@ -11,6 +11,7 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from idp.oauth.client_keys import ALGORITHMS as ASSERTION_ALGORITHMS
+from idp.oauth.response_modes import MODES
 from idp.oauth.scopes import OPENID_SCOPES, SCOPE_CLAIMS
 from idp.tokens.identity import ALGORITHMS as ID_TOKEN_ALGORITHMS
 from idp.users.login.chain import LEVELS
@@ -81,7 +82,7 @@ def _shared(facts: Facts) -> dict[str, Any]:
         "issuer": facts.issuer,
         "scopes_supported": [*OPENID_SCOPES, *facts.resource_scopes],
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": list(MODES),
         "grant_types_supported": list(facts.grant_types),
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": client_methods,

@@ -11,15 +11,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
 from idp.errors import AuthorizationError, ProtocolError
-from idp.oauth import entitlement, redirects
+from idp.oauth import entitlement, redirects, response_modes, response_types
 from idp.oauth.clients import Client
 from idp.oauth.entitlement import FindResource
+from idp.oauth.response_modes import Destination
 from idp.platform.forms import Form
 from idp.tokens.identity import IdTokenHint
 
 REPEATABLE = frozenset({"resource"})
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 MAX_STATE, MAX_NONCE, MAX_HINT = 2048, 1024, 254
+_LINE_BREAK = re.compile(r"[\r\n]")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _UNSUPPORTED = {
     "request": "request_not_supported",
@@ -44,6 +46,13 @@ class AuthorizationRequest:
     max_age: int | None
     login_hint: str | None
     hinted_sub: str | None
+    response_type: str = response_types.CODE
+    response_mode: str = response_modes.QUERY
+
+    @property
+    def destination(self) -> Destination:
+        """Where the answer goes."""
+        return Destination(self.redirect_uri, self.response_mode, self.state)
 
     def document(self) -> dict[str, Any]:
         """What is stored while the person logs in."""
@@ -74,25 +83,17 @@ class _Draft:
     found: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """Client and redirect URI of a request that was refused later: where the error goes."""
-
-    redirect_uri: str
-    state: str | None
-
-
 class RefusedRequest(Exception):
-    """A refusal that leaves by redirect to a proven URI."""
+    """A refusal that goes to a proven redirect URI, in the mode the success would have gone."""
 
-    def __init__(self, error: AuthorizationError, proven: Proven) -> None:
+    def __init__(self, error: AuthorizationError, destination: Destination) -> None:
         super().__init__(error.code)
         self.error = error
-        self.proven = proven
+        self.destination = destination
 
 
 def check(form: Form, lookups: Lookups) -> AuthorizationRequest:
-    """The request, or `AuthorizationError` (a page), or `RefusedRequest` (a redirect)."""
+    """The request, or `AuthorizationError` (a page), or `RefusedRequest` (an answer to the app)."""
     draft = _Draft(form, _client(form, lookups))
     draft.redirect_uri = _redirect_uri(form, draft.client)
     try:
@@ -100,8 +101,7 @@ def check(form: Form, lookups: Lookups) -> AuthorizationRequest:
             one(draft, lookups)
     except (AuthorizationError, ProtocolError) as error:
         refusal = AuthorizationError(error.code, error.description, detail=error.detail)
-        state = form.get("state", "")[:MAX_STATE] or None
-        raise RefusedRequest(refusal, Proven(draft.redirect_uri, state)) from error
+        raise RefusedRequest(refusal, _destination(draft)) from error
     return AuthorizationRequest(
         client_id=draft.client.client_id,
         redirect_uri=draft.redirect_uri,
@@ -133,27 +133,44 @@ def _redirect_uri(form: Form, client: Client) -> str:
     return client.redirect_uris[0]
 
 
-def _lengths(draft: _Draft, _lookups: Lookups) -> None:
-    """STANDARDS §2: bounded state and nonce."""
-    if len(draft.form.get("state", "")) > MAX_STATE or len(draft.form.get("nonce", "")) > MAX_NONCE:
-        _refuse("invalid_request", "state or nonce is too long")
+def _destination(draft: _Draft) -> Destination:
+    """Where a refusal goes: the state comes back as it was sent, or not at all."""
+    form = draft.form
+    state = form.get("state")
+    mode = response_modes.mode_of(form.get("response_type", ""), form.get("response_mode"))
+    return Destination(draft.redirect_uri, mode, state if state is not None and _is_echoed(state) else None)
+
+
+def _is_echoed(state: str) -> bool:
+    """Whether every response mode can return it byte for byte: an HTML form would change its line breaks."""
+    return len(state) <= MAX_STATE and not _LINE_BREAK.search(state)
+
+
+def _state_and_nonce(draft: _Draft, _lookups: Lookups) -> None:
+    """RFC 6749 A.5, STANDARDS §2: what is echoed is bounded and has no line breaks."""
+    if not _is_echoed(draft.form.get("state", "")) or len(draft.form.get("nonce", "")) > MAX_NONCE:
+        _refuse("invalid_request", "state or nonce is too long or has line breaks")
 
 
 def _response_type(draft: _Draft, _lookups: Lookups) -> None:
     """RFC 6749 §3.1.1: `code`, and registered."""
-    asked = draft.form.get("response_type")
-    if asked is None:
+    asked = response_types.normal(draft.form.get("response_type", ""))
+    if not asked:
         _refuse("invalid_request", "The parameter response_type is missing")
     if asked not in draft.client.profile.response_types:
         _refuse("unsupported_response_type", "This response type is not supported")
     if asked not in draft.client.response_types:
         _refuse("unauthorized_client", "The client may not use this response type")
+    draft.found["response_type"] = asked
 
 
 def _response_mode(draft: _Draft, _lookups: Lookups) -> None:
-    """OAuth 2.0 Multiple Response Types §2.1."""
-    if draft.form.get("response_mode", "query") != "query":
-        _refuse("invalid_request", "This response mode is not supported")
+    """OAuth 2.0 Multiple Response Types §2.1, §3: a mode we know, and no tokens in a query."""
+    asked = draft.form.get("response_mode")
+    mode = response_modes.mode_of(draft.found["response_type"], asked)
+    if asked is not None and asked != mode:
+        _refuse("invalid_request", "This response mode is not supported for this response type")
+    draft.found["response_mode"] = mode
 
 
 def _unsupported(draft: _Draft, _lookups: Lookups) -> None:
@@ -211,7 +228,7 @@ def _id_token_hint(draft: _Draft, lookups: Lookups) -> None:
 
 
 CHECKS: Sequence[Callable[[_Draft, Lookups], None]] = (
-    _lengths,
+    _state_and_nonce,
     _response_type,
     _response_mode,
     _unsupported,

@@ -32,8 +32,13 @@ class Pages:
         self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.issuer))
         self._static = {file.name: _fingerprint(file) for file in static_folder.iterdir() if file.is_file()}
 
-    def render(self, template: str, status: int = 200, *, leads_away: bool = False, **context: Any) -> Response:
-        """A page. `leads_away` leaves out `form-action` and COOP: browsers apply them to every later redirect, the app's own too."""
+    def render(
+        self, template: str, status: int = 200, *, leads_away: bool = False, scripted: bool = False, **context: Any
+    ) -> Response:
+        """A page. `leads_away` leaves out `form-action` and COOP: browsers apply them to every later redirect, the app's own too.
+
+        `scripted` lets the one script run that carries the page's `nonce`; without it a page has no script at all.
+        """
         nonce = secrets.token_urlsafe(16)
         body = render_template(
             template,
@@ -45,11 +50,11 @@ class Pages:
             **context,
         )
         response = Response(body, status, content_type="text/html; charset=utf-8")
-        self.protect(response, leads_away=leads_away)
+        self.protect(response, leads_away=leads_away, nonce=nonce if scripted else None)
         return response
 
-    def protect(self, response: Response, *, leads_away: bool) -> None:
-        """Put the security headers of a page on a response."""
+    def protect(self, response: Response, *, leads_away: bool, nonce: str | None = None) -> None:
+        """Put the security headers of a page on a response; `nonce` is that of the page's script, where it has one."""
         policy = [
             "default-src 'none'",
             "style-src 'self'",
@@ -57,6 +62,8 @@ class Pages:
             "base-uri 'none'",
             "frame-ancestors 'none'",
         ]
+        if nonce is not None:
+            policy.append(f"script-src 'nonce-{nonce}'")
         if not leads_away:
             policy.append("form-action 'self'")
             response.headers["Cross-Origin-Opener-Policy"] = "same-origin"

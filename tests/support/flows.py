@@ -83,10 +83,11 @@ class Browser:
 
 
 def answer_of(response: requests.Response) -> dict[str, str]:
-    """The parameters of the redirect that left the identity provider."""
+    """The parameters of the redirect that left the identity provider, in its query or its fragment."""
     location = response.headers.get("Location")
     assert location is not None, f"no redirect: {response.status_code} {response.text[:1500]}"
-    return dict(parse_qsl(urlsplit(location).query, keep_blank_values=True))
+    parts = urlsplit(location)
+    return dict(parse_qsl(parts.fragment or parts.query, keep_blank_values=True))
 
 
 class App:

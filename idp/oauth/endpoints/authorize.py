@@ -12,15 +12,16 @@ from flask import Blueprint, Response, request
 
 from idp.clock import Clock
 from idp.errors import PageError
-from idp.oauth import consent, redirects, response_modes
+from idp.oauth import consent, redirects
 from idp.oauth import request as requests
 from idp.oauth.clients import Client
 from idp.oauth.codes import Codes
 from idp.oauth.consent import Consents
 from idp.oauth.flow import Facts, Refusal, Step, next_step
 from idp.oauth.pending import Pending, PendingAuthorizations
-from idp.oauth.request import AuthorizationRequest, Lookups, Proven, RefusedRequest
+from idp.oauth.request import AuthorizationRequest, Lookups, RefusedRequest
 from idp.oauth.resources import Resource
+from idp.oauth.response_modes import AuthorizationResponses, Destination
 from idp.platform import pages as web
 from idp.platform.audit import Audit
 from idp.platform.db import Database
@@ -57,6 +58,7 @@ class AuthorizePages:
     database: Database
     clock: Clock
     lookups: Lookups
+    responses: AuthorizationResponses
     pending: PendingAuthorizations
     consents: Consents
     codes: Codes
@@ -81,7 +83,7 @@ class AuthorizePages:
         try:
             asked = requests.check(Form(decode_pairs(raw), requests.REPEATABLE), self.lookups)
         except RefusedRequest as refused:
-            return self._leave(refused.proven, refused.error.code, refused.error.description)
+            return self._leave(refused.destination, refused.error.code, refused.error.description)
         if request.method == "POST":  # a cross-site POST shows no cookies; the GET after it does
             flow = self.pending.save(asked, None)
             return self.pages.redirect(self._resume_url(flow))
@@ -245,7 +247,7 @@ class AuthorizePages:
                     session=session.sid,
                     scope=" ".join(asked.scope),
                 )
-        return self._answer(Proven(asked.redirect_uri, asked.state), code=code)
+        return self.responses.send(asked.destination, {"code": code})
 
     def _grant(self, visit: _Visit, session: BrowserSession) -> Grant:
         now = self.clock.now()
@@ -273,14 +275,10 @@ class AuthorizePages:
             with self.database.write() as tx:
                 if not self.pending.use(tx, visit.pending.id, visit.browser or ""):
                     raise PageError("expired", _GONE)
-        return self._leave(Proven(visit.asked.redirect_uri, visit.asked.state), refusal.code, refusal.description)
+        return self._leave(visit.asked.destination, refusal.code, refusal.description)
 
-    def _leave(self, proven: Proven, code: str, description: str) -> Response:
-        return self._answer(proven, error=code, error_description=description or None)
-
-    def _answer(self, proven: Proven, **parameters: str | None) -> Response:
-        everything = {**parameters, "state": proven.state, "iss": self.lookups.issuer}
-        return self.pages.redirect(response_modes.query(proven.redirect_uri, everything))
+    def _leave(self, to: Destination, code: str, description: str) -> Response:
+        return self.responses.send(to, {"error": code, "error_description": description or None})
 
     def _context(self, pending: Pending, client: Client) -> LoginContext:
         asked = pending.request
