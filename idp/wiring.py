@@ -50,7 +50,7 @@ from idp.users import sessions as session_store
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.passwords import PasswordHasher
-from idp.users.people import BrowserSession, Change, PersonChanged
+from idp.users.people import Change, PersonChanged, SessionEnded
 from idp.users.sessions import Sessions
 from vetted_http import Client as OutboundHttp
 
@@ -213,8 +213,10 @@ def _counters(settings: Settings, database: Database) -> Counters:
     return RedisCounters(settings.redis_url.get_secret_value())
 
 
-def _session_ended(grants: Grants, tx: sa.Connection, session: BrowserSession) -> None:
-    grants.end_session(tx, session.sid)
+def _session_ended(grants: Grants, tx: sa.Connection, ended: SessionEnded) -> None:
+    """What hangs on the session ends, and on those of this browser that it followed."""
+    for sid in {ended.session.sid, *(party.sid for party in ended.parties)}:
+        grants.end_session(tx, sid)
 
 
 def _person_changed(sessions: Sessions, grants: Grants, tx: sa.Connection, event: PersonChanged) -> None:

@@ -44,6 +44,18 @@ class SessionRow(Model):
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
 
 
+class SessionPartyRow(Model):
+    """Somebody who takes part in a session and is told when it ends; this room knows no more of them than a name.
+
+    `sid` is what they know; `session` is the living one after it, when the person logged in again after a pause.
+    """
+
+    __tablename__ = "session_parties"
+    sid: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
+    session: Mapped[str] = mapped_column(sa.String(64), index=True)
+
+
 class DeviceRow(Model):
     """A browser in which this person logged in before: its failures are counted apart from strangers'."""
 

@@ -61,4 +61,20 @@ class BrowserSession:
     expires_at: int
 
 
-SessionListener = Callable[[sa.Connection, BrowserSession], None]
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Somebody who takes part in a session, and the `sid` they know it by."""
+
+    name: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """Sent inside the transaction that ends a session before its time."""
+
+    session: BrowserSession
+    parties: tuple[Party, ...]
+
+
+SessionListener = Callable[[sa.Connection, SessionEnded], None]

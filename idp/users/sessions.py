@@ -1,4 +1,7 @@
-"""Browser sessions: a random cookie whose digest is stored, a public `sid`, an idle and an absolute end."""
+"""Browser sessions: a random cookie whose digest is stored, a public `sid`, an idle and an absolute end, and who takes part in them.
+
+A session that merely runs out tells nobody. Its row stays until the absolute end, so a logout or a login after a pause still reaches them.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ import sqlalchemy as sa
 
 from idp.clock import Clock
 from idp.platform.audit import Audit
-from idp.platform.db import AnyRow, Database
+from idp.platform.db import AnyRow, Database, insert_or_ignore
 from idp.platform.ids import digest, new_secret
-from idp.users.models import DeviceRow, SessionRow, UserRow
-from idp.users.people import BrowserSession, SessionListener
+from idp.users.models import DeviceRow, SessionPartyRow, SessionRow, UserRow
+from idp.users.people import BrowserSession, Party, SessionEnded, SessionListener
 
 _TOUCH_SECONDS = 60
 _COLUMNS = (
@@ -27,10 +30,19 @@ _COLUMNS = (
 _INSERT = sa.insert(SessionRow)
 _LIVING = (SessionRow.expires_at > sa.bindparam("now"), SessionRow.seen_at > sa.bindparam("seen_after"))
 _ALIVE = sa.select(SessionRow.sid).where(SessionRow.sid == sa.bindparam("sid"), *_LIVING)
+_HOLD = _ALIVE.with_for_update(read=True, key_share=True)
 _BY_COOKIE = (
-    sa.select(*_COLUMNS)
+    sa.select(*_COLUMNS, UserRow.disabled)
     .join(UserRow, UserRow.sub == SessionRow.sub)
-    .where(SessionRow.digest == sa.bindparam("presented"), UserRow.disabled.is_(False), *_LIVING)
+    .where(SessionRow.digest == sa.bindparam("presented"))
+)
+_FOLLOW = (
+    sa.update(SessionPartyRow).where(SessionPartyRow.session == sa.bindparam("old")).values(session=sa.bindparam("new"))
+)
+_LEAVE = (
+    sa.delete(SessionPartyRow)
+    .where(SessionPartyRow.session == sa.bindparam("ended"))
+    .returning(SessionPartyRow.name, SessionPartyRow.sid)
 )
 
 
@@ -68,21 +80,28 @@ class Sessions:
         """A new session for a person who just proved themselves; returns its cookie. `also` may write before the audit trail does.
 
         The cookie is always new. The same person logging in again keeps their `sid`, so apps of this session stay logged in;
-        another person's session in this browser ends.
+        after a pause they get a new one that those of the old session follow. Another person's session in this browser ends.
         """
         now, cookie = self._clock.now(), new_secret()
         old = self._row(tx, previous) if previous else None
-        sid = old.sid if old is not None and old.sub == sub else new_secret()
-        if old is not None:
-            tx.execute(sa.delete(SessionRow).where(SessionRow.sid == old.sid))
-            if old.sub != sub:
-                self._told(tx, _session(old))
+        sid = self._continued(tx, old) if old is not None and old.sub == sub else new_secret()
         session = BrowserSession(sid, sub, now, acr, amr, now + self._absolute_ttl)
         tx.execute(_INSERT, _values(session, cookie, now))
         if also is not None:
             also(session)
+        if old is not None and old.sub != sub:
+            self._end(tx, SessionRow.sid == old.sid)
         self._audit.append(tx, "login", sub=sub, session=sid, acr=acr, amr=" ".join(amr), peer=peer)
         return cookie
+
+    def _continued(self, tx: sa.Connection, old: AnyRow) -> str:
+        """The `sid` after an old session of the same person: its own while it lives, else a new one that its parties follow."""
+        tx.execute(sa.delete(SessionRow).where(SessionRow.sid == old.sid))
+        if self._lives(old):
+            return str(old.sid)
+        sid = new_secret()
+        tx.execute(_FOLLOW, {"old": old.sid, "new": sid})
+        return sid
 
     def find(self, cookie: str | None) -> BrowserSession | None:
         """The living session of this cookie; looking at it keeps it alive."""
@@ -90,7 +109,7 @@ class Sessions:
             return None
         with self._database.read() as tx:
             row = self._row(tx, cookie)
-        if row is None:
+        if row is None or not self._lives(row):
             return None
         now = self._clock.now()
         if row.seen_at + _TOUCH_SECONDS < now:
@@ -98,32 +117,54 @@ class Sessions:
                 tx.execute(sa.update(SessionRow).where(SessionRow.sid == row.sid).values(seen_at=now))
         return _session(row)
 
+    def run_out(self, cookie: str | None) -> BrowserSession | None:
+        """The session of this cookie when it ran out: it opens nothing, but those who took part in it have not heard of its end."""
+        if not cookie:
+            return None
+        with self._database.read() as tx:
+            row = self._row(tx, cookie)
+        return None if row is None or self._lives(row) else _session(row)
+
     def alive(self, tx: sa.Connection, sid: str) -> bool:
         """Whether this session still lives, as this transaction sees it."""
         return tx.execute(_ALIVE, {"sid": sid, **self._living()}).scalar() is not None
 
-    def end(self, sid: str) -> None:
-        """Log out; what hangs on the session ends with it."""
+    def join(self, tx: sa.Connection, sid: str, party: str) -> bool:
+        """Note who takes part in a living session: it cannot end before this transaction does. False when it has ended."""
+        if tx.execute(_HOLD, {"sid": sid, **self._living()}).scalar() is None:
+            return False
+        insert_or_ignore(tx, SessionPartyRow, {"sid": sid, "name": party, "session": sid})
+        return True
+
+    def end(self, sid: str) -> tuple[Party, ...]:
+        """Log out; what hangs on the session ends with it. Returns who took part in it: nobody when it had ended already."""
         with self._database.write() as tx:
-            self._end(tx, SessionRow.sid == sid)
+            return tuple(party for ended in self._end(tx, SessionRow.sid == sid) for party in ended.parties)
 
     def end_all(self, tx: sa.Connection, sub: str) -> None:
         """Log a person out everywhere and forget their devices."""
         self._end(tx, SessionRow.sub == sub)
         tx.execute(sa.delete(DeviceRow).where(DeviceRow.sub == sub))
 
-    def _end(self, tx: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
+    def _end(self, tx: sa.Connection, condition: sa.ColumnElement[bool]) -> list[SessionEnded]:
         gone = sa.delete(SessionRow).where(condition).returning(*_COLUMNS)
-        for row in tx.execute(gone).all():
-            self._told(tx, _session(row))
+        return [self._told(tx, _session(row)) for row in tx.execute(gone).all()]
 
-    def _told(self, tx: sa.Connection, session: BrowserSession) -> None:
+    def _told(self, tx: sa.Connection, session: BrowserSession) -> SessionEnded:
+        parties = tx.execute(_LEAVE, {"ended": session.sid}).all()
+        ended = SessionEnded(session, tuple(Party(row.name, row.sid) for row in parties))
         for listener in self._listeners:
-            listener(tx, session)
+            listener(tx, ended)
         self._audit.append(tx, "logout", sub=session.sub, session=session.sid)
+        return ended
 
     def _row(self, tx: sa.Connection, cookie: str) -> AnyRow | None:
-        return tx.execute(_BY_COOKIE, {"presented": digest(cookie), **self._living()}).one_or_none()
+        """The session of this cookie, living or not."""
+        return tx.execute(_BY_COOKIE, {"presented": digest(cookie)}).one_or_none()
+
+    def _lives(self, row: AnyRow) -> bool:
+        living = self._living()
+        return not row.disabled and row.expires_at > living["now"] and row.seen_at > living["seen_after"]
 
     def _living(self) -> dict[str, int]:
         now = self._clock.now()
@@ -151,7 +192,8 @@ def _session(row: AnyRow) -> BrowserSession:
 def prune(tx: sa.Connection, now: int, limit: int) -> int:
     """Remove sessions past their end and devices unseen for half a year; returns how many."""
     over = sa.select(SessionRow.sid).where(SessionRow.expires_at < now).limit(limit)
-    removed = tx.execute(sa.delete(SessionRow).where(SessionRow.sid.in_(over))).rowcount
+    gone = tx.execute(sa.delete(SessionRow).where(SessionRow.sid.in_(over)).returning(SessionRow.sid)).scalars().all()
+    tx.execute(sa.delete(SessionPartyRow).where(SessionPartyRow.session.in_(gone)))
     long_ago = DeviceRow.seen_at < now - 180 * 86400
     unseen = sa.select(DeviceRow.digest).where(long_ago).limit(limit)
-    return removed + tx.execute(sa.delete(DeviceRow).where(DeviceRow.digest.in_(unseen), long_ago)).rowcount
+    return len(gone) + tx.execute(sa.delete(DeviceRow).where(DeviceRow.digest.in_(unseen), long_ago)).rowcount

@@ -13,7 +13,7 @@ from idp.platform.secrets import MasterKey
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.passwords import PasswordHasher
-from idp.users.people import BrowserSession, Change, Person, PersonChanged
+from idp.users.people import BrowserSession, Change, Party, Person, PersonChanged, SessionEnded
 from idp.users.sessions import Sessions
 from tests.support.clocks import ManualClock
 
@@ -35,9 +35,15 @@ class Town:
         self.told: list[tuple[str, Mapping[str, Any]]] = []
         self.changes: list[Change] = []
         self.ended: list[str] = []
+        self.told_of: dict[str, tuple[Party, ...]] = {}
         audit = Audit(clock)
         self.sessions = Sessions(
-            database, clock, audit, [lambda _tx, one: self.ended.append(one.sid)], idle_ttl=IDLE, absolute_ttl=ABSOLUTE
+            database,
+            clock,
+            audit,
+            [self._session_ended],
+            idle_ttl=IDLE,
+            absolute_ttl=ABSOLUTE,
         )
         self.devices = Devices(database, clock)
         self.passwords = hasher()
@@ -50,6 +56,11 @@ class Town:
             [self._changed],
             password_min_length=15,
         )
+
+    def _session_ended(self, _tx: sa.Connection, ended: SessionEnded) -> None:
+        self.ended.append(ended.session.sid)
+        if ended.parties:
+            self.told_of[ended.session.sid] = ended.parties
 
     def _changed(self, tx: sa.Connection, event: PersonChanged) -> None:
         self.changes.append(event.change)

@@ -226,28 +226,35 @@ class AuthorizePages:
         )
 
     def _issue(self, visit: _Visit, session: BrowserSession) -> Response:
-        asked = visit.asked
         with self.database.write() as tx:
-            if visit.pending and not self.pending.use(tx, visit.pending.id, visit.browser or ""):
-                raise PageError("expired", _GONE)
-            code = self.codes.issue(
+            joined = self.sessions.join(tx, session.sid, visit.client.client_id)
+            code = self._code(tx, visit, session) if joined else None
+        if code is None:  # logged out in this very moment
+            return self._decide(replace(visit, session=None))
+        return self.responses.send(visit.asked.destination, {"code": code})
+
+    def _code(self, tx: sa.Connection, visit: _Visit, session: BrowserSession) -> str:
+        asked = visit.asked
+        if visit.pending and not self.pending.use(tx, visit.pending.id, visit.browser or ""):
+            raise PageError("expired", _GONE)
+        code = self.codes.issue(
+            tx,
+            self._grant(visit, session),
+            redirect_uri=asked.redirect_uri,
+            given=asked.redirect_uri_given,
+            code_challenge=asked.code_challenge,
+        )
+        if visit.consented:
+            self.consents.remember(tx, session.sub, asked, visit.resources)
+            self.audit.append(
                 tx,
-                self._grant(visit, session),
-                redirect_uri=asked.redirect_uri,
-                given=asked.redirect_uri_given,
-                code_challenge=asked.code_challenge,
+                "consent",
+                sub=session.sub,
+                client_id=asked.client_id,
+                session=session.sid,
+                scope=" ".join(asked.scope),
             )
-            if visit.consented:
-                self.consents.remember(tx, session.sub, asked, visit.resources)
-                self.audit.append(
-                    tx,
-                    "consent",
-                    sub=session.sub,
-                    client_id=asked.client_id,
-                    session=session.sid,
-                    scope=" ".join(asked.scope),
-                )
-        return self.responses.send(asked.destination, {"code": code})
+        return code
 
     def _grant(self, visit: _Visit, session: BrowserSession) -> Grant:
         now = self.clock.now()
