@@ -9,16 +9,16 @@ import sqlalchemy as sa
 
 from idp.clock import Clock
 from idp.errors import Refused
-from idp.oauth import registration
 from idp.oauth.clients import GENERATION
 from idp.oauth.models import ClientRow, ConsentRow
+from idp.oauth.registration import checked
+from idp.oauth.registration.credentials import SECRET_METHODS, check_client_id, check_client_secret
 from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database, insert_or_ignore
 from idp.platform.generations import bump
 from idp.platform.ids import digest, new_id, new_secret
 
 EndTokens = Callable[[sa.Connection, str], None]
-_SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
 
 
 class ClientAdmin:
@@ -44,11 +44,11 @@ class ClientAdmin:
     def create(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Register a client; the answer holds its secret, this once."""
         given = dict(document)
-        client_id = registration.check_client_id(given.pop("client_id", new_id(self._clock.precise())))
+        client_id = check_client_id(given.pop("client_id", new_id(self._clock.precise())))
         secret = given.pop("client_secret", None)
-        metadata = registration.checked(given, self._is_resource)
-        if metadata["token_endpoint_auth_method"] in _SECRET_METHODS:
-            secret = new_secret() if secret is None else registration.check_client_secret(secret)
+        metadata = checked(given, self._is_resource)
+        if metadata["token_endpoint_auth_method"] in SECRET_METHODS:
+            secret = new_secret() if secret is None else check_client_secret(secret)
         elif secret is not None:
             raise Refused("invalid_client_metadata", "client_secret is for client_secret_basic and client_secret_post")
         self._ensure_key(metadata.get("id_token_signed_response_alg", "RS256"))
@@ -76,8 +76,8 @@ class ClientAdmin:
             row = self._row(tx, client_id)
             merged = {**row.document, **patch}
             kept = {name: value for name, value in merged.items() if value is not None}
-            metadata = registration.checked(kept, self._is_resource)
-            needs_secret = metadata["token_endpoint_auth_method"] in _SECRET_METHODS
+            metadata = checked(kept, self._is_resource)
+            needs_secret = metadata["token_endpoint_auth_method"] in SECRET_METHODS
             secret = new_secret() if needs_secret and not row.secrets else None
             secrets = ([_stored(secret)] if secret else row.secrets) if needs_secret else []
             self._write(tx, row, document=metadata, secrets=secrets)
@@ -89,7 +89,7 @@ class ClientAdmin:
         """A new secret; the old one is accepted for `grace` more seconds."""
         with self._database.write() as tx:
             row = self._row(tx, client_id)
-            if row.document["token_endpoint_auth_method"] not in _SECRET_METHODS:
+            if row.document["token_endpoint_auth_method"] not in SECRET_METHODS:
                 raise Refused("invalid_request", "this client has no secret")
             secret, until = new_secret(), self._clock.now() + grace
             old = (

@@ -14,6 +14,7 @@ from joserfc import jwk
 from idp.errors import Refused
 from idp.oauth import registration
 from idp.oauth.clients import Client
+from idp.oauth.registration.credentials import MIN_SECRET, check_client_id, check_client_secret
 from idp.opening import initialize, open_house
 from idp.settings_source import load
 from idp.wiring import House
@@ -69,6 +70,11 @@ BAD_REDIRECTS = [
 @pytest.mark.parametrize("uris", BAD_REDIRECTS)
 def test_a_redirect_uri_that_cannot_be_safe_is_refused(uris: list[str]) -> None:
     assert refusal({"redirect_uris": uris}) == "invalid_redirect_uri"
+
+
+def test_texts_for_people_come_in_several_languages() -> None:
+    tagged = {"client_name": "Shop", "client_name#ja-Jpan-JP": "店", "logo_uri#de": "https://app.test/logo-de.png"}
+    assert tagged.items() <= checked({**WEB, **tagged}).items()
 
 
 def test_a_login_needs_somewhere_to_go_back_to() -> None:
@@ -136,6 +142,11 @@ BAD: list[dict[str, Any]] = [
     {"userinfo_signed_response_alg": "RS256"},
     {"request_object_signing_alg": "none"},
     {"anything": "else"},
+    {"client_name#": "x"},
+    {"client_name#j a": "x"},
+    {"client_name#ja": 5},
+    {"logo_uri#ja": "javascript:alert(1)"},
+    {"scope#ja": "openid"},
     {"": "x"},
 ]
 
@@ -192,7 +203,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-FIELDS = sorted(registration._KEPT)
+FIELDS = [*registration.MEMBERS, "client_name#ja", "logo_uri#de-CH"]
 
 
 @many
@@ -211,13 +222,13 @@ def test_any_json_is_accepted_or_refused_by_name_and_never_breaks(document: dict
 @pytest.mark.parametrize("client_id", ["", "a b", "ä", "x" * 256, "a/b", "a\n", None, 1])
 def test_a_client_id_that_would_need_encoding_is_refused(client_id: object) -> None:
     with pytest.raises(Refused):
-        registration.check_client_id(client_id)
+        check_client_id(client_id)
 
 
 @pytest.mark.parametrize("secret", ["", "x" * 31, "x" * 513, "x" * 31 + " ", "x" * 31 + "\n", "ä" * 32, None, 5])
 def test_a_secret_that_is_none_is_refused(secret: object) -> None:
     with pytest.raises(Refused):
-        registration.check_client_secret(secret)
+        check_client_secret(secret)
 
 
 # -- registered and read back -----------------------------------------------------------------------------------------
@@ -276,7 +287,7 @@ def test_a_client_that_is_shown_can_be_registered_again_the_same(house: House, d
 
 def test_the_secret_is_shown_once_and_kept_as_a_digest(house: House) -> None:
     made = house.clients.create(WEB)
-    assert len(made["client_secret"]) >= registration.MIN_SECRET
+    assert len(made["client_secret"]) >= MIN_SECRET
     assert made["client_secret_expires_at"] == 0
     shown = json.dumps([house.clients.show(made["client_id"]), house.clients.list()])
     assert made["client_secret"] not in shown

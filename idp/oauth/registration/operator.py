@@ -1,0 +1,24 @@
+"""What an operator alone decides about a client (CONTRACT: operator fields)."""
+
+from __future__ import annotations
+
+from idp.oauth.profiles import KNOWN_BUT_NOT_BUILT, PROFILES
+from idp.oauth.registration.face import Concern, Kind, one_of, strings
+
+_profile = one_of(*PROFILES)
+
+
+def _profile_fault(value: object) -> str | None:
+    known = isinstance(value, str) and value in KNOWN_BUT_NOT_BUILT
+    return f"{value} is not built yet" if known else _profile(value)
+
+
+MEMBERS: dict[str, Kind] = {
+    "audience": strings,
+    "consent": one_of("ask", "trusted"),
+    "introspects": strings,
+    "security_profile": _profile_fault,
+}
+OPERATOR = Concern(MEMBERS)
+OPERATOR_FIELDS = frozenset({"client_id", "client_secret", *MEMBERS})
+"""What dynamic registration ignores."""
