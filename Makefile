@@ -21,7 +21,7 @@ test: $(VENV)/.installed-test ## Run the whole suite on SQLite, PostgreSQL and R
 lint: $(VENV)/.installed-test ## Formatting, lint, types, and the floors of the house
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy -p idp -p token_guard -p vetted_http
+	@$(BIN)/mypy -p idp -p token_guard -p vetted_http -p conformance
 	@$(BIN)/mypy resource_server/cli.py
 	@$(BIN)/lint-imports
 

@@ -1,0 +1,68 @@
+"""The machine's Chromium: plays the person where the suite's own browser cannot, and takes pictures of pages."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from html import escape
+from typing import Any, Self
+
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+_STEPS = 6
+
+
+class Chromium:
+    """One browser; each module gets a profile of its own."""
+
+    def __init__(self, person: Mapping[str, Any]) -> None:
+        self._person = person
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        playwright = self._closing.enter_context(sync_playwright())
+        executable = next(filter(None, map(shutil.which, _NAMES)), None)
+        self._browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
+        self._closing.callback(self._browser.close)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._closing.close()
+
+    def profile(self) -> BrowserContext:
+        """A new profile, without cookies; the certificates of a test deployment are taken as they are."""
+        return self._browser.new_context(ignore_https_errors=True, viewport={"width": 900, "height": 900})
+
+    def visit(self, profile: BrowserContext, url: str) -> None:
+        """Open a URL in a tab of its own and do what our pages ask for; the tab stays open, its frames alive."""
+        page = profile.new_page()
+        page.goto(url)
+        for _ in range(_STEPS):
+            if not self._act(page):
+                return
+            page.wait_for_load_state()
+
+    def _act(self, page: Page) -> bool:
+        """Fill in the form that the page shows; False when there is none of ours."""
+        if page.locator("form#login").count():
+            page.fill("#username", self._person["username"])
+            page.fill("#password", self._person["password"])
+            page.click("#login-submit")
+        elif page.locator("#consent-allow").count():
+            page.click("#consent-allow")
+        elif page.locator("#logout-confirm").count():
+            page.click("#logout-confirm")
+        else:
+            return False
+        return True
+
+    def picture(self, html: str, base: str) -> str:
+        """What a page that lived at `base` looks like, as a data URL of a PNG."""
+        with self.profile() as profile:
+            page = profile.new_page()
+            page.set_content(html.replace("<head>", f'<head><base href="{escape(base)}/">', 1))
+            return "data:image/png;base64," + base64.b64encode(page.screenshot()).decode("ascii")
