@@ -13,6 +13,7 @@ from idp.assembly.logout import logout_pages
 from idp.assembly.tokens import client_authenticator, token_endpoint
 from idp.errors import PageError, Unavailable
 from idp.oauth import request as requests
+from idp.oauth import response_types
 from idp.oauth.client_auth import ClientAuthenticator
 from idp.oauth.endpoints.documents import DocumentEndpoint, JwksEndpoint
 from idp.oauth.endpoints.introspect import IntrospectionEndpoint
@@ -107,6 +108,7 @@ def _documents(
         grant_types=token.grant_types,
         auth_methods=authenticator.names,
         levels=default_levels({"password"}),
+        response_types=response_types.offered(house.settings.implicit),
     )
     oauth = DocumentEndpoint(oauth_document(facts), max_age=_METADATA_AGE)
     openid = DocumentEndpoint(openid_document(facts), max_age=_METADATA_AGE)

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     )
     shutdown_grace: Seconds = Field(20, description="how long a stopping server lets running requests finish")
 
+    implicit: bool = Field(
+        False, description="implicit and hybrid response types, for clients of the oidc profile that registered them"
+    )
     code_ttl: Annotated[int, Field(ge=1, le=60)] = Field(60, description="life of an authorization code")
     authorization_ttl: Annotated[int, Field(ge=1, le=3600)] = Field(
         900, description="how long a person may take to log in and consent"

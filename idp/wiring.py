@@ -14,6 +14,7 @@ from flask import Flask
 from idp.clock import Clock, SystemClock
 from idp.oauth import codes as code_store
 from idp.oauth import pending as pending_store
+from idp.oauth import response_types
 from idp.oauth.client_admin import ClientAdmin
 from idp.oauth.client_auth import private_key_jwt
 from idp.oauth.client_keys import ClientKeys
@@ -190,6 +191,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
             is_resource=lambda uri: uri == settings.issuer or resources.find(uri) is not None,
             ensure_key=keyring.ensure,
             end_tokens=grants.end_client,
+            response_types=response_types.offered(settings.implicit),
         ),
         resources=resources,
     )

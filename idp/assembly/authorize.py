@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from idp.assembly.tokens import personal_tokens
+from idp.oauth import response_types
 from idp.oauth.codes import Codes
 from idp.oauth.consent import Consents
 from idp.oauth.endpoints.authorize import AuthorizePages
+from idp.oauth.issuing import Issuing
 from idp.oauth.pending import PendingAuthorizations
 from idp.oauth.request import Lookups
 from idp.oauth.response_modes import AuthorizationResponses
@@ -17,18 +20,32 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
     def hint(token: str) -> IdTokenHint | None:
         return read_hint(token, house.keyring, house.settings.issuer)
 
-    lookups = Lookups(house.client_directory.get, house.resource_directory.find, hint, house.settings.issuer)
+    settings = house.settings
+    lookups = Lookups(
+        client=house.client_directory.get,
+        resource=house.resource_directory.find,
+        hint=hint,
+        issuer=settings.issuer,
+        response_types=frozenset(response_types.offered(settings.implicit)),
+    )
+    issuing = Issuing(
+        clock=house.clock,
+        codes=Codes(house.clock, ttl=settings.code_ttl),
+        grants=house.grants,
+        people=house.accounts,
+        tokens=personal_tokens(house),
+        grant_ttl=settings.refresh_absolute_ttl,
+    )
     return AuthorizePages(
         pages=pages,
         database=house.database,
         clock=house.clock,
         lookups=lookups,
-        responses=AuthorizationResponses(pages, house.settings.issuer),
-        pending=PendingAuthorizations(house.database, house.clock, ttl=house.settings.authorization_ttl),
+        responses=AuthorizationResponses(pages, settings.issuer),
+        pending=PendingAuthorizations(house.database, house.clock, ttl=settings.authorization_ttl),
         consents=Consents(house.clock),
-        codes=Codes(house.clock, ttl=house.settings.code_ttl),
+        issuing=issuing,
         sessions=house.sessions,
         accounts=house.accounts,
         audit=house.audit,
-        grant_ttl=house.settings.refresh_absolute_ttl,
     )

@@ -31,9 +31,16 @@ def client_authenticator(house: House) -> ClientAuthenticator:
     )
 
 
+def personal_tokens(house: House) -> PersonalTokens:
+    """What mints the tokens of people's grants, at the token endpoint and in authorization responses."""
+    settings = house.settings
+    find = house.resource_directory.find
+    return PersonalTokens(house.token_issuer, settings.issuer, find, settings.access_token_ttl)
+
+
 def token_endpoint(house: House, authenticator: ClientAuthenticator) -> TokenEndpoint:
     settings, find = house.settings, house.resource_directory.find
-    tokens = PersonalTokens(house.token_issuer, settings.issuer, find, settings.access_token_ttl)
+    tokens = personal_tokens(house)
     return TokenEndpoint(
         authenticator,
         (

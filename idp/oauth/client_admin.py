@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +33,7 @@ class ClientAdmin:
         is_resource: Callable[[str], bool],
         ensure_key: Callable[[str], None],
         end_tokens: EndTokens,
+        response_types: Collection[str],
     ) -> None:
         self._database = database
         self._clock = clock
@@ -40,13 +41,14 @@ class ClientAdmin:
         self._is_resource = is_resource
         self._ensure_key = ensure_key
         self._end_tokens = end_tokens
+        self._response_types = response_types
 
     def create(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Register a client; the answer holds its secret, this once."""
         given = dict(document)
         client_id = check_client_id(given.pop("client_id", new_id(self._clock.precise())))
         secret = given.pop("client_secret", None)
-        metadata = checked(given, self._is_resource)
+        metadata = self._checked(given)
         if metadata["token_endpoint_auth_method"] in SECRET_METHODS:
             secret = new_secret() if secret is None else check_client_secret(secret)
         elif secret is not None:
@@ -76,7 +78,7 @@ class ClientAdmin:
             row = self._row(tx, client_id)
             merged = {**row.document, **patch}
             kept = {name: value for name, value in merged.items() if value is not None}
-            metadata = checked(kept, self._is_resource)
+            metadata = self._checked(kept)
             needs_secret = metadata["token_endpoint_auth_method"] in SECRET_METHODS
             secret = new_secret() if needs_secret and not row.secrets else None
             secrets = ([_stored(secret)] if secret else row.secrets) if needs_secret else []
@@ -129,6 +131,9 @@ class ClientAdmin:
         with self._database.read() as tx:
             rows = tx.execute(sa.select(ClientRow.__table__).order_by(ClientRow.client_id))
             return [self._shown(_columns(row), None) for row in rows]
+
+    def _checked(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        return checked(document, self._is_resource, offered=self._response_types)
 
     def _switch(self, client_id: str, *, disabled: bool) -> dict[str, Any]:
         with self._database.write() as tx:

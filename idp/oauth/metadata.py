@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
+from idp.oauth import response_types
 from idp.oauth.client_keys import ALGORITHMS as ASSERTION_ALGORITHMS
 from idp.oauth.response_modes import MODES
 from idp.oauth.scopes import OPENID_SCOPES, SCOPE_CLAIMS
@@ -40,6 +41,7 @@ class Facts:
     grant_types: tuple[str, ...]
     auth_methods: tuple[str, ...]
     levels: tuple[str, ...]
+    response_types: tuple[str, ...]
     resource_scopes: tuple[str, ...] = ()
 
 
@@ -81,9 +83,9 @@ def _shared(facts: Facts) -> dict[str, Any]:
     return {
         "issuer": facts.issuer,
         "scopes_supported": [*OPENID_SCOPES, *facts.resource_scopes],
-        "response_types_supported": ["code"],
+        "response_types_supported": list(facts.response_types),
         "response_modes_supported": list(MODES),
-        "grant_types_supported": list(facts.grant_types),
+        "grant_types_supported": sorted({*facts.grant_types, *response_types.grant_types(facts.response_types)}),
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": client_methods,
         "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from idp.oauth import response_types
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -15,6 +17,7 @@ class Profile:
     `redirect_uri_required_at_token`: RFC 6749 §4.1.3; OAuth 2.1 lets PKCE bind the code instead.
     `assertion_audience_token_endpoint`: client assertions may name the token endpoint as audience besides the issuer.
     `assertion_max_age`: how far ahead the `exp` of a client assertion may lie, in seconds.
+    `response_types`: what a client of it may register, as far as the deployment offers it.
     """
 
     name: str
@@ -25,8 +28,8 @@ class Profile:
     response_types: frozenset[str]
 
 
-OAUTH21 = Profile("oauth21", False, False, False, 3660, frozenset({"code"}))
-OIDC = Profile("oidc", True, True, True, 3660, frozenset({"code"}))
+OAUTH21 = Profile("oauth21", False, False, False, 3660, frozenset({response_types.CODE}))
+OIDC = Profile("oidc", True, True, True, 3660, frozenset(response_types.ALL))
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in (OAUTH21, OIDC)})
 KNOWN_BUT_NOT_BUILT = frozenset({"fapi2", "mcp"})

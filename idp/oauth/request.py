@@ -67,12 +67,13 @@ def restored(document: Mapping[str, Any]) -> AuthorizationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """Where the checks look things up."""
+    """Where the checks look things up; `response_types` are those of this deployment."""
 
     client: Callable[[str], Client | None]
     resource: FindResource
     hint: Callable[[str], IdTokenHint | None]
     issuer: str
+    response_types: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -152,12 +153,12 @@ def _state_and_nonce(draft: _Draft, _lookups: Lookups) -> None:
         _refuse("invalid_request", "state or nonce is too long or has line breaks")
 
 
-def _response_type(draft: _Draft, _lookups: Lookups) -> None:
-    """RFC 6749 §3.1.1: `code`, and registered."""
+def _response_type(draft: _Draft, lookups: Lookups) -> None:
+    """RFC 6749 §3.1.1: one that is offered, that the profile knows, and that the client registered."""
     asked = response_types.normal(draft.form.get("response_type", ""))
     if not asked:
         _refuse("invalid_request", "The parameter response_type is missing")
-    if asked not in draft.client.profile.response_types:
+    if asked not in lookups.response_types & draft.client.profile.response_types:
         _refuse("unsupported_response_type", "This response type is not supported")
     if asked not in draft.client.response_types:
         _refuse("unauthorized_client", "The client may not use this response type")
@@ -181,9 +182,11 @@ def _unsupported(draft: _Draft, _lookups: Lookups) -> None:
 
 
 def _pkce(draft: _Draft, _lookups: Lookups) -> None:
-    """RFC 7636 §4.3, RFC 9700 §2.1.1: S256, required but where the profile lets confidential clients leave it out."""
+    """RFC 7636 §4.3, RFC 9700 §2.1.1: S256 for every code, but where the profile lets confidential clients leave it out."""
     challenge, method = draft.form.get("code_challenge"), draft.form.get("code_challenge_method")
-    if challenge is None:
+    if not response_types.returns_code(draft.found["response_type"]):
+        challenge = None  # there is no code to bind
+    elif challenge is None:
         optional = draft.client.profile.pkce_optional_for_confidential and not draft.client.is_public
         if method is not None or not optional:
             _refuse("invalid_request", "PKCE is required: code_challenge is missing")
@@ -193,10 +196,25 @@ def _pkce(draft: _Draft, _lookups: Lookups) -> None:
 
 
 def _audiences_and_scope(draft: _Draft, lookups: Lookups) -> None:
-    """RFC 8707 §2.1, RFC 6749 §3.3: the resources, then the scopes narrowed to what may be had."""
+    """RFC 8707 §2.1, RFC 6749 §3.3: the resources, then the scopes narrowed to what may be had; offline only by a code (Core §11)."""
     resources = entitlement.audiences(draft.client, draft.form.all("resource"), lookups.resource, lookups.issuer)
     draft.found["audiences"] = tuple(resource.uri for resource in resources)
-    draft.found["scope"] = entitlement.granted(draft.client, draft.form.get("scope"), resources, person=True)
+    scope = entitlement.granted(draft.client, draft.form.get("scope"), resources, person=True)
+    if not response_types.returns_code(draft.found["response_type"]):
+        scope = tuple(one for one in scope if one != "offline_access")
+    if response_types.returns_access_token(draft.found["response_type"]):
+        entitlement.for_token(" ".join(scope), None, resources[0])
+    draft.found["scope"] = scope
+
+
+def _nonce(draft: _Draft, _lookups: Lookups) -> None:
+    """OpenID Connect Core §3.2.2.1, §3.3.2.11: an ID token in the response answers an OpenID request and is bound to it."""
+    if not response_types.returns_id_token(draft.found["response_type"]):
+        return
+    if "openid" not in draft.found["scope"]:
+        _refuse("invalid_scope", "An ID token needs the scope openid")
+    if "nonce" not in draft.form:
+        _refuse("invalid_request", "The parameter nonce is missing")
 
 
 def _prompt(draft: _Draft, _lookups: Lookups) -> None:
@@ -234,6 +252,7 @@ CHECKS: Sequence[Callable[[_Draft, Lookups], None]] = (
     _unsupported,
     _pkce,
     _audiences_and_scope,
+    _nonce,
     _prompt,
     _max_age,
     _id_token_hint,

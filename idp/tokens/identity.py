@@ -25,7 +25,10 @@ class IdTokenHint:
 
 
 def left_half(value: str, alg: str) -> str:
-    """`at_hash` of an access token: the left half of the hash the algorithm uses (OpenID Connect Core §3.1.3.6)."""
+    """`at_hash` of an access token, `c_hash` of a code, `s_hash` of a state: the left half of the hash the algorithm uses.
+
+    OpenID Connect Core §3.1.3.6 and §3.3.2.11, FAPI 1.0 Advanced §5.1.
+    """
     hashed = hashlib.sha512(value.encode()) if alg == "Ed25519" else hashlib.sha256(value.encode())
     raw = hashed.digest()
     return base64.urlsafe_b64encode(raw[: len(raw) // 2]).rstrip(b"=").decode("ascii")
@@ -39,13 +42,15 @@ def mint_id_token(
     client_id: str,
     ttl: int,
     now: int,
-    access_token: str | None,
+    hashed: Mapping[str, str],
     extra: Mapping[str, Any],
 ) -> str:
-    """One ID token; `extra` holds auth_time, nonce, acr, amr, sid and claims that were asked for."""
-    claims: dict[str, Any] = {"iss": issuer, "sub": sub, "aud": client_id, "exp": now + ttl, "iat": now, **extra}
-    if access_token is not None:
-        claims["at_hash"] = left_half(access_token, signer.alg)
+    """One ID token; `hashed` are the values it vouches for by the claim that does (`at_hash`, `c_hash`, `s_hash`).
+
+    `extra` holds auth_time, nonce, acr, amr, sid and claims that were asked for.
+    """
+    claims: dict[str, Any] = {**extra, "iss": issuer, "sub": sub, "aud": client_id, "exp": now + ttl, "iat": now}
+    claims |= {name: left_half(value, signer.alg) for name, value in hashed.items()}
     return signer.compose(TYPE, claims)
 
 

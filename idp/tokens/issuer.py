@@ -51,10 +51,14 @@ class TokenIssuer:
         roles: tuple[str, ...] | None,
         id_token_alg: str | None,
         refresh_token: str | None,
+        id_claims: Mapping[str, Any] = _NO_CLAIMS,
     ) -> TokenAnswer:
-        """The tokens of a grant: an access token for one audience, and an ID token when `id_token_alg` is given."""
+        """The tokens of a grant: an access token for one audience, and an ID token when `id_token_alg` is given.
+
+        `id_claims` are the person's claims that were asked for in the ID token.
+        """
         now = self._clock.now()
-        login = {"auth_time": grant.auth_time, "acr": grant.acr, "amr": list(grant.amr)}
+        login = _login(grant)
         access_token = mint_access_token(
             self._keyring.signer(alg),
             issuer=self._issuer,
@@ -67,18 +71,26 @@ class TokenIssuer:
             jti=f"{grant.id}.{secrets.token_urlsafe(12)}",
             extra=login if roles is None else {**login, "roles": list(roles)},
         )
-        id_token = self._id_token(grant, id_token_alg, access_token, now, login) if id_token_alg else None
+        id_token = None
+        if id_token_alg is not None:
+            id_token = self.id_token(grant, alg=id_token_alg, hashed={"at_hash": access_token}, claims=id_claims)
         return TokenAnswer(access_token, ttl, scope, refresh_token, id_token)
 
-    def _id_token(self, grant: Grant, alg: str, access_token: str, now: int, login: Mapping[str, Any]) -> str:
-        extra = {"nonce": grant.nonce, "sid": grant.sid, **login}
+    def id_token(self, grant: Grant, *, alg: str, hashed: Mapping[str, str], claims: Mapping[str, Any]) -> str:
+        """The ID token of a grant; `hashed` are the values it vouches for, by `at_hash`, `c_hash` or `s_hash`."""
+        extra = {**claims, "nonce": grant.nonce, "sid": grant.sid, **_login(grant)}
         return mint_id_token(
             self._keyring.signer(alg),
             issuer=self._issuer,
             sub=grant.sub,
             client_id=grant.client_id,
             ttl=self._id_token_ttl,
-            now=now,
-            access_token=access_token,
+            now=self._clock.now(),
+            hashed=hashed,
             extra={name: value for name, value in extra.items() if value is not None},
         )
+
+
+def _login(grant: Grant) -> dict[str, Any]:
+    """What every token of a grant tells of its login (OpenID Connect Core §2, RFC 9068 §2.2.1)."""
+    return {"auth_time": grant.auth_time, "acr": grant.acr, "amr": list(grant.amr)}

@@ -8,14 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from idp.clock import Clock
-from idp.platform.db import AnyRow
+from idp.platform.db import AnyRow, insert_or_ignore
 from idp.platform.ids import created_at
 from idp.tokens.models import GrantRow, RefreshTokenRow
 from idp.tokens.revocations import Revocations
 from idp.tokens.values import Grant
 
 _PAGE = 500
-_INSERT = sa.insert(GrantRow)
 _FIND = sa.select(GrantRow.__table__).where(GrantRow.id == sa.bindparam("grant_id"))
 
 
@@ -27,8 +26,8 @@ class Grants:
         self._revocations = revocations
 
     def save(self, tx: sa.Connection, grant: Grant) -> None:
-        """Write a grant once."""
-        tx.execute(_INSERT, _columns(grant))
+        """Write a grant once: the code of a hybrid response finds it written."""
+        insert_or_ignore(tx, GrantRow, _columns(grant))
 
     def find(self, tx: sa.Connection, grant_id: str) -> Grant | None:
         """The grant, whether or not it still holds."""

@@ -86,7 +86,13 @@ def test_a_verifier_for_a_code_without_challenge_is_refused() -> None:
 def asked(profile: str = "oauth21", method: str = "client_secret_basic", **parameters: Any) -> AuthorizationRequest:
     app = client(security_profile=profile, token_endpoint_auth_method=method)
     given = {"client_id": "app", "response_type": "code", "redirect_uri": "https://app.test/cb", "scope": "openid"}
-    lookups = Lookups(client=lambda _: app, resource=RESOURCES.get, hint=lambda _: None, issuer=ISSUER)
+    lookups = Lookups(
+        client=lambda _: app,
+        resource=RESOURCES.get,
+        hint=lambda _: None,
+        issuer=ISSUER,
+        response_types=frozenset({"code"}),
+    )
     return check(Form({**given, **parameters}.items()), lookups)
 
 

@@ -15,9 +15,9 @@ from idp.errors import PageError
 from idp.oauth import consent, redirects
 from idp.oauth import request as requests
 from idp.oauth.clients import Client
-from idp.oauth.codes import Codes
 from idp.oauth.consent import Consents
 from idp.oauth.flow import Facts, Refusal, Step, next_step
+from idp.oauth.issuing import Issued, Issuing
 from idp.oauth.pending import Pending, PendingAuthorizations
 from idp.oauth.request import AuthorizationRequest, Lookups, RefusedRequest
 from idp.oauth.resources import Resource
@@ -26,9 +26,8 @@ from idp.platform import pages as web
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.platform.forms import Form, decode_pairs
-from idp.platform.ids import new_id, new_secret
+from idp.platform.ids import new_secret
 from idp.platform.pages import Pages
-from idp.tokens.values import Grant
 from idp.users.accounts import Accounts
 from idp.users.login.context import LoginContext
 from idp.users.people import BrowserSession
@@ -52,7 +51,7 @@ class _Visit:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizePages:
-    """What these pages need; `grant_ttl` is the absolute life of a family of tokens in seconds."""
+    """What these pages need."""
 
     pages: Pages
     database: Database
@@ -61,11 +60,10 @@ class AuthorizePages:
     responses: AuthorizationResponses
     pending: PendingAuthorizations
     consents: Consents
-    codes: Codes
+    issuing: Issuing
     sessions: Sessions
     accounts: Accounts
     audit: Audit
-    grant_ttl: int
 
     def blueprint(self) -> Blueprint:
         rooms = Blueprint("authorize", __name__)
@@ -228,22 +226,16 @@ class AuthorizePages:
     def _issue(self, visit: _Visit, session: BrowserSession) -> Response:
         with self.database.write() as tx:
             joined = self.sessions.join(tx, session.sid, visit.client.client_id)
-            code = self._code(tx, visit, session) if joined else None
-        if code is None:  # logged out in this very moment
+            issued = self._write(tx, visit, session) if joined else None
+        if issued is None:  # logged out in this very moment
             return self._decide(replace(visit, session=None))
-        return self.responses.send(visit.asked.destination, {"code": code})
+        return self.responses.send(visit.asked.destination, self.issuing.parameters(issued))
 
-    def _code(self, tx: sa.Connection, visit: _Visit, session: BrowserSession) -> str:
+    def _write(self, tx: sa.Connection, visit: _Visit, session: BrowserSession) -> Issued:
         asked = visit.asked
         if visit.pending and not self.pending.use(tx, visit.pending.id, visit.browser or ""):
             raise PageError("expired", _GONE)
-        code = self.codes.issue(
-            tx,
-            self._grant(visit, session),
-            redirect_uri=asked.redirect_uri,
-            given=asked.redirect_uri_given,
-            code_challenge=asked.code_challenge,
-        )
+        issued = self.issuing.write(tx, asked, visit.client, session)
         if visit.consented:
             self.consents.remember(tx, session.sub, asked, visit.resources)
             self.audit.append(
@@ -254,25 +246,7 @@ class AuthorizePages:
                 session=session.sid,
                 scope=" ".join(asked.scope),
             )
-        return code
-
-    def _grant(self, visit: _Visit, session: BrowserSession) -> Grant:
-        now = self.clock.now()
-        return Grant(
-            id=new_id(self.clock.precise()),
-            client_id=visit.client.client_id,
-            sub=session.sub,
-            sid=session.sid,
-            scope=" ".join(visit.asked.scope),
-            audiences=visit.asked.audiences,
-            offline="offline_access" in visit.asked.scope,
-            auth_time=session.auth_time,
-            acr=session.acr,
-            amr=session.amr,
-            nonce=visit.asked.nonce,
-            created_at=now,
-            expires_at=now + self.grant_ttl,
-        )
+        return issued
 
     def _deny(self, visit: _Visit) -> Response:
         return self._refuse(visit, Refusal("access_denied", "The person did not allow it"))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from idp.errors import ProtocolError
-from idp.oauth import entitlement
+from idp.oauth import entitlement, response_types
 from idp.oauth.clients import Client
 from idp.oauth.entitlement import FindResource
 from idp.oauth.resources import Resource
@@ -72,6 +72,36 @@ class PersonalTokens:
         refresh_token: str | None,
     ) -> TokenAnswer:
         """Access token, and an ID token when `openid` is among the scopes."""
+        id_token_alg = client.id_token_alg if "openid" in scope else None
+        return self._tokens(grant, person, resource, scope, id_token_alg=id_token_alg, refresh_token=refresh_token)
+
+    def front_channel(
+        self, grant: Grant, client: Client, person: Person, *, response_type: str, code: str | None, state: str | None
+    ) -> dict[str, str]:
+        """The tokens of an authorization response; its ID token vouches for all that comes with it (OpenID Connect Core §3.3.2.11)."""
+        answer: dict[str, str] = {}
+        hashed = {"c_hash": code, "s_hash": state}
+        if response_types.returns_access_token(response_type):
+            resource = self.resource(grant, ())
+            scope = self.scope(grant, None, resource)
+            tokens = self._tokens(grant, person, resource, scope, id_token_alg=None, refresh_token=None)
+            answer = {name: str(value) for name, value in tokens.document().items()}
+            hashed["at_hash"] = tokens.access_token
+        if response_types.returns_id_token(response_type):
+            given = {name: value for name, value in hashed.items() if value is not None}
+            answer["id_token"] = self.issuer.id_token(grant, alg=client.id_token_alg, hashed=given, claims={})
+        return answer
+
+    def _tokens(
+        self,
+        grant: Grant,
+        person: Person,
+        resource: Resource,
+        scope: tuple[str, ...],
+        *,
+        id_token_alg: str | None,
+        refresh_token: str | None,
+    ) -> TokenAnswer:
         return self.issuer.grant_tokens(
             grant,
             audience=resource.uri,
@@ -79,7 +109,7 @@ class PersonalTokens:
             ttl=resource.token_ttl or self.access_token_ttl,
             alg=resource.signing_alg,
             roles=person.roles if "roles" in resource.claims else None,
-            id_token_alg=client.id_token_alg if "openid" in scope else None,
+            id_token_alg=id_token_alg,
             refresh_token=refresh_token,
         )
 

@@ -6,12 +6,13 @@ Each concern is a file: its members with their kinds, and one check. What would 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from authlib.oauth2.rfc7591 import ClientMetadataClaims
 from joserfc.errors import JoseError
 
+from idp.oauth import response_types
 from idp.oauth.registration.about import ABOUT, LOCALISED
 from idp.oauth.registration.answers import ANSWERS
 from idp.oauth.registration.credentials import CREDENTIALS
@@ -24,8 +25,16 @@ MEMBERS: Mapping[str, Kind] = {name: kind for concern in CONCERNS for name, kind
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z")
 
 
-def checked(document: Mapping[str, Any], known_resources: Callable[[str], bool]) -> dict[str, Any]:
-    """The metadata with its defaults, when all of it can be honoured; raises `Refused` with RFC 7591 §3.2.2 codes."""
+def checked(
+    document: Mapping[str, Any],
+    known_resources: Callable[[str], bool],
+    *,
+    offered: Collection[str] = (response_types.CODE,),
+) -> dict[str, Any]:
+    """The metadata with its defaults, when all of it can be honoured; raises `Refused` with RFC 7591 §3.2.2 codes.
+
+    `offered` are the response types of this deployment.
+    """
     metadata = dict(document)
     for name, value in metadata.items():
         _check_member(name, value)
@@ -39,6 +48,9 @@ def checked(document: Mapping[str, Any], known_resources: Callable[[str], bool])
         for uri in metadata.get(field, ()):
             if not known_resources(uri):
                 refuse(f"{field}: {uri[:200]} is not a resource; register it with idp resource create")
+    for response_type in metadata["response_types"]:
+        if response_types.normal(response_type) not in offered:
+            refuse(f"response_types: {response_type[:64]} is not offered here")
     return metadata
 
 
@@ -63,7 +75,8 @@ def _check_member(name: str, value: Any) -> None:
 
 def _add_defaults(metadata: dict[str, Any]) -> None:
     """RFC 7591 §2: what is not said."""
-    metadata.setdefault("grant_types", ["authorization_code"])
+    kinds = [response_types.normal(one) for one in metadata.get("response_types", ())]
+    metadata.setdefault("grant_types", sorted(response_types.grant_types(kinds)) or ["authorization_code"])
     metadata.setdefault("response_types", ["code"] if "authorization_code" in metadata["grant_types"] else [])
     metadata.setdefault("token_endpoint_auth_method", "client_secret_basic")
     metadata.setdefault("security_profile", "oauth21")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
 from idp.errors import ProtocolError
-from idp.oauth import redirects, scopes
+from idp.oauth import redirects, response_types, scopes
 from idp.oauth.profiles import PROFILES
 from idp.oauth.registration.face import Concern, Metadata, code_of, one_of, refuse, seconds, some_of, string, strings
+from idp.settings import is_loopback
 
-GRANT_TYPES = ("authorization_code", "client_credentials", "refresh_token")
+GRANT_TYPES = ("authorization_code", "client_credentials", "implicit", "refresh_token")
 
 
 def _check(metadata: Metadata) -> None:
@@ -27,10 +31,8 @@ def _check_redirects(metadata: Metadata) -> None:
 
 def _check_grants(metadata: Metadata) -> None:
     grants, method = set(metadata["grant_types"]), metadata["token_endpoint_auth_method"]
-    if ("authorization_code" in grants) != ("code" in metadata["response_types"]):
-        refuse("grant type authorization_code and response type code go together (RFC 7591 2.1)")
-    if "authorization_code" in grants and not metadata.get("redirect_uris"):
-        refuse("redirect_uris is required for authorization_code", "invalid_redirect_uri")
+    if grants & {"authorization_code", "implicit"} and not metadata.get("redirect_uris"):
+        refuse("redirect_uris is required for authorization_code and implicit", "invalid_redirect_uri")
     if "client_credentials" in grants and method == "none":
         refuse("a public client cannot use client_credentials (RFC 6749 4.4)")
     if "refresh_token" in grants and "authorization_code" not in grants:
@@ -38,9 +40,21 @@ def _check_grants(metadata: Metadata) -> None:
 
 
 def _check_response_types(metadata: Metadata) -> None:
+    kinds = {response_types.normal(one) for one in metadata["response_types"]}
     allowed = PROFILES[metadata["security_profile"]].response_types
-    if not set(metadata["response_types"]) <= allowed:
+    if not kinds <= allowed:
         refuse(f"response_types may hold {', '.join(sorted(allowed))}")
+    grants = {"authorization_code", "implicit"} & set(metadata["grant_types"])
+    if grants != response_types.grant_types(kinds):
+        refuse("grant_types and response_types do not go together (RFC 7591 2.1)")
+    if "implicit" in grants and metadata["application_type"] == "web":
+        _check_front_channel(metadata["redirect_uris"])
+
+
+def _check_front_channel(uris: Iterable[str]) -> None:
+    """OpenID Connect Registration §2: tokens go to a web client over https, and to no program on the person's own machine."""
+    if any(redirects.is_unproven(uri) or is_loopback(urlsplit(uri).hostname or "") for uri in uris):
+        refuse("redirect_uris: for implicit a web client needs https and a host of its own", "invalid_redirect_uri")
 
 
 def _check_scope(metadata: Metadata) -> None:

@@ -1,0 +1,95 @@
+"""From an allowed request to what its response carries: a code, and for implicit and hybrid response types tokens beside or instead of it.
+
+What is written commits first; tokens are minted afterwards from what was written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from idp.clock import Clock
+from idp.oauth import response_types
+from idp.oauth.clients import Client
+from idp.oauth.codes import Codes
+from idp.oauth.grants.face import People, PersonalTokens
+from idp.oauth.request import AuthorizationRequest
+from idp.platform.ids import new_id
+from idp.tokens.store import Grants
+from idp.tokens.values import Grant
+from idp.users.people import BrowserSession, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What is written for a response: its code, if one, and the person its tokens speak for, if it carries any."""
+
+    asked: AuthorizationRequest
+    client: Client
+    grant: Grant
+    code: str | None
+    person: Person | None
+
+
+@dataclass(frozen=True, slots=True)
+class Issuing:
+    """Writes codes and grants, then mints; `grant_ttl` is the absolute life of a family of tokens in seconds."""
+
+    clock: Clock
+    codes: Codes
+    grants: Grants
+    people: People
+    tokens: PersonalTokens
+    grant_ttl: int
+
+    def write(self, tx: sa.Connection, asked: AuthorizationRequest, client: Client, session: BrowserSession) -> Issued:
+        """Write the code, and the grant where the response carries tokens. The session is held by this transaction, so its person is too."""
+        grant = self._grant(asked, session)
+        code = self._code(tx, asked, grant) if response_types.returns_code(asked.response_type) else None
+        if not response_types.returns_tokens(asked.response_type):
+            return Issued(asked, client, grant, code, None)
+        person = self.people.find_tx(tx, session.sub)
+        self.grants.save(tx, grant)
+        return Issued(asked, client, grant, code, person)
+
+    def parameters(self, issued: Issued) -> dict[str, str | None]:
+        """The parameters of the response (OpenID Connect Core §3.1.2.5, §3.2.2.5, §3.3.2.5)."""
+        if issued.person is None:
+            return {"code": issued.code}
+        tokens = self.tokens.front_channel(
+            issued.grant,
+            issued.client,
+            issued.person,
+            response_type=issued.asked.response_type,
+            code=issued.code,
+            state=issued.asked.state,
+        )
+        return {"code": issued.code, **tokens}
+
+    def _code(self, tx: sa.Connection, asked: AuthorizationRequest, grant: Grant) -> str:
+        return self.codes.issue(
+            tx,
+            grant,
+            redirect_uri=asked.redirect_uri,
+            given=asked.redirect_uri_given,
+            code_challenge=asked.code_challenge,
+        )
+
+    def _grant(self, asked: AuthorizationRequest, session: BrowserSession) -> Grant:
+        now = self.clock.now()
+        return Grant(
+            id=new_id(self.clock.precise()),
+            client_id=asked.client_id,
+            sub=session.sub,
+            sid=session.sid,
+            scope=" ".join(asked.scope),
+            audiences=asked.audiences,
+            offline="offline_access" in asked.scope,
+            auth_time=session.auth_time,
+            acr=session.acr,
+            amr=session.amr,
+            nonce=asked.nonce,
+            created_at=now,
+            expires_at=now + self.grant_ttl,
+        )
