@@ -83,7 +83,7 @@ def create_wsgi(settings: Settings) -> WsgiApp:
 def start_background(services: Services) -> threading.Event:
     """The threads beside the requests: fetching keys, filling the copy, settling payments. Set the event to stop them."""
     stopping, settings = threading.Event(), services.settings
-    _repeat(services, "keys", services.guard.keys.warm, stopping, until_done=True)
+    _repeat(services, "keys", services.guard.warm, stopping, until_done=True)
     if settings.service in ("all", "payments"):
         _repeat(services, "settlement", services.settlement.run, stopping)
     if settings.service in ("all", "users") and settings.events_token is not None:
@@ -120,11 +120,12 @@ def _alive() -> Response:
 def _readiness(services: Services) -> Callable[[], Response]:
     def ready() -> Response:
         services.store.session.execute(sa.text("SELECT 1"))
-        if services.guard.keys.age() is None:  # nothing can be checked yet: no traffic before there are keys
+        keys = services.guard.keys().values()
+        if any(state.age is None for state in keys):  # nothing can be checked yet: no traffic before there are keys
             response = jsonify({"status": "not ready", "keys": "absent"})
             response.status_code, response.headers["Retry-After"] = 503, "1"
             return response
-        return jsonify({"status": "ready", "keys": "present"})
+        return jsonify({"status": "ready", "keys": "present" if all(state.fresh for state in keys) else "stale"})
 
     return ready
 

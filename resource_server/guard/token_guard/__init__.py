@@ -11,6 +11,6 @@ adapters (`adapters`). It needs PyJWT and cryptography only.
 from token_guard.errors import GuardError
 from token_guard.guard import Guard
 from token_guard.principal import Principal
-from token_guard.trust import IssuerTrust, JwksPolicy
+from token_guard.trust import ClaimMap, IssuerTrust, JwksPolicy
 
-__all__ = ["Guard", "GuardError", "IssuerTrust", "JwksPolicy", "Principal"]
+__all__ = ["ClaimMap", "Guard", "GuardError", "IssuerTrust", "JwksPolicy", "Principal"]

@@ -7,20 +7,24 @@ kid asks for one refetch, throttled; it is a bad token only if a fetch was made 
 from __future__ import annotations
 
 import contextlib
-import os
+import logging
 import random
 import time
-import weakref
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from threading import Lock, Thread
 
+from token_guard.checks import Check
 from token_guard.errors import cannot_know, invalid_token
-from token_guard.fetch import Fetched, FetchError, FetchJwks, fetch_jwks
-from token_guard.keys import Keys, KeysError, VerificationKey, parse_jwks
+from token_guard.fetch import Fetched, FetchJwks, fetch_jwks
+from token_guard.forking import survive_forks
+from token_guard.keys import Keys, VerificationKey, parse_jwks
+from token_guard.snapshots import read_snapshot, write_snapshot
 from token_guard.trust import IssuerTrust
 
-_ALL: weakref.WeakSet[JwksCache] = weakref.WeakSet()
+Now = Callable[[], float]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +32,38 @@ class _Snapshot:
     keys: Keys
     fetched_at: float
     refresh_at: float
+    fresh_until: float
     stale_at: float
 
 
-class JwksCache:
-    """Finds verification keys by `kid`. Times are epoch seconds."""
+@dataclass(frozen=True, slots=True)
+class KeysState:
+    """How it stands with an issuer's keys: `age` in seconds, None without keys; `fresh` is false when they outlived their time."""
 
-    def __init__(self, trust: IssuerTrust, fetch: FetchJwks = fetch_jwks) -> None:
+    age: float | None
+    fresh: bool
+    fetches: int
+    failures: int
+
+
+class JwksCache:
+    """Finds verification keys by `kid`. Times are epoch seconds; `generation` rises when the keys change."""
+
+    def __init__(self, trust: IssuerTrust, fetch: FetchJwks = fetch_jwks, now: Now = time.time) -> None:
         self._trust = trust
+        self._policy = trust.policy
         self._fetch = fetch
+        self._now = now
         self._snapshot: _Snapshot | None = None
         self._flight = Lock()
         self._landings = 0
+        self._failures = 0
         self._attempted_at = 0.0
         self._missed_at = 0.0
         self._failed_at = 0.0
         self._unknown: OrderedDict[str, float] = OrderedDict()
         self.generation = 0
-        _ALL.add(self)
+        survive_forks(self)
 
     def find(self, kid: str, issued_at: float) -> VerificationKey:
         """The key; raises 401 when the issuer has no such key, 503 when that cannot be known."""
@@ -68,27 +86,41 @@ class JwksCache:
         return self._snapshot is not None
 
     def age(self) -> float | None:
-        """Seconds since the last good fetch, None when there was none: for readiness and metrics."""
-        return None if self._snapshot is None else time.time() - self._snapshot.fetched_at
+        """Seconds since the last good fetch, None when there was none."""
+        return self.state().age
+
+    def state(self) -> KeysState:
+        """For readiness and metrics."""
+        snapshot, now = self._snapshot, self._now()
+        if snapshot is None:
+            return KeysState(None, False, self._landings, self._failures)
+        return KeysState(now - snapshot.fetched_at, now < snapshot.fresh_until, self._landings, self._failures)
+
+    def after_fork(self) -> None:
+        """A child has a lock of its own, since the parent's might be held by a thread that is not here, and its own time to refresh."""
+        self._flight = Lock()
+        if self._snapshot is not None:
+            fresh = self._snapshot.fresh_until - self._snapshot.fetched_at
+            self._snapshot = replace(self._snapshot, refresh_at=self._snapshot.fetched_at + self._ahead(fresh))
 
     def _current(self) -> _Snapshot:
-        landings, snapshot, now = self._landings, self._snapshot, time.time()
+        landings, snapshot, now = self._landings, self._snapshot, self._now()
         if snapshot is not None and now < snapshot.stale_at:
-            if now >= snapshot.refresh_at and now - self._attempted_at >= self._trust.policy.retry_interval:
+            if now >= snapshot.refresh_at and now - self._attempted_at >= self._policy.retry_interval:
                 self._refresh_in_background()
             return snapshot
-        if now - self._failed_at >= self._trust.policy.retry_interval:
+        if now - self._failed_at >= self._policy.retry_interval:
             self._fly(landings)
         return self._required()
 
     def _required(self) -> _Snapshot:
         snapshot = self._snapshot or self._from_disk()
-        if snapshot is None or time.time() >= snapshot.stale_at:
-            raise cannot_know("there are no keys of the issuer")
+        if snapshot is None or self._now() >= snapshot.stale_at:
+            raise cannot_know(Check.KEYS_AWAY, "there are no keys of the issuer")
         return snapshot
 
     def _find_missing(self, kid: str, issued_at: float) -> VerificationKey:
-        now = time.time()
+        now = self._now()
         if self._unknown.get(kid, 0.0) <= now:
             self._on_miss()
             snapshot = self._required()
@@ -99,97 +131,82 @@ class JwksCache:
         if kid in snapshot.keys:
             return snapshot.keys[kid]
         if snapshot.fetched_at > issued_at:
-            raise invalid_token("the issuer has no such key")
-        raise cannot_know("the key is unknown and the keys are older than the token", retry_after=1)
+            raise invalid_token(Check.KEY, "the issuer has no such key")
+        wait = int(self._missed_at + self._policy.miss_interval - now) + 1
+        raise cannot_know(Check.KEYS_AWAY, "the key is unknown and the keys are older than the token", wait)
 
-    def _on_miss(self) -> bool:
-        """Refetch, at most once an interval; says whether a fetch succeeded."""
-        now = time.time()
-        if now - self._missed_at < self._trust.policy.miss_interval:
-            with self._flight:  # whoever missed first may be fetching right now
-                return self._snapshot is not None and self._snapshot.fetched_at >= self._missed_at
+    def _on_miss(self) -> None:
+        """Refetch, at most once an interval."""
+        now = self._now()
+        if now - self._missed_at < self._policy.miss_interval:
+            with self._flight:  # whoever missed first may be fetching right now: its outcome counts
+                return
         self._missed_at = now
-        return self._fly(self._landings)
+        self._fly(self._landings)
 
     def _remember_unknown(self, kid: str, now: float) -> None:
-        self._unknown[kid] = now + self._trust.policy.negative_ttl
-        while len(self._unknown) > self._trust.policy.negative_size:
+        self._unknown[kid] = now + self._policy.negative_ttl
+        while len(self._unknown) > self._policy.negative_size:
             with contextlib.suppress(KeyError):
                 self._unknown.popitem(last=False)
 
     def _refresh_in_background(self) -> None:
         if self._flight.locked():
             return
-        self._attempted_at = time.time()
-        Thread(target=self._fly, args=(self._landings,), name="jwks", daemon=True).start()
+        self._attempted_at = self._now()
+        with contextlib.suppress(RuntimeError):  # a process that ends starts no threads
+            Thread(target=self._fly, args=(self._landings,), name="jwks", daemon=True).start()
 
-    def _fly(self, landings: int) -> bool:
+    def _fly(self, landings: int) -> None:
         """Fetch, unless another flight landed since there were so many landings; then its outcome counts."""
         with self._flight:
             if self._landings != landings:
-                return self._failed_at < self._attempted_at
-            self._attempted_at = time.time()
+                return
+            self._attempted_at = self._now()
             try:
                 fetched = self._fetch(self._trust)
-                keys = parse_jwks(fetched.body, max_keys=self._trust.policy.max_keys)
-            except (FetchError, KeysError):
-                self._failed_at = time.time()
-                return False
+                keys = parse_jwks(fetched.body or b"", max_keys=self._policy.max_keys)
+            except Exception as error:  # whatever the other side sends, and whatever a fetch of the app's own raises
+                self._fail(error)
             else:
                 self._land(fetched, keys)
-                return True
             finally:
                 self._landings += 1
 
+    def _fail(self, error: Exception) -> None:
+        self._failed_at = self._now()
+        self._failures += 1
+        age = self.age()
+        serving = "there are none" if age is None else f"those of {age:.0f} s ago go on"
+        log.warning("the keys of %s cannot be fetched (%s): %s", self._trust.issuer, error, serving)
+
     def _land(self, fetched: Fetched, keys: Keys) -> None:
-        policy, now = self._trust.policy, time.time()
+        policy, now = self._policy, self._now()
         wished = policy.default_fresh if fetched.max_age is None else fetched.max_age
         fresh = min(max(wished, policy.min_fresh), policy.max_fresh)
-        ahead = fresh * policy.refresh_ahead * random.uniform(0.95, 1.05)  # noqa: S311 - spreads fetches, no secret
-        changed = self._snapshot is None or not _same(self._snapshot.keys, keys)
-        self._snapshot = _Snapshot(keys, now, now + ahead, now + fresh + policy.stale_for)
+        self._keep(_Snapshot(keys, now, now + self._ahead(fresh), now + fresh, now + fresh + policy.stale_for))
         self._unknown.clear()
+        write_snapshot(trust=self._trust, body=fetched.body or b"", now=now)
+
+    def _ahead(self, fresh: float) -> float:
+        return fresh * self._policy.refresh_ahead * random.uniform(0.95, 1.05)  # noqa: S311 - spreads fetches, no secret
+
+    def _keep(self, snapshot: _Snapshot) -> None:
+        changed = self._snapshot is None or not _same(self._snapshot.keys, snapshot.keys)
+        self._snapshot = snapshot
         if changed:
             self.generation += 1
-        self._to_disk(fetched.body)
-
-    def _to_disk(self, body: bytes) -> None:
-        path = self._trust.policy.snapshot
-        if path is None:
-            return
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        with contextlib.suppress(OSError):
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(body)
-            draft.replace(path)
 
     def _from_disk(self) -> _Snapshot | None:
         """What an earlier process saved: usable as stale keys while the issuer is down at a cold start."""
-        path, policy = self._trust.policy.snapshot, self._trust.policy
-        if path is None:
+        saved = read_snapshot(trust=self._trust)
+        if saved is None:
             return None
-        try:
-            written, keys = path.stat().st_mtime, parse_jwks(path.read_bytes(), max_keys=policy.max_keys)
-        except (OSError, KeysError):
-            return None
-        self._snapshot = _Snapshot(keys, written, 0.0, written + policy.max_fresh + policy.stale_for)
-        self.generation += 1
+        keys, fetched_at = saved
+        stale_at = fetched_at + self._policy.max_fresh + self._policy.stale_for
+        self._keep(_Snapshot(keys, fetched_at, 0.0, 0.0, stale_at))
         return self._snapshot
-
-    def after_fork(self) -> None:
-        """A child starts with a lock of its own: the parent's might be held by a thread that is not here."""
-        self._flight = Lock()
 
 
 def _same(one: Keys, other: Keys) -> bool:
-    return one.keys() == other.keys() and all(one[kid].key == other[kid].key for kid in one)
-
-
-def _renew_locks() -> None:
-    for cache in list(_ALL):
-        cache.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)
+    return one.keys() == other.keys() and all(one[kid] == other[kid] for kid in one)

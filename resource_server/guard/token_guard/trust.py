@@ -1,18 +1,38 @@
-"""Whom to trust and how far: per issuer its audience, algorithms and limits, and the policy for its keys."""
+"""Whom to trust and how far: per issuer its audiences, algorithms, claim names and limits, and the policy for its keys."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-ALGORITHMS = ("ES256", "RS256", "PS256", "Ed25519", "EdDSA")
+from token_guard.algorithms import DEFAULT_ALGORITHMS, check_algorithms
+
+ACCESS_TOKEN_TYPES = frozenset({"at+jwt"})
+ClaimPath = str | tuple[str, ...]
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one HTTP exchange; seconds and bytes. `ca_file`: PEM certificates to trust instead of the system's."""
+
+    connect_timeout: float = 2
+    total_timeout: float = 3
+    max_bytes: int = 256 * 1024
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JwksPolicy:
-    """How an issuer's keys are fetched and kept; durations in seconds, sizes in bytes."""
+    """How an issuer's keys are fetched and kept; durations in seconds, sizes in bytes.
+
+    An answer is fresh for its max-age within `min_fresh` and `max_fresh`, else `default_fresh`; at `refresh_ahead` of that it is fetched
+    anew in the background. An unknown `kid` or a bad signature fetches at most each `miss_interval`; `negative_size` unknown kids are
+    remembered for `negative_ttl`. After a failure the next try waits `retry_interval`; the last good keys serve for `stale_for`.
+    """
 
     min_fresh: float = 60
     max_fresh: float = 3600
@@ -27,28 +47,59 @@ class JwksPolicy:
     max_bytes: int = 256 * 1024
     max_keys: int = 32
     retry_interval: float = 1
+    ca_file: Path | None = None
     snapshot: Path | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of each fetch."""
+        return Limits(self.connect_timeout, self.total_timeout, self.max_bytes, self.ca_file)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimMap:
+    """Where an issuer keeps what RFC 9068 names otherwise: a claim, or the path into nested ones (`("realm_access", "roles")`)."""
+
+    subject: ClaimPath = "sub"
+    client_id: ClaimPath = "client_id"
+    token_id: ClaimPath = "jti"  # noqa: S105 - a claim's name
+    scope: ClaimPath = "scope"
+    roles: ClaimPath = "roles"
 
 
 @dataclass(frozen=True, slots=True)
 class IssuerTrust:
-    """One issuer: which tokens of it are for us. `skew` and `max_lifetime` in seconds."""
+    """One issuer: which tokens of it are for us. `skew` and `max_lifetime` in seconds.
+
+    `audience` is our identifier there, or several. A token for one of `delegated_audiences` is accepted only from services that call for
+    themselves or act for somebody (`act`). `jwks` are keys at hand: nothing is fetched then, and the issuer may be any text, such as a
+    service that signs its messages. `types` are the accepted values of `typ`, in lower case and without `application/`.
+    """
 
     issuer: str
-    audience: str
-    algorithms: tuple[str, ...] = ALGORITHMS
+    audience: str | tuple[str, ...]
+    algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS
     jwks_uri: str | None = None
+    jwks: Mapping[str, Any] | None = None
+    types: frozenset[str] = ACCESS_TOKEN_TYPES
+    claims: ClaimMap = field(default_factory=ClaimMap)
+    delegated_audiences: tuple[str, ...] = ()
     skew: int = 10
     max_lifetime: int = 24 * 3600
     policy: JwksPolicy = field(default_factory=JwksPolicy)
+    audiences: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        if not self.issuer or not self.audience:
+        audiences = (self.audience,) if isinstance(self.audience, str) else tuple(self.audience)
+        if not self.issuer or not audiences or not all((*audiences, *self.delegated_audiences)):
             raise ValueError("issuer and audience must be set")
-        if not self.algorithms or not set(self.algorithms) <= set(ALGORITHMS):
-            raise ValueError(f"algorithms must be some of {', '.join(ALGORITHMS)}")
-        for url in filter(None, (self.issuer, self.jwks_uri)):
-            check_url(url)
+        if not self.types or not all(self.types):
+            raise ValueError("types must name what access tokens say in typ")
+        check_algorithms(self.algorithms)
+        if self.jwks is None:
+            for url in filter(None, (self.issuer, self.jwks_uri)):
+                check_url(url)
+        object.__setattr__(self, "audiences", frozenset(audiences))
 
 
 def check_url(url: str) -> str:
@@ -56,10 +107,16 @@ def check_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise ValueError("must be https; http is accepted on loopback only")
+    if not parts.hostname:
+        raise ValueError("must name a host")
     return url
 
 
-def metadata_url(issuer: str) -> str:
-    """Where the issuer's RFC 8414 metadata stands: the well-known part goes between host and path (§3.1)."""
+def metadata_urls(issuer: str) -> tuple[str, str]:
+    """Where an issuer's metadata stands: between host and path by RFC 8414 §3.1, behind the path by OpenID Discovery §4."""
     parts = urlsplit(issuer)
-    return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{parts.path.rstrip('/')}"
+    path = parts.path.rstrip("/")
+    return (
+        f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{path}",
+        f"{parts.scheme}://{parts.netloc}{path}/.well-known/openid-configuration",
+    )
