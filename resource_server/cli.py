@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import structlog
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 from sqlalchemy.exc import OperationalError
 
 from resource_server.app import build, create_wsgi, start_background
+from resource_server.logs import configure_logs
 from resource_server.settings import Settings, SettingsError, load
 
 _KEPT_ENVIRONMENT = ("PATH", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -111,20 +111,6 @@ def _load(settings: Settings) -> Any:
     for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
         del os.environ[name]
     return create_wsgi(settings)
-
-
-def configure_logs(level: str) -> None:
-    """JSON lines on stderr, in UTC, from this level on."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-    )
 
 
 def main() -> None:

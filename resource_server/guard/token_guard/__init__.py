@@ -8,9 +8,13 @@ The core is pure functions (`validation`); fetching and caching the issuer's key
 adapters (`adapters`). It needs PyJWT and cryptography only.
 """
 
+import logging
+
 from token_guard.errors import GuardError
 from token_guard.guard import Guard
 from token_guard.principal import Principal
 from token_guard.trust import ClaimMap, IssuerTrust, JwksPolicy
 
 __all__ = ["ClaimMap", "Guard", "GuardError", "IssuerTrust", "JwksPolicy", "Principal"]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # a library says nothing unless its program listens
