@@ -23,6 +23,7 @@ from idp.oauth.endpoints.userinfo import UserinfoEndpoint
 from idp.oauth.living import LivingTokens
 from idp.oauth.metadata import OPENID_PATH, Facts, default_levels, oauth_document, oauth_path, openid_document
 from idp.platform import events, forms
+from idp.platform.accesslog import AccessLog
 from idp.platform.events import SnapshotEndpoint
 from idp.platform.http import Answer, Call, json_answer
 from idp.platform.pages import Pages, install_error_pages
@@ -54,11 +55,11 @@ def create_app(house: House) -> Flask:
     return app
 
 
-def create_wsgi(house: House) -> WsgiApp:
+def create_wsgi(house: House, access_log: AccessLog | None = None) -> WsgiApp:
     """What the server calls: the gate, the protocol routes, and Flask behind them."""
     app = create_app(house)
     settings = house.settings
-    gate = Gate(settings.trusted_proxies, house.metrics, settings.secure, settings.log_level in {"debug", "info"})
+    gate = Gate(settings.trusted_proxies, house.metrics, settings.secure, access_log, house.random)
     return Front(app.wsgi_app, protocol_routes(house), gate)
 
 

@@ -30,6 +30,7 @@ from idp.platform import outbox as outbox_store
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.platform.generations import Watcher
+from idp.platform.ids import RandomBytes
 from idp.platform.jobs import Jobs
 from idp.platform.limits import Counters, DatabaseCounters, Limits
 from idp.platform.mailer import Mailer
@@ -78,6 +79,7 @@ class House:
 
     settings: Settings
     clock: Clock
+    random: RandomBytes
     flask: Flask
     database: Database
     master: MasterKey
@@ -132,7 +134,7 @@ class House:
 
 def build(settings: Settings, master: MasterKey, clock: Clock | None = None, metrics: Metrics | None = None) -> House:
     """Build everything; nothing is read from the database yet and no thread is started."""
-    clock = clock or SystemClock()
+    clock, random = clock or SystemClock(), RandomBytes()
     flask = Flask("idp", static_folder=None, template_folder=str(Path(__file__).with_name("templates")))
     database = Database(flask, settings.database, pool_size=settings.database_pool)
     audit, jobs, outbox = Audit(clock), Jobs(database, clock), Outbox(clock)
@@ -162,6 +164,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
     return House(
         settings=settings,
         clock=clock,
+        random=random,
         flask=flask,
         database=database,
         master=master,
@@ -174,7 +177,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         outbound=outbound,
         keyring=keyring,
         access_tokens=AccessTokens(keyring, settings.issuer, clock),
-        token_issuer=TokenIssuer(keyring, settings.issuer, clock, id_token_ttl=settings.id_token_ttl),
+        token_issuer=TokenIssuer(keyring, settings.issuer, clock, random, id_token_ttl=settings.id_token_ttl),
         grants=grants,
         revocations=revocations,
         refresh_tokens=RefreshTokens(clock, grants, window=settings.refresh_window, idle_ttl=settings.refresh_idle_ttl),

@@ -10,9 +10,11 @@ import gc
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from multiprocessing.util import Finalize
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +27,7 @@ from idp.app import create_wsgi
 from idp.errors import Refused
 from idp.opening import master_key, open_house, prepare
 from idp.platform import telemetry
+from idp.platform.accesslog import FLUSH_SECONDS, AccessLog
 from idp.platform.jobs import Loop
 from idp.platform.telemetry import Metrics
 from idp.platform.web import WsgiApp
@@ -120,7 +123,16 @@ def _load(settings: Settings, folder: Path) -> WsgiApp:
     house.resource_directory.reload()
     Loop("generations", watcher.poll, seconds=1.0).__enter__()
     Loop("metrics", metrics.write, seconds=1.0).__enter__()
-    return create_wsgi(house)
+    return create_wsgi(house, _access_log(settings))
+
+
+def _access_log(settings: Settings) -> AccessLog | None:
+    if settings.log_level not in {"debug", "info"}:
+        return None
+    access_log = AccessLog(sys.stderr)
+    Loop("access log", access_log.flush, seconds=FLUSH_SECONDS).__enter__()
+    Finalize(None, access_log.flush, exitpriority=1)  # a worker ends without `atexit`
+    return access_log
 
 
 def _run_background(settings: Settings, jobs: bool, running: ExitStack, metrics: Path) -> None:

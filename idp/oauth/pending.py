@@ -61,7 +61,7 @@ class PendingAuthorizations:
             "created_at": now,
             "expires_at": now + self._ttl,
         }
-        with self._database.write() as tx:
+        with self._database.write(durable=False) as tx:
             tx.execute(_INSERT, values)
         return flow
 
@@ -70,7 +70,7 @@ class PendingAuthorizations:
         with self._database.read() as tx:
             if tx.execute(_FIND_FREE, {"flow": flow}).scalar() is None:
                 return
-        with self._database.write() as tx:
+        with self._database.write(durable=False) as tx:
             tx.execute(_BIND, {"flow": flow, "owner": digest(browser)})
 
     def find(self, flow: str, browser: str | None) -> Pending | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from idp.errors import ProtocolError
 
@@ -44,6 +45,7 @@ SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def parse(scope: str | None) -> tuple[str, ...]:
     """The scope tokens in the order they were asked, once each; raises `invalid_scope` (RFC 6749 §3.3)."""
     if not scope:

@@ -27,7 +27,6 @@ from idp.errors import Unavailable
 BUSY_TIMEOUT_MS = 5000
 AnyRow = sa.Row[*tuple[Any, ...]]
 _INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_WRITING = {"idp_write": True}
 _RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03"})
 
 
@@ -56,22 +55,33 @@ class Database:
         with app.app_context():
             self.engine: sa.Engine = self.flask_sqlalchemy.engine
         self._turn: AbstractContextManager[object] = nullcontext()
-        if self.engine.dialect.name == "sqlite":
-            _prepare_sqlite(self.engine)
+        self._sqlite = self.engine.dialect.name == "sqlite"
+        if self._sqlite:
+            sa.event.listen(self.engine.pool, "connect", _prepare_sqlite)
             self._turn = _Turn()
-        self._writing = self.engine.execution_options(**_WRITING)
+
+    # SQLite's transactions begin here, not in a listener: an engine with listeners asks them at every statement.
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One consistent read; nothing it does is kept."""
         with _as_unavailable(), self.engine.connect() as connection:
+            if self._sqlite:
+                _driver(connection).execute("BEGIN")
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """One transaction that commits when the block ends and rolls back when it raises."""
-        with _as_unavailable(), self._turn, self._writing.begin() as connection:
-            yield connection
+    def write(self, *, durable: bool = True) -> Iterator[sa.Connection]:
+        """One transaction that commits when the block ends and rolls back when it raises.
+
+        What is not `durable` survives the end of this process, but on SQLite the last moment of it not the end of the machine's power:
+        for what a person simply starts again, and for counters.
+        """
+        with _as_unavailable(), self._turn, self.engine.connect() as connection:
+            if self._sqlite:
+                _begin_writing(_driver(connection), durable)
+            with connection.begin():
+                yield connection
 
 
 def insert_or_ignore(tx: sa.Connection, table: type[Model], values: Mapping[str, Any]) -> bool:
@@ -145,32 +155,24 @@ def _engine_options(url: str, pool_size: int) -> dict[str, Any]:
     return options
 
 
-def _prepare_sqlite(engine: sa.Engine) -> None:
-    """WAL, full durability, and BEGIN IMMEDIATE for writers: a deferred transaction that turns to writing fails at once."""
-
-    @sa.event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        driver: Any = connection.connection.dbapi_connection
-        if connection.get_execution_options().get("idp_write"):
-            _begin_writing(driver)
-        else:
-            driver.execute("BEGIN")
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """WAL, full durability, and no transaction but those we begin."""
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+        connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_writing(driver: Any) -> None:
-    """Take the one write lock. Other processes are waited for in short random steps: SQLite's own grow to a tenth of a second."""
+def _driver(connection: sa.Connection) -> Any:
+    return connection.connection.dbapi_connection
+
+
+def _begin_writing(driver: Any, durable: bool) -> None:
+    """BEGIN IMMEDIATE: a deferred transaction that turns to writing fails at once.
+
+    Other processes are waited for in short random steps: SQLite's own grow to a tenth of a second.
+    """
     deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    driver.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
     driver.execute("PRAGMA busy_timeout=0")
     try:
         while True:

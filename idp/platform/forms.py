@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar, overload
 from urllib.parse import unquote_to_bytes
 
 from idp.errors import ProtocolError
 from idp.platform.http import Call
+
+_Default = TypeVar("_Default")
 
 MAX_BODY = 64 * 1024
 MAX_URL = 8 * 1024
@@ -18,6 +20,7 @@ MAX_JSON_DEPTH = 32
 FORM = "application/x-www-form-urlencoded"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _PLAIN = re.compile(rb"[A-Za-z0-9._~:/-]*\Z")
+_PLAIN_FORM = re.compile(rb"[A-Za-z0-9._~:/=&-]*\Z")
 
 
 class Form(Mapping[str, str]):
@@ -35,7 +38,20 @@ class Form(Mapping[str, str]):
                 raise ProtocolError("invalid_request", "A parameter is repeated")
             else:
                 self._values[name] = value
-        self._values = {name: value for name, value in self._values.items() if value}
+        if "" in self._values.values():
+            self._values = {name: value for name, value in self._values.items() if value}
+
+    # `Mapping` finds out what is missing by raising; every request asks for many parameters that are not there.
+
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: _Default) -> str | _Default: ...
+    def get(self, name: str, default: object = None) -> object:
+        return self._values.get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
 
     def __getitem__(self, name: str) -> str:
         return self._values[name]
@@ -76,12 +92,11 @@ def decode_pairs(raw: bytes) -> list[tuple[str, str]]:
     fields = raw.split(b"&") if raw else []
     if len(fields) > MAX_FIELDS:
         raise ProtocolError("invalid_request", "There are too many parameters")
-    pairs = []
-    for field in fields:
-        if field:
-            name, _, value = field.partition(b"=")
-            pairs.append((decode_component(name), decode_component(value)))
-    return pairs
+    if _PLAIN_FORM.match(raw):
+        plain = (field.partition("=") for field in raw.decode("ascii").split("&") if field)
+        return [(name, value) for name, _, value in plain]
+    split = (field.partition(b"=") for field in fields if field)
+    return [(decode_component(name), decode_component(value)) for name, _, value in split]
 
 
 def decode_component(raw: bytes) -> str:

@@ -5,15 +5,15 @@ Protocol endpoints are functions from one to the other, so the same code answers
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from idp.platform.jsontext import compact
+
 JSON = "application/json"
 NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _JSON_HEADERS: Mapping[str, str] = {"Content-Type": JSON, **NO_STORE}
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +47,5 @@ Endpoint = Callable[[Call], Answer]
 
 def json_answer(document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """A JSON answer that no cache keeps (RFC 6749 §5.1) unless `headers` says otherwise."""
-    body = _encode(document).encode("ascii")
+    body = compact(document)
     return Answer(status, body, _JSON_HEADERS if headers is None else {**_JSON_HEADERS, **headers})

@@ -8,8 +8,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-import secrets
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +19,10 @@ import structlog
 from flask import Flask, Response, request
 
 from idp.errors import IdpError
+from idp.platform.accesslog import AccessLog
 from idp.platform.forms import MAX_BODY, MAX_URL
 from idp.platform.http import Answer, Call, Endpoint, json_answer
+from idp.platform.ids import RandomBytes
 from idp.platform.telemetry import Metrics
 from idp.settings import Network
 
@@ -64,7 +64,8 @@ class Gate:
     trusted_proxies: Sequence[Network]
     metrics: Metrics
     secure: bool
-    access_log: bool = True
+    access_log: AccessLog | None
+    random: RandomBytes
 
     def peer_of(self, environ: Environ) -> str:
         """The client's address: the connection's, or the nearest untrusted one in `X-Forwarded-For` behind trusted proxies."""
@@ -88,14 +89,16 @@ class Gate:
 
     def record(self, environ: Environ, status: int, started: float, request_id: str, peer: str, name: str) -> None:
         """One JSON line and one observation; the query string is never logged."""
-        seconds = time.perf_counter() - started
+        now = time.perf_counter()
+        seconds = now - started
         self.metrics.observe_request(name, status, seconds)
-        if self.access_log:
+        if self.access_log is not None:
             method, path = _text(environ["REQUEST_METHOD"]), _text(environ.get("PATH_INFO", ""))
-            sys.stderr.write(
+            line = (
                 f'{{"timestamp":"{_timestamp()}","level":"info","event":"request","method":{method},"path":{path},'
                 f'"status":{status},"ms":{seconds * 1000:.2f},"peer":{_text(peer)},"request_id":{_text(request_id)}}}\n'
             )
+            self.access_log.add(line, now)
 
 
 _text = json.encoder.encode_basestring_ascii
@@ -136,10 +139,10 @@ def _variable(name: str) -> str:
     return "CONTENT_TYPE" if name == "content-type" else "HTTP_" + name.upper().replace("-", "_")
 
 
-def request_id_of(environ: Environ) -> str:
+def request_id_of(environ: Environ, random: RandomBytes) -> str:
     """The caller's `X-Request-Id` when it is harmless, else a new one."""
-    given: str = environ.get("HTTP_X_REQUEST_ID", "")
-    return given if _REQUEST_ID.match(given) else secrets.token_hex(8)
+    given: str | None = environ.get("HTTP_X_REQUEST_ID")
+    return given if given is not None and _REQUEST_ID.match(given) else random.draw().hex()
 
 
 def read_body(environ: Environ) -> bytes | None:
@@ -179,7 +182,7 @@ class Front:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
-        peer, request_id = self._gate.peer_of(environ), request_id_of(environ)
+        peer, request_id = self._gate.peer_of(environ), request_id_of(environ, self._gate.random)
         route = self._routes.get(environ.get("PATH_INFO", ""))
         if route is None:
             return self._pass_on(environ, start_response, started, peer, request_id)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from idp.clock import Clock
+from idp.platform.ids import RandomBytes
 from idp.tokens.access import mint_access_token
 from idp.tokens.identity import mint_id_token
 from idp.tokens.keyring import Keyring
@@ -18,10 +18,11 @@ _NO_CLAIMS: Mapping[str, Any] = {}
 class TokenIssuer:
     """Mints tokens in the name of one issuer; lifetimes are in seconds."""
 
-    def __init__(self, keyring: Keyring, issuer: str, clock: Clock, *, id_token_ttl: int) -> None:
+    def __init__(self, keyring: Keyring, issuer: str, clock: Clock, random: RandomBytes, *, id_token_ttl: int) -> None:
         self._keyring = keyring
         self._issuer = issuer
         self._clock = clock
+        self._random = random
         self._id_token_ttl = id_token_ttl
 
     def service_token(self, *, client_id: str, audience: str, scope: str, ttl: int, alg: str) -> TokenAnswer:
@@ -35,7 +36,7 @@ class TokenIssuer:
             scope=scope,
             ttl=ttl,
             now=self._clock.now(),
-            jti=secrets.token_urlsafe(16),
+            jti=self._random.text(),
             extra=_NO_CLAIMS,
         )
         return TokenAnswer(token, ttl, scope)
@@ -68,7 +69,7 @@ class TokenIssuer:
             scope=scope,
             ttl=ttl,
             now=now,
-            jti=f"{grant.id}.{secrets.token_urlsafe(12)}",
+            jti=f"{grant.id}.{self._random.text()}",
             extra=login if roles is None else {**login, "roles": list(roles)},
         )
         id_token = None

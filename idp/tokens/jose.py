@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
+from idp.platform.jsontext import compact
+
 MAX_TOKEN = 16 * 1024
 RSA_BITS = 3072
 ALGORITHMS = ("ES256", "RS256", "PS256", "Ed25519")
@@ -28,7 +30,6 @@ _PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=32)
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _OURS = {"typ", "alg", "kid"}
-_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -52,8 +53,8 @@ class Signer:
         header = self._headers.get(typ)
         if header is None:
             document = {"typ": typ, "alg": self.alg, "kid": self.kid}
-            header = self._headers[typ] = encode(_compact(document).encode()) + b"."
-        signed = header + encode(_compact(claims).encode())
+            header = self._headers[typ] = encode(compact(document)) + b"."
+        signed = header + encode(compact(claims))
         return (signed + b"." + encode(self.sign(signed))).decode("ascii")
 
 

@@ -113,7 +113,7 @@ class Sessions:
             return None
         now = self._clock.now()
         if row.seen_at + _TOUCH_SECONDS < now:
-            with self._database.write() as tx:
+            with self._database.write(durable=False) as tx:
                 tx.execute(sa.update(SessionRow).where(SessionRow.sid == row.sid).values(seen_at=now))
         return _session(row)
 

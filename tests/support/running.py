@@ -168,8 +168,13 @@ class RunningIdp:
         made: dict[str, Any] = self.cli("client", "create", "--file", "-", stdin=json.dumps(metadata))
         return made
 
-    def logs(self) -> str:
-        return "".join(path.read_text() for path in self.folder.glob("*.log"))
+    def logs(self, until: str = "") -> str:
+        """What all nodes logged, once `until` is in it: under load lines are written together."""
+        deadline = time.monotonic() + READY_TIMEOUT
+        while until not in (text := "".join(path.read_text() for path in self.folder.glob("*.log"))):
+            assert time.monotonic() < deadline, f"never logged: {until}"
+            time.sleep(0.01)
+        return text
 
 
 _IN_PROCESS = threading.Lock()

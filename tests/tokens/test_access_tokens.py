@@ -11,6 +11,7 @@ import pytest
 
 from idp.platform.audit import Audit
 from idp.platform.db import Database
+from idp.platform.ids import RandomBytes
 from idp.platform.secrets import MasterKey
 from idp.tokens import jose
 from idp.tokens.access import AccessTokens
@@ -38,7 +39,7 @@ def ring(sqlite_template: Any, tmp_path_factory: pytest.TempPathFactory) -> Keyr
 
 @pytest.fixture
 def issuer(ring: Keyring, clock: ManualClock) -> TokenIssuer:
-    return TokenIssuer(ring, ISSUER, clock, id_token_ttl=120)
+    return TokenIssuer(ring, ISSUER, clock, RandomBytes(), id_token_ttl=120)
 
 
 @pytest.fixture
