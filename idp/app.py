@@ -15,6 +15,8 @@ from idp.errors import PageError, Unavailable
 from idp.oauth import request as requests
 from idp.oauth import response_types
 from idp.oauth.client_auth import ClientAuthenticator
+from idp.oauth.endpoints import check_session
+from idp.oauth.endpoints.check_session import CheckSessionPage
 from idp.oauth.endpoints.documents import DocumentEndpoint, JwksEndpoint
 from idp.oauth.endpoints.introspect import IntrospectionEndpoint
 from idp.oauth.endpoints.revoke import RevocationEndpoint
@@ -48,7 +50,8 @@ def create_app(house: House) -> Flask:
     app.before_request(partial(_refuse_malformed, frozenset(route.path for route in routes)))
     prefix = house.settings.issuer_path or None
     authorize = authorize_pages(house, pages)
-    for rooms in (authorize, login_pages(house, pages, authorize), logout_pages(house, pages)):
+    login, logout = login_pages(house, pages, authorize), logout_pages(house, pages)
+    for rooms in (authorize, login, logout, CheckSessionPage(pages)):
         app.register_blueprint(rooms.blueprint(), url_prefix=prefix)
     app.add_url_rule(f"{house.settings.issuer_path}/static/<path:name>", "static", _static)
     mount(app, routes)
@@ -101,7 +104,7 @@ def protocol_routes(house: House) -> list[Route]:
 def _documents(
     house: House, routes: list[Route], token: TokenEndpoint, authenticator: ClientAuthenticator
 ) -> list[Route]:
-    pages = frozenset({"/oauth/authorize", "/oauth/logout"})
+    pages = frozenset({"/oauth/authorize", "/oauth/logout", check_session.PATH})
     facts = Facts(
         issuer=house.settings.issuer,
         url=house.settings.url,

@@ -11,6 +11,7 @@ from idp.oauth.issuing import Issuing
 from idp.oauth.pending import PendingAuthorizations
 from idp.oauth.request import Lookups
 from idp.oauth.response_modes import AuthorizationResponses
+from idp.oauth.session_state import SessionStates
 from idp.platform.pages import Pages
 from idp.tokens.identity import IdTokenHint, read_hint
 from idp.wiring import House
@@ -42,6 +43,7 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
         clock=house.clock,
         lookups=lookups,
         responses=AuthorizationResponses(pages, settings.issuer),
+        states=SessionStates(pages),
         pending=PendingAuthorizations(house.database, house.clock, ttl=settings.authorization_ttl),
         consents=Consents(house.clock),
         issuing=issuing,

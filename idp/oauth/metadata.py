@@ -27,8 +27,9 @@ _ENDPOINTS = {
     "/oauth/revoke": "revocation_endpoint",
     "/oauth/introspect": "introspection_endpoint",
     "/oauth/logout": "end_session_endpoint",
+    "/oauth/check_session": "check_session_iframe",
 }
-_OPENID_ONLY = frozenset({"userinfo_endpoint", "end_session_endpoint"})
+_OPENID_ONLY = frozenset({"userinfo_endpoint", "end_session_endpoint", "check_session_iframe"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from idp.errors import IdpError, PageError
 from idp.platform.secrets import MasterKey
 from idp.settings import Settings
 
-SESSION, FLOW, DEVICE = "idp-session", "idp-flow", "idp-device"
+SESSION, FLOW, DEVICE, BROWSER_STATE = "idp-session", "idp-flow", "idp-device", "idp-browser-state"
 _DEVICE_AGE = 400 * 86400
 _FETCHED_BY_US = frozenset({"same-origin", "none", ""})
 log = structlog.get_logger("idp.pages")
@@ -33,11 +33,19 @@ class Pages:
         self._static = {file.name: _fingerprint(file) for file in static_folder.iterdir() if file.is_file()}
 
     def render(
-        self, template: str, status: int = 200, *, leads_away: bool = False, scripted: bool = False, **context: Any
+        self,
+        template: str,
+        status: int = 200,
+        *,
+        leads_away: bool = False,
+        scripted: bool = False,
+        framed: bool = False,
+        **context: Any,
     ) -> Response:
         """A page. `leads_away` leaves out `form-action` and COOP: browsers apply them to every later redirect, the app's own too.
 
-        `scripted` lets the one script run that carries the page's `nonce`; without it a page has no script at all.
+        `scripted` lets the one script run that carries the page's `nonce`; without it a page has no script at all. A `framed` page
+        may stand in a frame of any site.
         """
         nonce = secrets.token_urlsafe(16)
         body = render_template(
@@ -50,18 +58,15 @@ class Pages:
             **context,
         )
         response = Response(body, status, content_type="text/html; charset=utf-8")
-        self.protect(response, leads_away=leads_away, nonce=nonce if scripted else None)
+        self.protect(response, leads_away=leads_away, nonce=nonce if scripted else None, framed=framed)
         return response
 
-    def protect(self, response: Response, *, leads_away: bool, nonce: str | None = None) -> None:
+    def protect(self, response: Response, *, leads_away: bool, nonce: str | None = None, framed: bool = False) -> None:
         """Put the security headers of a page on a response; `nonce` is that of the page's script, where it has one."""
-        policy = [
-            "default-src 'none'",
-            "style-src 'self'",
-            "img-src 'self' data:",
-            "base-uri 'none'",
-            "frame-ancestors 'none'",
-        ]
+        policy = ["default-src 'none'", "style-src 'self'", "img-src 'self' data:", "base-uri 'none'"]
+        if not framed:
+            policy.append("frame-ancestors 'none'")
+            response.headers["X-Frame-Options"] = "DENY"
         if nonce is not None:
             policy.append(f"script-src 'nonce-{nonce}'")
         if not leads_away:
@@ -72,7 +77,6 @@ class Pages:
         response.headers["Cache-Control"] = "no-store"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["X-Frame-Options"] = "DENY"
 
     def static(self, name: str) -> str:
         """The URL of a static file, with its content's fingerprint."""
@@ -115,6 +119,25 @@ class Pages:
 
     def drop_cookie(self, response: Response, name: str) -> None:
         self._set(response, name, "", 0)
+
+    def keep_session(self, response: Response, session: str) -> None:
+        """Give the browser the cookie of its new session, and the state that goes with it."""
+        self.set_cookie(response, SESSION, session)
+        self.show_state(response, session)
+
+    def drop_session(self, response: Response) -> None:
+        self.drop_cookie(response, SESSION)
+        self.show_state(response, None)
+
+    def browser_state(self, session: str | None) -> str:
+        """What stands for this session, or for none, in the browser: it changes at every login and logout and opens nothing."""
+        return self._master.tag(session or "", purpose="browser-state")
+
+    def show_state(self, response: Response, session: str | None) -> None:
+        """Let our own frame in an app's page see the state (OpenID Connect Session Management §3.2): scripts read it, other sites' pages send it."""
+        response.set_cookie(
+            self.cookie_name(BROWSER_STATE), self.browser_state(session), secure=True, httponly=False, samesite="None"
+        )
 
     def _set(self, response: Response, name: str, value: str, max_age: int | None) -> None:
         samesite: Literal["Lax"] = "Lax"

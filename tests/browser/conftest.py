@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Playwright, sync_playwright
 
 from tests.browser.shop import Shop, open_shop
 
@@ -36,10 +37,14 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def executable() -> str | None:
+    """The machine's own Chromium; without one Playwright takes the one it installed."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 def _launched(playwright: Playwright) -> Browser:
-    executable = next(filter(None, map(shutil.which, NAMES)), None)
     try:
-        return playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        return playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
     except Error as error:
         pytest.skip(f"no browser: {error.message.splitlines()[0]}")
 
@@ -59,14 +64,40 @@ def visit(chromium: Browser) -> Iterator[Visit]:
         def visit(**options: Any) -> Page:
             context = chromium.new_context(**options)
             running.callback(context.close)
-            context.set_default_timeout(TIMEOUT_MS)
-            page = context.new_page()
-            page.on("console", lambda message: complaints.extend(_complaint(message)))
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            return page
+            return _watched(context, complaints)
 
         yield visit
     assert not complaints
+
+
+@pytest.fixture
+def visit_with_cookies_in_frames(chromium: Browser, tmp_path: Path) -> Iterator[Visit]:
+    """As `visit`, in a profile whose owner says whether frames of other sites may have cookies: browsers differ in the default."""
+    complaints: list[str] = []
+    with ExitStack() as running:
+
+        def visit(allowed: bool = True) -> Page:
+            folder = tmp_path / f"profile-{allowed}"
+            settings = folder / "Default" / "Preferences"
+            settings.parent.mkdir(parents=True)
+            choice = {"cookie_controls_mode": 0 if allowed else 1, "block_third_party_cookies": not allowed}
+            settings.write_text(json.dumps({"profile": choice}))
+            context = chromium.browser_type.launch_persistent_context(
+                folder, executable_path=executable(), args=ARGUMENTS
+            )
+            running.callback(context.close)
+            return _watched(context, complaints)
+
+        yield visit
+    assert not complaints
+
+
+def _watched(context: BrowserContext, complaints: list[str]) -> Page:
+    context.set_default_timeout(TIMEOUT_MS)
+    page = context.new_page()
+    page.on("console", lambda message: complaints.extend(_complaint(message)))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return page
 
 
 def _complaint(message: ConsoleMessage) -> Iterator[str]:

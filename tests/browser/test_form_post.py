@@ -29,7 +29,7 @@ def test_a_code_is_posted_to_the_app(visit: Visit, shop: Shop, scripts: bool) ->
     [post] = posts
     assert (post.method, post.headers["content-type"]) == ("POST", "application/x-www-form-urlencoded")
     sent = parse_qs(post.post_data or "", strict_parsing=True)
-    assert sent.keys() == {"code", "state", "iss"}
+    assert sent.keys() == {"code", "state", "iss", "session_state"}
     assert sent["state"] == ["\"<ü>'"]
     assert app.redeem(sent["code"][0], verifier).status_code == 200
 

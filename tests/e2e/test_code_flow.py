@@ -39,7 +39,7 @@ def test_a_person_logs_in_consents_and_the_app_gets_its_tokens(web_app: App, bro
     answer, verifier = web_app.login(
         browser, "alice", scope="openid profile email read", nonce="n-0S6", state="x" * 128
     )
-    assert answer.keys() == {"code", "state", "iss"}
+    assert answer.keys() == {"code", "state", "iss", "session_state"}
     assert (answer["state"], answer["iss"]) == ("x" * 128, idp.issuer)
     response = web_app.redeem(answer["code"], verifier)
     assert response.headers["Cache-Control"] == "no-store"
@@ -173,7 +173,7 @@ def test_a_refused_request_goes_back_to_the_app(
     assert answer["iss"] == web_app.idp
     assert not set(answer["error_description"]) & set('"\\')
     assert answer["error_description"].isascii()
-    assert answer.keys() <= {"error", "error_description", "state", "iss"}
+    assert answer.keys() <= {"error", "error_description", "state", "iss", "session_state"}
 
 
 def test_a_repeated_parameter_gives_a_page(web_app: App, browser: Browser) -> None:

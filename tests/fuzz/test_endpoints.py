@@ -19,7 +19,10 @@ SEED = int(os.environ.get("FUZZ_SEED", "20260101"))
 ROUNDS = int(os.environ.get("FUZZ_ROUNDS", "250"))
 PROTOCOL = ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/userinfo", "/oauth/jwks", "/events/snapshot")
 DOCUMENTS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/livez", "/readyz")
-PAGES = ("/", "/oauth/authorize", "/oauth/logout", "/login", "/consent", "/signup", "/account", "/static/style.css")
+PAGES = (
+    *("/", "/oauth/authorize", "/oauth/logout", "/oauth/check_session", "/login", "/consent", "/signup", "/account"),
+    "/static/style.css",
+)
 METHODS = ("GET", "POST", "POST", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 NAMES = [
     *("grant_type", "code", "redirect_uri", "code_verifier", "client_id", "client_secret", "refresh_token", "scope"),

@@ -33,7 +33,7 @@ def signed_in(idp: RunningIdp, app: App) -> Browser:
 def test_a_code_comes_in_the_mode_that_was_asked_for(app: App, signed_in: Browser, idp: RunningIdp, mode: str) -> None:
     url, verifier = app.authorize_url(response_mode=mode, state="the state")
     answer = received(signed_in.open(url), app.redirect_uri, mode)
-    assert answer.keys() == {"code", "state", "iss"}
+    assert answer.keys() == {"code", "state", "iss", "session_state"}
     assert (answer["state"], answer["iss"]) == ("the state", idp.issuer)
     assert app.redeem(answer["code"], verifier).status_code == 200
 
@@ -50,7 +50,7 @@ def test_the_state_comes_back_byte_for_byte(app: App, signed_in: Browser, mode: 
 @pytest.mark.parametrize("mode", MODES)
 def test_without_a_state_there_is_none_in_the_answer(app: App, signed_in: Browser, mode: str) -> None:
     answer = received(signed_in.open(app.authorize_url(response_mode=mode, state=None)[0]), app.redirect_uri, mode)
-    assert answer.keys() == {"code", "iss"}
+    assert answer.keys() == {"code", "iss", "session_state"}
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -79,7 +79,8 @@ def test_an_error_leaves_in_the_mode_of_the_success(
 ) -> None:
     url = app.authorize_url(response_mode=mode, state="s", **changes)[0]
     answer = received(Browser(idp.url).open(url), app.redirect_uri, mode)
-    assert answer.keys() == {"error", "error_description", "state", "iss"}
+    state = {"session_state"} if code == "login_required" else set()
+    assert answer.keys() == {"error", "error_description", "state", "iss", *state}
     assert (answer["error"], answer["state"], answer["iss"]) == (code, "s", idp.issuer)
     assert answer["error_description"].isascii()
     assert not set(answer["error_description"]) & set('"\\')

@@ -5,6 +5,7 @@ A request that can be answered at once is; any other is stored, bound to the bro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from idp.oauth.pending import Pending, PendingAuthorizations
 from idp.oauth.request import AuthorizationRequest, Lookups, RefusedRequest
 from idp.oauth.resources import Resource
 from idp.oauth.response_modes import AuthorizationResponses, Destination
+from idp.oauth.session_state import SessionStates
 from idp.platform import pages as web
 from idp.platform.audit import Audit
 from idp.platform.db import Database
@@ -58,6 +60,7 @@ class AuthorizePages:
     clock: Clock
     lookups: Lookups
     responses: AuthorizationResponses
+    states: SessionStates
     pending: PendingAuthorizations
     consents: Consents
     issuing: Issuing
@@ -229,7 +232,8 @@ class AuthorizePages:
             issued = self._write(tx, visit, session) if joined else None
         if issued is None:  # logged out in this very moment
             return self._decide(replace(visit, session=None))
-        return self.responses.send(visit.asked.destination, self.issuing.parameters(issued))
+        answer = {**self.issuing.parameters(issued), **self._state(visit)}
+        return self.responses.send(visit.asked.destination, answer)
 
     def _write(self, tx: sa.Connection, visit: _Visit, session: BrowserSession) -> Issued:
         asked = visit.asked
@@ -256,7 +260,11 @@ class AuthorizePages:
             with self.database.write() as tx:
                 if not self.pending.use(tx, visit.pending.id, visit.browser or ""):
                     raise PageError("expired", _GONE)
-        return self._leave(visit.asked.destination, refusal.code, refusal.description)
+        answer = {"error": refusal.code, "error_description": refusal.description or None, **self._state(visit)}
+        return self.responses.send(visit.asked.destination, answer)
+
+    def _state(self, visit: _Visit) -> Mapping[str, str]:
+        return self.states.parameters(visit.asked, visit.session)
 
     def _leave(self, to: Destination, code: str, description: str) -> Response:
         return self.responses.send(to, {"error": code, "error_description": description or None})

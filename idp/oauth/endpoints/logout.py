@@ -111,7 +111,7 @@ class LogoutPages:
             response = self.pages.redirect(asked.way_back)
         else:
             response = self.pages.render("signed_out.html", leads_away=True)
-        self.pages.drop_cookie(response, web.SESSION)
+        self.pages.drop_session(response)
         return response
 
     def _as_get(self, form: Form) -> Response:

@@ -96,7 +96,7 @@ class LoginPages:
                 also=partial(self.logged_in, tx, context) if context else None,
             )
         response = self.pages.redirect(context.resume_url if context else self.pages.home_url())
-        self.pages.set_cookie(response, web.SESSION, cookie)
+        self.pages.keep_session(response, cookie)
         self.pages.set_cookie(response, web.DEVICE, device, max_age=web.device_age())
         return response
 
