@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Flask, Response, request, send_from_directory
 
 from idp.assembly.authorize import authorize_pages
+from idp.assembly.exchange import living_tokens
 from idp.assembly.login import login_pages
 from idp.assembly.logout import logout_pages
 from idp.assembly.tokens import client_authenticator, token_endpoint
@@ -22,7 +23,6 @@ from idp.oauth.endpoints.introspect import IntrospectionEndpoint
 from idp.oauth.endpoints.revoke import RevocationEndpoint
 from idp.oauth.endpoints.token import TokenEndpoint
 from idp.oauth.endpoints.userinfo import UserinfoEndpoint
-from idp.oauth.living import LivingTokens
 from idp.oauth.metadata import OPENID_PATH, Facts, default_levels, oauth_document, oauth_path, openid_document
 from idp.platform import events, forms
 from idp.platform.accesslog import AccessLog
@@ -70,9 +70,7 @@ def protocol_routes(house: House) -> list[Route]:
     """Every endpoint that answers without a page; both metadata documents are derived from this list."""
     authenticator = client_authenticator(house)
     token = token_endpoint(house, authenticator)
-    living = LivingTokens(
-        house.database, house.access_tokens, house.revocations, house.client_directory, house.accounts
-    )
+    living = living_tokens(house)
     revoke = RevocationEndpoint(
         authenticator,
         house.database,

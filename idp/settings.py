@@ -90,6 +90,15 @@ class Settings(BaseSettings):
     )
     access_token_ttl: Annotated[int, Field(ge=1, le=900)] = Field(300, description="life of an access token")
     id_token_ttl: Annotated[int, Field(ge=1, le=900)] = Field(300, description="life of an ID token")
+    exchange: Literal["on", "off"] = Field(
+        "on", description="token exchange (RFC 8693); what may be exchanged says idp exchange, by default nothing"
+    )
+    exchange_ttl: Annotated[int, Field(ge=1, le=900)] = Field(
+        60, description="life of an exchanged token; it never outlives the token it was exchanged for"
+    )
+    exchange_depth: Annotated[int, Field(ge=1, le=8)] = Field(
+        3, description="how many exchanges may follow one another"
+    )
     refresh_window: Annotated[int, Field(ge=0, le=60)] = Field(
         10, description="a replayed refresh within it gets the same answer; 0 = strict"
     )

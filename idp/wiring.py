@@ -21,6 +21,7 @@ from idp.oauth.client_keys import ClientKeys
 from idp.oauth.clients import GENERATION as CLIENTS
 from idp.oauth.clients import ClientDirectory
 from idp.oauth.consent import forget_person
+from idp.oauth.exchange.rules import ExchangeRules
 from idp.oauth.remote_keys import RemoteKeys
 from idp.oauth.resources import GENERATION as RESOURCES
 from idp.oauth.resources import ResourceAdmin, ResourceDirectory
@@ -104,6 +105,7 @@ class House:
     resource_directory: ResourceDirectory
     clients: ClientAdmin
     resources: ResourceAdmin
+    exchange_rules: ExchangeRules
 
     def watcher(self) -> Watcher:
         """What keeps this process's caches in step with the database."""
@@ -161,6 +163,15 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
     )
     outbound = OutboundHttp(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
     resources = ResourceAdmin(database, audit, settings.issuer, keyring.ensure)
+    clients = ClientAdmin(
+        database,
+        clock,
+        audit,
+        is_resource=lambda uri: uri == settings.issuer or resources.find(uri) is not None,
+        ensure_key=keyring.ensure,
+        end_tokens=grants.end_client,
+        response_types=response_types.offered(settings.implicit),
+    )
     return House(
         settings=settings,
         clock=clock,
@@ -187,16 +198,11 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         client_directory=ClientDirectory(database),
         client_keys=ClientKeys(RemoteKeys(outbound.get, clock)),
         resource_directory=ResourceDirectory(database, settings.issuer),
-        clients=ClientAdmin(
-            database,
-            clock,
-            audit,
-            is_resource=lambda uri: uri == settings.issuer or resources.find(uri) is not None,
-            ensure_key=keyring.ensure,
-            end_tokens=grants.end_client,
-            response_types=response_types.offered(settings.implicit),
-        ),
+        clients=clients,
         resources=resources,
+        exchange_rules=ExchangeRules(
+            database, audit, find_client=clients.find, find_resource=resources.find, issuer=settings.issuer
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from idp.assembly.exchange import exchange_grants
 from idp.oauth.client_auth import ClientAuthenticator
 from idp.oauth.client_auth.private_key_jwt import AssertionChecker
 from idp.oauth.codes import Codes
@@ -58,6 +59,7 @@ def token_endpoint(house: House, authenticator: ClientAuthenticator) -> TokenEnd
                 house.database, house.refresh_tokens, house.accounts, house.client_directory, tokens, house.audit
             ),
             ClientCredentials(house.token_issuer, find, issuer_url=settings.issuer, ttl=settings.access_token_ttl),
+            *exchange_grants(house),
         ),
         house.metrics,
     )

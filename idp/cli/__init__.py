@@ -16,6 +16,7 @@ _MODULES = {
     "user": "user",
     "client": "client",
     "resource": "resource",
+    "exchange": "exchange",
     "keys": "keys",
     "receiver": "receiver",
     "jobs": "jobs",

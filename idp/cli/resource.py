@@ -22,6 +22,7 @@ def _options(command: Any) -> Any:
     for option in (
         click.option("--token-ttl", type=int, help="seconds an access token for it lives"),
         click.option("--signing-alg", help="ES256, RS256, PS256 or Ed25519"),
+        click.option("--may-act", help="the client_id its tokens let act for their subject; empty for any with a rule"),
         click.option("--claim", "claims", multiple=True, help="a claim its tokens carry: roles"),
         click.option(
             "--scope", "scopes", multiple=True, metavar="NAME=WHAT", help="a scope and what it lets an app do"

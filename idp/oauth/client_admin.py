@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from idp.clock import Clock
 from idp.errors import Refused
 from idp.oauth.clients import GENERATION
+from idp.oauth.exchange.models import ExchangeRuleRow
 from idp.oauth.models import ClientRow, ConsentRow
 from idp.oauth.registration import checked
 from idp.oauth.registration.credentials import SECRET_METHODS, check_client_id, check_client_secret
@@ -112,7 +113,8 @@ class ClientAdmin:
         """Forget a client, what people allowed it, and end its tokens."""
         with self._database.write() as tx:
             self._row(tx, client_id)
-            tx.execute(sa.delete(ConsentRow).where(ConsentRow.client_id == client_id))
+            for table in (ConsentRow, ExchangeRuleRow):
+                tx.execute(sa.delete(table).where(table.client_id == client_id))
             tx.execute(sa.delete(ClientRow).where(ClientRow.client_id == client_id))
             self._end_tokens(tx, client_id)
             self._changed(tx, "client.deleted", client_id)

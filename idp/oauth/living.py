@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from idp.oauth.clients import ClientDirectory
 from idp.oauth.grants.face import People
 from idp.oauth.models import ClientRow
 from idp.platform.db import Database
+from idp.tokens import lineage
 from idp.tokens.access import AccessTokens
 from idp.tokens.revocations import Revocations
+from idp.tokens.store import Grants
 from idp.tokens.values import AccessToken
 from idp.users.people import Person
 
@@ -33,7 +34,7 @@ class LivingTokens:
     database: Database
     access_tokens: AccessTokens
     revocations: Revocations
-    clients: ClientDirectory
+    grants: Grants
     people: People
 
     def find(self, presented: str) -> Living | None:
@@ -42,13 +43,31 @@ class LivingTokens:
         if token is None:
             return None
         with self.database.read() as tx:
-            if not _is_enabled(tx, token.client_id) or self.revocations.is_revoked(tx, token, None):
-                return None
-            person = self.people.find_tx(tx, token.sub) if token.grant_id else None
+            return self.examine(tx, token)
+
+    def examine(self, tx: sa.Connection, token: AccessToken) -> Living | None:
+        """A token that was read: the same question within a transaction."""
+        if not is_enabled(tx, token.client_id) or self.revocations.is_revoked(tx, token, None):
+            return None
+        if lineage.exchanges(token.jti) and not self._origin_holds(tx, token):
+            return None
+        person = self.people.find_tx(tx, token.sub) if token.grant_id else None
         if token.grant_id and (person is None or person.disabled):
             return None
         return Living(token, person)
 
+    def _origin_holds(self, tx: sa.Connection, token: AccessToken) -> bool:
+        """Whether nothing it was exchanged from was revoked, and the client that was first given a token is still served (RFC 8693)."""
+        first, *between = lineage.ancestors(token.jti)
+        grant = self.grants.find(tx, token.grant_id) if token.grant_id else None
+        if token.grant_id and grant is None:
+            return False
+        origin = replace(token, jti=first, client_id=grant.client_id if grant else token.sub)
+        if not is_enabled(tx, origin.client_id) or self.revocations.is_revoked(tx, origin, None):
+            return False
+        return not any(self.revocations.is_token_revoked(tx, jti) for jti in between)
 
-def _is_enabled(tx: sa.Connection, client_id: str) -> bool:
+
+def is_enabled(tx: sa.Connection, client_id: str) -> bool:
+    """Whether there is such a client and it is served, as this transaction sees it."""
     return tx.execute(_DISABLED, {"client_id": client_id}).scalar() is False

@@ -33,6 +33,7 @@ class ResourceRow(Model):
     claims: Mapped[list[str]] = mapped_column(sa.JSON)
     signing_alg: Mapped[str] = mapped_column(sa.String(16))
     token_ttl: Mapped[int | None] = mapped_column(sa.Integer)
+    may_act: Mapped[str | None] = mapped_column(sa.String(255))
 
 
 class ConsentRow(Model):

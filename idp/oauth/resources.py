@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from idp.errors import Refused
+from idp.oauth.exchange.models import ExchangeRuleRow
 from idp.oauth.models import ResourceRow
 from idp.oauth.scopes import OPENID_SCOPES
 from idp.platform.audit import Audit
@@ -21,12 +22,16 @@ GENERATION = "resources"
 ALGORITHMS = ("ES256", "RS256", "PS256", "Ed25519")
 _SCOPE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}\Z")
 _URI = re.compile(r"[\x21-\x7e]{1,512}\Z")
+_PARTY = re.compile(r"[A-Za-z0-9._~-]{1,255}\Z")
 _MAX_TTL = 900
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One API. `scopes` maps a scope to what it lets an app do; `token_ttl` in seconds, None for the default."""
+    """One API. `scopes` maps a scope to what it lets an app do; `token_ttl` in seconds, None for the default.
+
+    `may_act` is the client that its tokens let act for whom they speak for; None leaves it to the rules of exchange (RFC 8693 §4.4).
+    """
 
     uri: str
     name: str
@@ -34,6 +39,12 @@ class Resource:
     claims: tuple[str, ...] = ()
     signing_alg: str = "ES256"
     token_ttl: int | None = None
+    may_act: str | None = None
+
+    @property
+    def next_actor(self) -> Mapping[str, str] | None:
+        """The `may_act` claim of its tokens."""
+        return {"sub": self.may_act} if self.may_act else None
 
     def document(self) -> dict[str, Any]:
         return {**asdict(self), "claims": list(self.claims)}
@@ -90,9 +101,11 @@ class ResourceAdmin:
         claims: Sequence[str] = (),
         signing_alg: str = "ES256",
         token_ttl: int | None = None,
+        may_act: str | None = None,
     ) -> Resource:
         """Register an API."""
-        resource = self._checked(Resource(uri, name or uri, dict(scopes or {}), tuple(claims), signing_alg, token_ttl))
+        given = Resource(uri, name or uri, dict(scopes or {}), tuple(claims), signing_alg, token_ttl, may_act)
+        resource = self._checked(given)
         self._ensure_key(signing_alg)
         with self._database.write() as tx:
             if not insert_or_ignore(tx, ResourceRow, resource.document()):
@@ -115,6 +128,7 @@ class ResourceAdmin:
         with self._database.write() as tx:
             if tx.execute(sa.delete(ResourceRow).where(ResourceRow.uri == uri)).rowcount != 1:
                 raise Refused("unknown", "there is no such resource")
+            tx.execute(sa.delete(ExchangeRuleRow).where(ExchangeRuleRow.audience == uri))
             self._changed(tx, "resource.deleted", uri)
 
     def show(self, uri: str) -> Resource:
@@ -149,10 +163,12 @@ class ResourceAdmin:
             raise Refused("token_ttl", f"a token lives 1 to {_MAX_TTL} seconds")
         if not set(resource.claims) <= {"roles"}:
             raise Refused("claim", "a resource can ask for the claim roles")
+        if resource.may_act and not _PARTY.match(resource.may_act):
+            raise Refused("may_act", "may_act is a client_id")
         for scope in resource.scopes:
             if not _SCOPE.match(scope) or scope in OPENID_SCOPES:
                 raise Refused("scope", f"{scope[:64]} cannot be a scope of a resource")
-        return resource
+        return replace(resource, may_act=resource.may_act or None)
 
 
 def _is_identifier(uri: str) -> bool:
@@ -165,4 +181,4 @@ def _is_identifier(uri: str) -> bool:
 
 
 def _resource(row: AnyRow) -> Resource:
-    return Resource(row.uri, row.name, row.scopes, tuple(row.claims), row.signing_alg, row.token_ttl)
+    return Resource(row.uri, row.name, row.scopes, tuple(row.claims), row.signing_alg, row.token_ttl, row.may_act)

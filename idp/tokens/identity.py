@@ -22,6 +22,7 @@ class IdTokenHint:
     sub: str
     client_id: str
     sid: str | None
+    expires_at: int = 0
 
 
 def left_half(value: str, alg: str) -> str:
@@ -62,4 +63,4 @@ def read_hint(token: str, keyring: Keyring, issuer: str) -> IdTokenHint | None:
     sub, audience, sid = (verified.claims.get(name) for name in ("sub", "aud", "sid"))
     if not isinstance(sub, str) or not isinstance(audience, str) or "client_id" in verified.claims:
         return None
-    return IdTokenHint(sub, audience, sid if isinstance(sid, str) else None)
+    return IdTokenHint(sub, audience, sid if isinstance(sid, str) else None, verified.claims["exp"])

@@ -7,12 +7,14 @@ from typing import Any
 
 from idp.clock import Clock
 from idp.platform.ids import RandomBytes
+from idp.tokens import lineage
 from idp.tokens.access import mint_access_token
 from idp.tokens.identity import mint_id_token
 from idp.tokens.keyring import Keyring
-from idp.tokens.values import Grant, TokenAnswer
+from idp.tokens.values import AccessToken, Grant, TokenAnswer
 
 _NO_CLAIMS: Mapping[str, Any] = {}
+_LOGIN = ("auth_time", "acr", "amr")
 
 
 class TokenIssuer:
@@ -25,7 +27,16 @@ class TokenIssuer:
         self._random = random
         self._id_token_ttl = id_token_ttl
 
-    def service_token(self, *, client_id: str, audience: str, scope: str, ttl: int, alg: str) -> TokenAnswer:
+    def service_token(
+        self,
+        *,
+        client_id: str,
+        audience: str,
+        scope: str,
+        ttl: int,
+        alg: str,
+        extra: Mapping[str, Any] = _NO_CLAIMS,
+    ) -> TokenAnswer:
         """A token for a client itself (RFC 6749 §4.4): no row is written, the `jti` alone makes it unique."""
         token = mint_access_token(
             self._keyring.signer(alg),
@@ -37,7 +48,7 @@ class TokenIssuer:
             ttl=ttl,
             now=self._clock.now(),
             jti=self._random.text(),
-            extra=_NO_CLAIMS,
+            extra=extra,
         )
         return TokenAnswer(token, ttl, scope)
 
@@ -52,11 +63,12 @@ class TokenIssuer:
         roles: tuple[str, ...] | None,
         id_token_alg: str | None,
         refresh_token: str | None,
+        extra: Mapping[str, Any] = _NO_CLAIMS,
         id_claims: Mapping[str, Any] = _NO_CLAIMS,
     ) -> TokenAnswer:
         """The tokens of a grant: an access token for one audience, and an ID token when `id_token_alg` is given.
 
-        `id_claims` are the person's claims that were asked for in the ID token.
+        `extra` holds further claims of the access token, `id_claims` are the person's claims that were asked for in the ID token.
         """
         now = self._clock.now()
         login = _login(grant)
@@ -70,12 +82,40 @@ class TokenIssuer:
             ttl=ttl,
             now=now,
             jti=f"{grant.id}.{self._random.text()}",
-            extra=login if roles is None else {**login, "roles": list(roles)},
+            extra={**login, **extra} if roles is None else {**login, "roles": list(roles), **extra},
         )
         id_token = None
         if id_token_alg is not None:
             id_token = self.id_token(grant, alg=id_token_alg, hashed={"at_hash": access_token}, claims=id_claims)
         return TokenAnswer(access_token, ttl, scope, refresh_token, id_token)
+
+    def exchanged_token(
+        self,
+        subject: AccessToken,
+        *,
+        sub: str,
+        client_id: str,
+        audience: str,
+        scope: str,
+        ttl: int,
+        alg: str,
+        extra: Mapping[str, Any],
+    ) -> TokenAnswer:
+        """An access token for one that was presented (RFC 8693): it hangs on the same grant and tells of the same login."""
+        login = {name: subject.claims[name] for name in _LOGIN if name in subject.claims}
+        token = mint_access_token(
+            self._keyring.signer(alg),
+            issuer=self._issuer,
+            sub=sub,
+            client_id=client_id,
+            audience=audience,
+            scope=scope,
+            ttl=ttl,
+            now=self._clock.now(),
+            jti=lineage.succeed(subject.jti, self._clock.precise()),
+            extra={**login, **extra},
+        )
+        return TokenAnswer(token, ttl, scope)
 
     def id_token(self, grant: Grant, *, alg: str, hashed: Mapping[str, str], claims: Mapping[str, Any]) -> str:
         """The ID token of a grant; `hashed` are the values it vouches for, by `at_hash`, `c_hash` or `s_hash`."""

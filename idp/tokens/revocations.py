@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from idp.platform.db import upsert
 from idp.platform.ids import created_at
+from idp.tokens import lineage
 from idp.tokens.models import RevocationRow
 from idp.tokens.values import AccessToken
 
@@ -36,12 +37,7 @@ class Revocations:
         upsert(tx, RevocationRow, values, key=("kind", "target"))
 
     def is_revoked(self, tx: sa.Connection, token: AccessToken, sid: str | None) -> bool:
-        """Whether any row speaks of this token.
-
-        A token with a grant began when its grant did, to the millisecond (the grant's id says so): a login in the same second as a
-        password change holds.
-        """
-        began = created_at(token.grant_id) if token.grant_id else float(token.issued_at)
+        """Whether any row speaks of this token itself; what it was exchanged from is another question."""
         targets = {
             "token": token.jti,
             "grant": token.grant_id or None,
@@ -50,12 +46,28 @@ class Revocations:
             "client": token.client_id,
             "key": token.kid,
         }
-        return _any(tx, targets, began, token.issued_at)
+        return _any(tx, targets, _began(token), token.issued_at)
+
+    def is_token_revoked(self, tx: sa.Connection, jti: str) -> bool:
+        """Whether the token of this `jti` was revoked by itself."""
+        return _any(tx, {"token": jti}, 0.0, None)
 
     def is_grant_revoked(self, tx: sa.Connection, grant_id: str, sub: str, client_id: str) -> bool:
         """Whether a grant may no longer give tokens."""
         targets = {"grant": grant_id, "subject": sub, "client": client_id}
         return _any(tx, targets, created_at(grant_id), None)
+
+
+def _began(token: AccessToken) -> float:
+    """Since when a row must be to speak of this token.
+
+    A token with a grant began when its grant did, to the millisecond (the grant's id says so): a login in the same second as a password
+    change holds. An exchanged token began with its exchange: its client may have been disabled and enabled since the grant.
+    """
+    exchanged_at = lineage.exchanged_at(token.jti)
+    if exchanged_at is not None:
+        return exchanged_at
+    return created_at(token.grant_id) if token.grant_id else float(token.issued_at)
 
 
 def _any(tx: sa.Connection, targets: Mapping[str, str | None], began: float, issued_at: int | None) -> bool:

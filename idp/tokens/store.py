@@ -16,6 +16,12 @@ from idp.tokens.values import Grant
 
 _PAGE = 500
 _FIND = sa.select(GrantRow.__table__).where(GrantRow.id == sa.bindparam("grant_id"))
+_NEWEST = (
+    sa.select(GrantRow.__table__)
+    .where(GrantRow.sid == sa.bindparam("of_session"), GrantRow.client_id == sa.bindparam("of_client"))
+    .order_by(GrantRow.id.desc())
+    .limit(1)
+)
 
 
 class Grants:
@@ -32,6 +38,11 @@ class Grants:
     def find(self, tx: sa.Connection, grant_id: str) -> Grant | None:
         """The grant, whether or not it still holds."""
         row = tx.execute(_FIND, {"grant_id": grant_id}).one_or_none()
+        return None if row is None else _grant(row)
+
+    def newest(self, tx: sa.Connection, sid: str, client_id: str) -> Grant | None:
+        """What a client was granted last in a browser session, whether or not it still holds."""
+        row = tx.execute(_NEWEST, {"of_session": sid, "of_client": client_id}).one_or_none()
         return None if row is None else _grant(row)
 
     def holds(self, tx: sa.Connection, grant: Grant) -> bool:

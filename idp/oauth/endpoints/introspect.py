@@ -15,7 +15,10 @@ from idp.platform.http import Answer, Call, json_answer
 from idp.tokens.refresh import LivingRefreshToken, RefreshTokens
 from idp.users.people import Person
 
-_COPIED = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "amr", "roles")
+_COPIED = (
+    *("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "amr", "roles"),
+    *("act", "may_act"),
+)
 _INACTIVE = {"active": False}
 
 

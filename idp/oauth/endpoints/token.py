@@ -11,7 +11,7 @@ from idp.platform.forms import parse_form
 from idp.platform.http import Answer, Call, json_answer
 from idp.platform.telemetry import Metrics
 
-REPEATABLE = frozenset({"resource"})
+REPEATABLE = frozenset({"resource", "audience"})
 
 
 class TokenEndpoint:

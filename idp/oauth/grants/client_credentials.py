@@ -35,4 +35,5 @@ class ClientCredentials:
             scope=" ".join(scope),
             ttl=resource.token_ttl or self._ttl,
             alg=resource.signing_alg,
+            extra={} if resource.next_actor is None else {"may_act": resource.next_actor},
         ).document()

@@ -111,6 +111,7 @@ class PersonalTokens:
             roles=person.roles if "roles" in resource.claims else None,
             id_token_alg=id_token_alg,
             refresh_token=refresh_token,
+            extra={} if resource.next_actor is None else {"may_act": resource.next_actor},
         )
 
     def scope(self, grant: Grant, asked: str | None, resource: Resource) -> tuple[str, ...]:

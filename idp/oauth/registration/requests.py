@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 from idp.errors import ProtocolError
 from idp.oauth import redirects, response_types, scopes
+from idp.oauth.exchange.rules import GRANT_TYPE as TOKEN_EXCHANGE
 from idp.oauth.profiles import PROFILES
 from idp.oauth.registration.face import Concern, Metadata, code_of, one_of, refuse, seconds, some_of, string, strings
 from idp.settings import is_loopback
 
-GRANT_TYPES = ("authorization_code", "client_credentials", "implicit", "refresh_token")
+GRANT_TYPES = ("authorization_code", "client_credentials", "implicit", "refresh_token", TOKEN_EXCHANGE)
 
 
 def _check(metadata: Metadata) -> None:
@@ -35,6 +36,8 @@ def _check_grants(metadata: Metadata) -> None:
         refuse("redirect_uris is required for authorization_code and implicit", "invalid_redirect_uri")
     if "client_credentials" in grants and method == "none":
         refuse("a public client cannot use client_credentials (RFC 6749 4.4)")
+    if TOKEN_EXCHANGE in grants and method == "none":
+        refuse("a public client cannot exchange tokens")
     if "refresh_token" in grants and "authorization_code" not in grants:
         refuse("refresh_token needs a grant that gives refresh tokens")
 

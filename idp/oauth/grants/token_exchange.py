@@ -1,0 +1,182 @@
+"""`urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693): a service trades the token it was called with for one to call on with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import sqlalchemy as sa
+
+from idp.clock import Clock
+from idp.errors import ProtocolError
+from idp.oauth.entitlement import FindResource
+from idp.oauth.exchange import narrowing
+from idp.oauth.exchange.presented import ACCESS_TOKEN, ID_TOKEN, PresentedTokens
+from idp.oauth.exchange.rules import GRANT_TYPE, ExchangeRule, find_rule
+from idp.oauth.grants.face import TokenCall
+from idp.oauth.living import Living, is_enabled
+from idp.oauth.resources import Resource
+from idp.platform.audit import Audit
+from idp.platform.db import Database
+from idp.platform.forms import Form
+from idp.tokens import lineage
+from idp.tokens.issuer import TokenIssuer
+
+_SUBJECT = "The subject_token is not a living token that this client may exchange"
+_ACTOR = "The actor_token is not a living token of this client"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The parameters of the request (RFC 8693 §2.1), checked as far as they can be without looking anything up."""
+
+    audience: str
+    subject_token: str
+    subject_type: str
+    actor_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """All that the new token depends on. `actor` None: the client itself acts."""
+
+    client_id: str
+    rule: ExchangeRule
+    subject: Living
+    actor: Living | None
+    source: Resource
+    target: Resource
+
+    @property
+    def acting(self) -> str:
+        """The `sub` of the party that acts."""
+        return self.actor.token.sub if self.actor else self.client_id
+
+    @property
+    def is_impersonation(self) -> bool:
+        """Whether the new token will not say who acts (RFC 8693 §1.1)."""
+        return self.rule.impersonates and self.actor is None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenExchange:
+    """SPEC: rule, subject, actor, scope; never wider or longer than what was presented. `ttl` in seconds, `longest`: exchanges in a row."""
+
+    database: Database
+    presented: PresentedTokens
+    find_resource: FindResource
+    issuer: TokenIssuer
+    issuer_url: str
+    audit: Audit
+    clock: Clock
+    ttl: int
+    longest: int
+
+    grant_type = GRANT_TYPE
+
+    def answer(self, call: TokenCall) -> Mapping[str, Any]:
+        if call.client.is_public:
+            raise ProtocolError("unauthorized_client", "A public client cannot exchange tokens")
+        asked = _asked(call.form)
+        with self.database.write() as tx:
+            exchange = self._exchange(tx, call.client.client_id, asked)
+            answer = self._mint(call, exchange)
+            self._tell(tx, call, exchange, answer)
+        return answer
+
+    def _exchange(self, tx: sa.Connection, client_id: str, asked: _Asked) -> _Exchange:
+        """The rule first: without one nobody learns whether a token lives (RFC 8693 §2.2.2)."""
+        rule, target = find_rule(tx, client_id, asked.audience), self.find_resource(asked.audience)
+        if rule is None or target is None or not is_enabled(tx, client_id):
+            raise ProtocolError("invalid_target", "This client may not exchange tokens for this audience")
+        subject = self.presented.subject(tx, asked.subject_token, asked.subject_type, client_id)
+        source = self.find_resource(subject.token.audience) if subject else None
+        if subject is None or source is None or not rule.accepts(source.uri, self.issuer_url):
+            _refuse(_SUBJECT)
+        actor = None
+        if asked.actor_token is not None:
+            actor = self.presented.actor(tx, asked.actor_token, client_id)
+            if actor is None:
+                _refuse(_ACTOR)
+        exchange = _Exchange(client_id, rule, subject, actor, source, target)
+        self._check_actors(exchange)
+        return exchange
+
+    def _check_actors(self, exchange: _Exchange) -> None:
+        token = exchange.subject.token
+        if not narrowing.may_act(token.claims.get("may_act"), exchange.acting, exchange.client_id):
+            _refuse("The subject_token says that somebody else may act")
+        if lineage.exchanges(token.jti) >= self.longest:
+            _refuse("The token has been exchanged too many times")
+        if "cnf" in token.claims:
+            _refuse("The subject_token is bound to a key")
+
+    def _mint(self, call: TokenCall, exchange: _Exchange) -> dict[str, Any]:
+        subject, target = exchange.subject, exchange.target
+        scope = narrowing.scope_of(
+            call.form.get("scope"), subject.token.scope, source=exchange.source, target=target, rule=exchange.rule
+        )
+        ends = [one.token.expires_at for one in (subject, exchange.actor) if one]
+        ttl = narrowing.lifetime((self.ttl, target.token_ttl), ends, self.clock.now())
+        if ttl < 1:
+            _refuse(_SUBJECT)  # it expired just now
+        token = self.issuer.exchanged_token(
+            subject.token,
+            sub=subject.person.sub if subject.person else subject.token.sub,
+            client_id=exchange.client_id,
+            audience=target.uri,
+            scope=" ".join(scope),
+            ttl=ttl,
+            alg=target.signing_alg,
+            extra=_claims(exchange),
+        )
+        return {**token.document(), "issued_token_type": ACCESS_TOKEN}
+
+    def _tell(self, tx: sa.Connection, call: TokenCall, exchange: _Exchange, answer: Mapping[str, Any]) -> None:
+        self.audit.append(
+            tx,
+            "token.exchanged",
+            client_id=exchange.client_id,
+            sub=exchange.subject.token.sub,
+            actor=None if exchange.is_impersonation else exchange.acting,
+            audience=exchange.target.uri,
+            from_audience=exchange.source.uri,
+            scope=answer["scope"],
+            subject_jti=exchange.subject.token.jti,
+            peer=call.peer,
+        )
+
+
+def _asked(form: Form) -> _Asked:
+    """RFC 8693 §2.1: types we know, and one audience, named as `audience` or `resource`."""
+    subject_type, actor_token = form.require("subject_token_type"), form.get("actor_token")
+    if subject_type not in (ACCESS_TOKEN, ID_TOKEN):
+        _refuse("This subject_token_type is not supported")
+    if form.get("requested_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
+        _refuse("This requested_token_type is not supported")
+    if (actor_token is None) != ("actor_token_type" not in form):
+        _refuse("actor_token and actor_token_type go together")
+    if form.get("actor_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
+        _refuse("This actor_token_type is not supported")
+    named = {*form.all("resource"), *form.all("audience")}
+    if len(named) != 1:
+        raise ProtocolError("invalid_target", "Name the one audience of the token")
+    return _Asked(named.pop(), form.require("subject_token"), subject_type, actor_token)
+
+
+def _claims(exchange: _Exchange) -> dict[str, Any]:
+    """What the new token says beside the login: who acts, who may act next, and the roles a person has now."""
+    token, target = exchange.subject.token, exchange.target
+    before = token.claims.get("act")
+    claims = {
+        "act": before if exchange.is_impersonation else narrowing.actors(exchange.acting, before),
+        "may_act": target.next_actor,
+        "roles": list(exchange.subject.person.roles) if exchange.subject.person and "roles" in target.claims else None,
+    }
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def _refuse(description: str) -> NoReturn:
+    """RFC 8693 §2.2.2: a token that is unacceptable for whatever reason is an `invalid_request`."""
+    raise ProtocolError("invalid_request", description)
