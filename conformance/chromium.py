@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
-from collections.abc import Mapping
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from html import escape
+from pathlib import Path
 from typing import Any, Self
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -25,17 +28,27 @@ class Chromium:
 
     def __enter__(self) -> Self:
         playwright = self._closing.enter_context(sync_playwright())
-        executable = next(filter(None, map(shutil.which, _NAMES)), None)
-        self._browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
+        self._executable = next(filter(None, map(shutil.which, _NAMES)), None)
+        self._browser = playwright.chromium.launch(executable_path=self._executable, args=_ARGUMENTS)
         self._closing.callback(self._browser.close)
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._closing.close()
 
-    def profile(self) -> BrowserContext:
-        """A new profile, without cookies; the certificates of a test deployment are taken as they are."""
-        return self._browser.new_context(ignore_https_errors=True, viewport={"width": 900, "height": 900})
+    @contextmanager
+    def profile(self) -> Iterator[BrowserContext]:
+        """A new profile whose owner lets frames of other sites have cookies, as session management needs."""
+        with tempfile.TemporaryDirectory() as folder:
+            preferences = Path(folder, "Default", "Preferences")
+            preferences.parent.mkdir()
+            choice = {"cookie_controls_mode": 0, "block_third_party_cookies": False}
+            preferences.write_text(json.dumps({"profile": choice}), "utf-8")
+            context = self._browser.browser_type.launch_persistent_context(
+                folder, executable_path=self._executable, args=_ARGUMENTS, ignore_https_errors=True
+            )
+            with context:
+                yield context
 
     def visit(self, profile: BrowserContext, url: str) -> None:
         """Open a URL in a tab of its own and do what our pages ask for; the tab stays open, its frames alive."""
@@ -62,7 +75,7 @@ class Chromium:
 
     def picture(self, html: str, base: str) -> str:
         """What a page that lived at `base` looks like, as a data URL of a PNG."""
-        with self.profile() as profile:
-            page = profile.new_page()
+        viewport = ViewportSize(width=900, height=900)
+        with self._browser.new_page(ignore_https_errors=True, viewport=viewport) as page:
             page.set_content(html.replace("<head>", f'<head><base href="{escape(base)}/">', 1))
             return "data:image/png;base64," + base64.b64encode(page.screenshot()).decode("ascii")
