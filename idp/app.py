@@ -11,6 +11,7 @@ from idp.assembly.authorize import authorize_pages
 from idp.assembly.exchange import living_tokens
 from idp.assembly.login import login_pages
 from idp.assembly.logout import logout_pages
+from idp.assembly.registration import registration_routes
 from idp.assembly.tokens import client_authenticator, token_endpoint
 from idp.errors import PageError, Unavailable
 from idp.oauth import request as requests
@@ -89,6 +90,7 @@ def protocol_routes(house: House) -> list[Route]:
         Route("/oauth/revoke", revoke, POST, cors=True),
         Route("/oauth/introspect", introspect, POST),
         Route("/oauth/userinfo", UserinfoEndpoint(living), GET | POST, cors=True),
+        *registration_routes(house),
         Route("/oauth/jwks", JwksEndpoint(house.keyring, max_age=house.settings.jwks_max_age), GET, cors=True),
         Route(events.PATH, SnapshotEndpoint(house.receivers, house.people_page), GET),
         Route("/livez", _alive, GET),

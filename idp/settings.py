@@ -26,6 +26,21 @@ def _networks(value: object) -> object:
     return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
 
 
+def _words(value: object) -> object:
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _pairs(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = tuple(tuple(pair.split("=", 1)) for pair in value.split(",") if pair.strip())
+    if not all(len(pair) == 2 and all(part.strip() for part in pair) for pair in pairs):
+        raise ValueError("must be NAME=VALUE pairs, comma separated")
+    return tuple((name.strip(), kept.strip()) for name, kept in pairs)
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Pairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
 Seconds = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -119,7 +134,24 @@ class Settings(BaseSettings):
     token_max_failures: Count = Field(60, description="failed client authentications a minute per client and address")
     signup: Literal["off", "on"] = Field("off", description="whether strangers may create an account")
     signup_max: Count = Field(20, description="sign-ups an hour per address")
-    registration: Literal["closed"] = Field("closed", description="dynamic client registration")
+    registration: Literal["closed", "token", "open"] = Field(
+        "closed", description="dynamic client registration: closed, for holders of a registration token, or open"
+    )
+    registration_max: Count = Field(60, description="registrations an hour per address")
+    registration_profile: Literal["oauth21", "oidc"] = Field(
+        "oauth21", description="the security profile of clients that register themselves"
+    )
+    registration_scope: str = Field(
+        "openid profile email address phone offline_access",
+        pattern=r"^[!#-\[\]-~]+( [!#-\[\]-~]+)*$",
+        description="the most that clients that register themselves may ask for, space separated",
+    )
+    registration_audience: Words = Field(
+        (), description="resources that clients that register themselves may ask tokens for, comma separated"
+    )
+    software_statement_issuers: Pairs = Field(
+        (), description="whose software statements count, as ISSUER=JWKS_URI pairs, comma separated"
+    )
     hash_scheme: Literal["bcrypt", "argon2id"] = Field(
         "bcrypt", description="how new passwords are hashed; argon2id needs the extra of that name"
     )

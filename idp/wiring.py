@@ -14,14 +14,17 @@ from flask import Flask
 from idp.clock import Clock, SystemClock
 from idp.oauth import codes as code_store
 from idp.oauth import pending as pending_store
+from idp.oauth import registration_tokens as registration_token_store
 from idp.oauth import response_types
 from idp.oauth.client_admin import ClientAdmin
 from idp.oauth.client_auth import private_key_jwt
 from idp.oauth.client_keys import ClientKeys
+from idp.oauth.client_store import ClientStore
 from idp.oauth.clients import GENERATION as CLIENTS
 from idp.oauth.clients import ClientDirectory
 from idp.oauth.consent import forget_person
 from idp.oauth.exchange.rules import ExchangeRules
+from idp.oauth.registration_tokens import RegistrationTokens
 from idp.oauth.remote_keys import RemoteKeys
 from idp.oauth.resources import GENERATION as RESOURCES
 from idp.oauth.resources import ResourceAdmin, ResourceDirectory
@@ -71,6 +74,7 @@ _PRUNERS: tuple[Prune, ...] = (
     code_store.prune,
     pending_store.prune,
     private_key_jwt.prune,
+    registration_token_store.prune,
 )
 
 
@@ -101,7 +105,10 @@ class House:
     sessions: Sessions
     devices: Devices
     client_directory: ClientDirectory
+    remote_keys: RemoteKeys
     client_keys: ClientKeys
+    client_store: ClientStore
+    registration_tokens: RegistrationTokens
     resource_directory: ResourceDirectory
     clients: ClientAdmin
     resources: ResourceAdmin
@@ -162,14 +169,15 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         password_min_length=settings.password_min_length,
     )
     outbound = OutboundHttp(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
+    remote_keys = RemoteKeys(outbound.get, clock)
+    client_store = ClientStore(clock, audit, grants.end_client)
     resources = ResourceAdmin(database, audit, settings.issuer, keyring.ensure)
     clients = ClientAdmin(
         database,
         clock,
-        audit,
+        client_store,
         is_resource=lambda uri: uri == settings.issuer or resources.find(uri) is not None,
         ensure_key=keyring.ensure,
-        end_tokens=grants.end_client,
         response_types=response_types.offered(settings.implicit),
     )
     return House(
@@ -196,7 +204,10 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         sessions=sessions,
         devices=Devices(database, clock),
         client_directory=ClientDirectory(database),
-        client_keys=ClientKeys(RemoteKeys(outbound.get, clock)),
+        remote_keys=remote_keys,
+        client_keys=ClientKeys(remote_keys),
+        client_store=client_store,
+        registration_tokens=RegistrationTokens(database, clock, audit),
         resource_directory=ResourceDirectory(database, settings.issuer),
         clients=clients,
         resources=resources,

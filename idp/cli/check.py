@@ -105,5 +105,17 @@ def _clients(house: House) -> Iterator[Finding]:
         yield "the demo's client is registered; delete demo-app"
 
 
+def _registration(house: House) -> Iterator[Finding]:
+    for uri in house.settings.registration_audience:
+        if uri != house.settings.issuer and house.resources.find(uri) is None:
+            yield f"IDP_REGISTRATION_AUDIENCE: {uri} is not a resource; register it with idp resource create"
+
+
 _LOOKS_AT_SETTINGS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_production, _network, _files)
-_LOOKS_AT_HOUSE: tuple[Callable[[House], Iterator[Finding]], ...] = (_keys, _audit, _receivers, _clients)
+_LOOKS_AT_HOUSE: tuple[Callable[[House], Iterator[Finding]], ...] = (
+    _keys,
+    _audit,
+    _receivers,
+    _clients,
+    _registration,
+)

@@ -9,12 +9,16 @@ from typing import Any
 import click
 
 from idp.cli.base import emit, read_json, table, with_house
+from idp.cli.registration_token import registration_token
 from idp.wiring import House
 
 
 @click.group()
 def client() -> None:
     """Clients: create, list, show, change, rotate the secret, disable, delete."""
+
+
+client.add_command(registration_token)
 
 
 @client.command()

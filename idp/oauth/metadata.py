@@ -11,9 +11,9 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from idp.oauth import response_types
-from idp.oauth.client_keys import ALGORITHMS as ASSERTION_ALGORITHMS
 from idp.oauth.response_modes import MODES
 from idp.oauth.scopes import OPENID_SCOPES, SCOPE_CLAIMS
+from idp.oauth.signed import ALGORITHMS as ASSERTION_ALGORITHMS
 from idp.tokens.identity import ALGORITHMS as ID_TOKEN_ALGORITHMS
 from idp.users.login.chain import LEVELS
 
@@ -28,6 +28,7 @@ _ENDPOINTS = {
     "/oauth/introspect": "introspection_endpoint",
     "/oauth/logout": "end_session_endpoint",
     "/oauth/check_session": "check_session_iframe",
+    "/oauth/register": "registration_endpoint",
 }
 _OPENID_ONLY = frozenset({"userinfo_endpoint", "end_session_endpoint", "check_session_iframe"})
 

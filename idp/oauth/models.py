@@ -11,16 +11,34 @@ from idp.platform.db import Model
 
 
 class ClientRow(Model):
-    """A client: its RFC 7591 metadata as one document, and beside it only what is asked for alone."""
+    """A client: its RFC 7591 metadata as one document, and beside it only what is asked for alone.
+
+    `registration_digest` is of the token by which a client that registered itself is managed (RFC 7592), `software_statement` what vouched
+    for it then (RFC 7591 §2.3).
+    """
 
     __tablename__ = "clients"
     client_id: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
     document: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     secrets: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)
+    registration_digest: Mapped[str | None] = mapped_column(sa.String(64))
+    software_statement: Mapped[str | None] = mapped_column(sa.Text)
     disabled: Mapped[bool] = mapped_column(sa.Boolean)
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
     updated_at: Mapped[int] = mapped_column(sa.BigInteger)
     version: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class RegistrationTokenRow(Model):
+    """A token that lets somebody register clients: its digest, and how often and how long it does (null: without end)."""
+
+    __tablename__ = "registration_tokens"
+    id: Mapped[str] = mapped_column(sa.String(26), primary_key=True)
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(200))
+    uses_left: Mapped[int | None] = mapped_column(sa.Integer)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    expires_at: Mapped[int | None] = mapped_column(sa.BigInteger, index=True)
 
 
 class ResourceRow(Model):

@@ -15,9 +15,10 @@ from joserfc import jwk, jws
 from idp.errors import ProtocolError
 from idp.oauth.client_auth import private_key_jwt
 from idp.oauth.client_auth.private_key_jwt import TYPE, AssertionChecker, present
-from idp.oauth.client_keys import ALGORITHMS, ClientKeys
+from idp.oauth.client_keys import ClientKeys
 from idp.oauth.clients import Client
 from idp.oauth.remote_keys import RemoteKeys
+from idp.oauth.signed import ALGORITHMS
 from idp.platform.db import Database
 from idp.platform.forms import Form
 from idp.platform.http import Call

@@ -109,6 +109,19 @@ def test_lifetimes_have_bounds() -> None:
     assert load({"IDP_ACCESS_TOKEN_TTL": "1", "IDP_CODE_TTL": "1"}).code_ttl == 1
 
 
+def test_lists_and_pairs_are_comma_separated() -> None:
+    settings = load(
+        {
+            "IDP_REGISTRATION_AUDIENCE": "https://a.test, https://b.test",
+            "IDP_SOFTWARE_STATEMENT_ISSUERS": "https://a.test=https://a.test/jwks?x=1 , b=c",
+        }
+    )
+    assert settings.registration_audience == ("https://a.test", "https://b.test")
+    assert settings.software_statement_issuers == (("https://a.test", "https://a.test/jwks?x=1"), ("b", "c"))
+    assert faults({"IDP_SOFTWARE_STATEMENT_ISSUERS": "https://a.test"})
+    assert faults({"IDP_REGISTRATION_SCOPE": 'openid "x"', "IDP_REGISTRATION": "maybe"})
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load({}).port = 1  # type: ignore[misc]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from joserfc import jws
-from joserfc.errors import JoseError
 
 from idp.clock import Clock
 from idp.oauth.client_auth.face import AuthMethod, Presented
-from idp.oauth.client_keys import ALGORITHMS, ClientKeys
+from idp.oauth.client_keys import ClientKeys
 from idp.oauth.clients import Client
 from idp.oauth.models import AssertionRow
+from idp.oauth.signed import ALGORITHMS, peek
 from idp.platform.db import Database, insert_or_ignore
 from idp.platform.forms import Form
 from idp.platform.http import Call
@@ -80,11 +78,7 @@ def present(_call: Call, form: Form) -> Presented | None:
     assertion = form.get("client_assertion", "")
     if form.get("client_assertion_type") != TYPE or not 0 < len(assertion) <= MAX_LENGTH or not assertion.isascii():
         return Presented("", "")
-    try:
-        claims = json.loads(jws.extract_compact(assertion.encode()).payload or b"")
-    except (JoseError, ValueError, TypeError, RecursionError):
-        return Presented("", "")
-    sub = claims.get("sub") if isinstance(claims, dict) else None
+    sub = (peek(assertion) or {}).get("sub")
     return Presented(sub if isinstance(sub, str) else "", assertion)
 
 

@@ -41,9 +41,7 @@ def checked(
     _add_defaults(metadata)
     for concern in CONCERNS:
         concern.check(metadata)
-    _check_with_authlib(
-        metadata
-    )  # last: it stumbles over keys that are none, and answers every fault with the same code
+    _check_with_authlib(metadata)
     for field in ("audience", "introspects"):
         for uri in metadata.get(field, ()):
             if not known_resources(uri):
@@ -85,6 +83,7 @@ def _add_defaults(metadata: dict[str, Any]) -> None:
 
 
 def _check_with_authlib(metadata: dict[str, Any]) -> None:
+    """After our own checks: it stumbles over keys that are none, and answers every fault with the same code."""
     try:
         ClientMetadataClaims(metadata, {}).validate()
     except (JoseError, ValueError, TypeError) as error:

@@ -8,9 +8,9 @@ from typing import Any
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from idp.oauth.client_keys import ALGORITHMS
 from idp.oauth.registration.face import Concern, Metadata, anything, fetched_url, one_of, refuse
 from idp.oauth.remote_keys import MAX_KEYS, MIN_RSA_BITS, PRIVATE_MEMBERS, is_weak
+from idp.oauth.signed import ALGORITHMS
 
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
