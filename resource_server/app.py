@@ -16,12 +16,13 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 from flask import Flask, Response, jsonify
-from token_guard import Guard, IssuerTrust, JwksPolicy
+from token_guard import Guard
 from token_guard.adapters.flask import FlaskGuard
 
 from resource_server.api import problems
 from resource_server.api.operation import Operation, mount
 from resource_server.db import Store
+from resource_server.guarding import build_guard
 from resource_server.orders.v1 import OrdersApi
 from resource_server.payments.v1 import PaymentsApi
 from resource_server.payments.worker import Settlement
@@ -51,9 +52,7 @@ def build(settings: Settings) -> Services:
     """Build the services; no thread is started and nothing is fetched."""
     app = Flask("resource_server", static_folder=None)
     store = Store(app, settings.database, pool_size=settings.database_pool)
-    policy = JwksPolicy(snapshot=settings.jwks_snapshot)
-    trust = IssuerTrust(settings.issuer, settings.audience, jwks_uri=settings.jwks_uri, policy=policy)
-    guard = Guard(trust, cache_seconds=settings.token_cache)
+    guard = build_guard(settings, store)
     services = Services(settings, app, store, guard, UserCopies(store), Settlement(store))
     problems.install(app)
     mount(app, operations(services), FlaskGuard(guard, problems.refused))

@@ -64,11 +64,12 @@ def token(header: Mapping[str, Any] | None = None, key: Any = EC, **changes: Any
     return signed(json.dumps(claims(**changes)).encode(), header, key)
 
 
-def signed(payload: bytes, header: Mapping[str, Any] | None = None, key: Any = EC) -> str:
-    members = {"typ": "at+jwt", "alg": key.get("alg"), "kid": key.get("kid"), **(header or {})}
+def signed(payload: bytes, header: Mapping[str, Any] | None = None, key: Any = EC, alg: str | None = None) -> str:
+    named = alg or key.get("alg")
+    members = {"typ": "at+jwt", "alg": named, "kid": key.get("kid"), **(header or {})}
     kept = {name: value for name, value in members.items() if value is not None}
-    if key.get("alg") == "ES256":
-        return by_hand(json.dumps(kept).encode(), payload, lambda text: _ecdsa(key, text))
+    if named == "ES256":
+        return by_hand(json.dumps(kept).encode(), payload, lambda text: ecdsa(key, text))
     return jws.serialize_compact(kept, payload, key, registry=_REGISTRY)
 
 
@@ -78,7 +79,7 @@ def by_hand(header: bytes, payload: bytes, sign: Callable[[bytes], bytes]) -> st
     return f"{unsigned}.{_encoded(sign(unsigned.encode()))}"
 
 
-def _ecdsa(key: Any, text: bytes) -> bytes:
+def ecdsa(key: Any, text: bytes) -> bytes:
     r, s = decode_dss_signature(key.private_key.sign(text, ec.ECDSA(hashes.SHA256())))
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 

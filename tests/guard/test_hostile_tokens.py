@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from token_guard import Guard, GuardError, IssuerTrust
+from token_guard import Guard, GuardError, IssuerTrust, Needs
 from token_guard.fetch import Fetched
 
 from tests.guard.minting import (
@@ -28,6 +28,8 @@ from tests.guard.minting import (
     signed,
     token,
 )
+
+DPOP = 'DPoP algs="ES256 RS256 PS256 Ed25519 EdDSA"'
 
 
 def refusal(presented: str, **trust: Any) -> tuple[int, str]:
@@ -170,7 +172,7 @@ def test_parts_of_two_tokens_do_not_fit_together() -> None:
     assert refusal(f"{one[0]}.{other[1]}.{one[2]}") == (401, "invalid_token")
 
 
-GOOD = token()
+GOOD = token(exp=FromNow(12 * 3600))
 SHAPES = {
     "nothing": "",
     "dots": "..",
@@ -215,12 +217,12 @@ def test_depth_is_bounded_and_never_an_accident(depth: int) -> None:
     assert refusal(signed(nested)) == (401, "invalid_token")
 
 
-@pytest.mark.parametrize("header", [None, "", "Basic YTpi", "DPoP x", "Negotiate x"])
-def test_without_a_bearer_token_there_is_a_challenge_and_no_error_code(header: str | None) -> None:
+@pytest.mark.parametrize("header", [None, "", "Basic YTpi", "Negotiate x", "Bearers x"])
+def test_without_a_token_there_is_a_challenge_and_no_error_code(header: str | None) -> None:
     with pytest.raises(GuardError) as caught:
         guard().authenticate(header)
     assert (caught.value.status, caught.value.code) == (401, "")
-    assert caught.value.headers() == {"WWW-Authenticate": "Bearer"}
+    assert caught.value.headers() == {"WWW-Authenticate": f"Bearer, {DPOP}"}
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer a b", "Bearer a,b"])
@@ -245,9 +247,9 @@ def test_the_scheme_has_any_case(scheme: str) -> None:
 def test_a_missing_scope_is_named_and_what_is_there_is_not() -> None:
     guarding = Guard(IssuerTrust(ISSUER, AUDIENCE), fetch=lambda _trust: Fetched(jwks(), 300), realm="api")
     principal = guarding.validate(GOOD)
-    guarding.require(principal, scopes=("read", "write"))
+    guarding.require(principal, Needs(scopes=("read", "write")))
     with pytest.raises(GuardError) as caught:
-        guarding.require(principal, scopes=("read", "delete"))
+        guarding.require(principal, Needs(scopes=("read", "delete")))
     assert (caught.value.status, caught.value.code) == (403, "insufficient_scope")
     challenge = caught.value.headers()["WWW-Authenticate"]
     assert challenge.startswith('Bearer realm="api", error="insufficient_scope"')

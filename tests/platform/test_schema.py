@@ -22,6 +22,7 @@ from idp.errors import Unavailable
 from idp.platform import revision, schema
 from idp.platform.db import Database
 from idp.platform.db import Model as IdpModel
+from resource_server import guarding as _guarding
 from resource_server.db import Model, Store
 from resource_server.orders import models as _orders
 from resource_server.payments import models as _payments
@@ -133,7 +134,7 @@ def drift(store: Store) -> list[object]:
 
 
 def test_the_services_have_every_table_of_their_models(store: Store) -> None:
-    assert {_orders, _payments, _users}
+    assert {_guarding, _orders, _payments, _users}
     store.upgrade()
     store.upgrade()
     assert tables(store.engine) == {*Model.metadata.tables, VERSION}

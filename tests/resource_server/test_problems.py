@@ -36,7 +36,7 @@ def test_without_a_token_there_is_a_bare_challenge(apis: Apis, method: str, path
     for headers in ({}, {"Authorization": "Basic eDp5"}):
         response = anonymous(apis, method, path, **headers)
         assert problem(response, 401, "unauthorized")["instance"] == path
-        assert response.headers["WWW-Authenticate"] == "Bearer"
+        assert response.headers["WWW-Authenticate"] == 'Bearer, DPoP algs="ES256 RS256 PS256 Ed25519 EdDSA"'
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)

@@ -2,7 +2,7 @@
 
     guard = Guard(IssuerTrust(issuer="https://id.example", audience="https://api.example"))
     principal = guard.authenticate(request.headers.get("Authorization"))
-    guard.require(principal, scopes=("payments:read",))
+    guard.require(principal, Needs(scopes=("payments:read",)))
 
 The core is pure functions (`validation`); fetching and caching the issuer's keys is a separate object (`jwks_cache`); web frameworks are
 adapters (`adapters`). It needs PyJWT and cryptography only.
@@ -10,11 +10,29 @@ adapters (`adapters`). It needs PyJWT and cryptography only.
 
 import logging
 
+from token_guard.checks import Check
+from token_guard.dpop import Dpop
 from token_guard.errors import GuardError
-from token_guard.guard import Guard
+from token_guard.guard import Admission, Guard
+from token_guard.needs import Needs
+from token_guard.nonces import Nonces
+from token_guard.presented import Presented
 from token_guard.principal import Principal
 from token_guard.trust import ClaimMap, IssuerTrust, JwksPolicy
 
-__all__ = ["ClaimMap", "Guard", "GuardError", "IssuerTrust", "JwksPolicy", "Principal"]
+__all__ = [
+    "Admission",
+    "Check",
+    "ClaimMap",
+    "Dpop",
+    "Guard",
+    "GuardError",
+    "IssuerTrust",
+    "JwksPolicy",
+    "Needs",
+    "Nonces",
+    "Presented",
+    "Principal",
+]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # a library says nothing unless its program listens

@@ -1,32 +1,49 @@
-"""The guard: from an Authorization header to a `Principal`, or a refusal."""
+"""The guard: from what a request shows to a `Principal`, or a refusal."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from token_guard.challenges import BEARER, Offer
-from token_guard.checks import Check
-from token_guard.errors import GuardError, insufficient_scope, invalid_token, no_token
+from token_guard.binding import check_binding
+from token_guard.challenges import BEARER, DPOP, Offer
+from token_guard.dpop import Dpop, Proof, burn
+from token_guard.errors import GuardError
 from token_guard.fetch import FetchJwks, fetch_jwks
 from token_guard.issuers import Issuers
 from token_guard.jwks_cache import KeysState
-from token_guard.presented import credentials_of
+from token_guard.needs import NOTHING, Needs, check_needs
+from token_guard.presented import Credentials, Presented, credentials_of
 from token_guard.principal import Principal
 from token_guard.token_cache import VerifiedTokens
 from token_guard.trust import IssuerTrust
+from token_guard.uris import normalised
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that may pass: who calls, and headers the answer should carry."""
+
+    principal: Principal
+    headers: Mapping[str, str]
 
 
 class Guard:
     """Validates for one API, which trusts one issuer or several.
 
+    `base_url` is where clients see the API, without a final slash: DPoP proofs name it. By default it is the first issuer's audience, when
+    that is a URL; without one, and with `bearer_only`, DPoP is neither taken nor offered. `dpop` says how proofs are judged.
     `cache_seconds` keeps verified tokens (at most 30 s, never past their end or a change of keys); 0: off. `realm` is named in challenges.
     """
 
     def __init__(
         self,
         *trusts: IssuerTrust,
+        base_url: str | None = None,
+        dpop: Dpop | None = None,
+        bearer_only: bool = False,
         fetch: FetchJwks = fetch_jwks,
         cache_seconds: float = 0,
         realm: str | None = None,
@@ -34,7 +51,11 @@ class Guard:
     ) -> None:
         self._issuers = Issuers(trusts, fetch=fetch, now=now)
         self._verified = VerifiedTokens(cache_seconds) if cache_seconds else None
-        self._offer = Offer(realm=realm)
+        self._base_url = _base_url(base_url, trusts[0])
+        if dpop is not None and not self._base_url:
+            raise ValueError("base_url must be set: DPoP proofs name the URL at which clients see the API")
+        self._dpop = (dpop or Dpop()) if self._base_url and not bearer_only else None
+        self._offer = _offer(self._dpop, realm)
         self._now = now
 
     def warm(self) -> bool:
@@ -45,42 +66,91 @@ class Guard:
         """How it stands with the keys, by issuer: for readiness and metrics."""
         return self._issuers.states()
 
-    def authenticate(self, authorization: str | None) -> Principal:
-        """Who calls, by the value of the Authorization header; raises `GuardError`."""
+    def admit(self, presented: Presented, needs: Needs = NOTHING) -> Admission:
+        """Who calls, when the token is good, its sender holds what it is bound to, and `needs` are met; raises `GuardError`."""
+        credentials = None
         try:
-            credentials = credentials_of((authorization,) if authorization else ())
-            if credentials.scheme != BEARER:
-                raise no_token("another authentication scheme")
-            return self.validate(credentials.token)
+            credentials = credentials_of(presented.authorization)
+            return self._admitted(credentials, presented, needs)
         except GuardError as error:
-            error.offer = self._offer
-            raise
+            raise self._told(error, credentials, presented) from error.__cause__
 
-    def validate(self, token: str) -> Principal:
+    def authenticate(self, authorization: str | None, needs: Needs = NOTHING) -> Principal:
+        """Who calls, by the value of the Authorization header alone, so with tokens that are bound to nothing; raises `GuardError`."""
+        return self.admit(Presented(authorization=(authorization,) if authorization else ()), needs).principal
+
+    def validate(self, token: str, needs: Needs = NOTHING) -> Principal:
         """Who a bearer token speaks for; raises `GuardError`."""
-        principal = self._read(token)
-        if principal.is_bound:
-            raise invalid_token(Check.BINDING, "the token is bound to a key and was presented as a bearer token")
-        return principal
+        credentials, presented = Credentials(BEARER, token), Presented()
+        try:
+            return self._admitted(credentials, presented, needs).principal
+        except GuardError as error:
+            raise self._told(error, credentials, presented) from error.__cause__
+
+    def require(self, principal: Principal, needs: Needs) -> None:
+        """Ask more of a caller who was let in, such as what depends on the values of the request; raises `GuardError`."""
+        try:
+            check_needs(principal=principal, needs=needs, now=self._now())
+        except GuardError as error:
+            raise self._told(error, None, Presented()) from error.__cause__
 
     def verify(self, token: str, *, types: frozenset[str]) -> Mapping[str, Any]:
         """The claims of another kind of JWT of a trusted issuer, such as a Security Event Token: only type, issuer and signature."""
         return self._issuers.verify(token, types=types)
 
-    def _read(self, token: str) -> Principal:
+    def _told(self, error: GuardError, credentials: Credentials | None, presented: Presented) -> GuardError:
+        """The refusal with what its challenge must say about this API."""
+        error.offer, error.trace_id = self._offer, presented.trace_id
+        error.scheme = credentials.scheme if credentials else None
+        return error
+
+    def _admitted(self, credentials: Credentials, presented: Presented, needs: Needs) -> Admission:
+        """The order of checks: the token, its sender, what the operation needs; what can be used once is used up last."""
+        now = self._now()
+        principal = self._read(credentials.token, now)
+        proof = check_binding(
+            credentials=credentials,
+            principal=principal,
+            presented=presented,
+            base_url=self._base_url,
+            dpop=self._dpop,
+            now=now,
+        )
+        check_needs(principal=principal, needs=needs, now=now)
+        if proof is not None and self._dpop is not None:
+            burn(proof, self._dpop)
+            return Admission(principal, _next_nonce(proof, self._dpop, now))
+        return Admission(principal, {})
+
+    def _read(self, token: str, now: float) -> Principal:
         if self._verified is None:
             return self._issuers.read(token)
         generation = self._issuers.generation
-        known = self._verified.find(token, generation=generation, now=self._now())
+        known = self._verified.find(token, generation=generation, now=now)
         if known is None:
             known = self._issuers.read(token)
-            self._verified.keep(token, known, generation=generation, now=self._now())
+            self._verified.keep(token, known, generation=generation, now=now)
         return known
 
-    def require(self, principal: Principal, *, scopes: Iterable[str]) -> None:
-        """Raise 403 with the needed scopes unless the caller has them all (RFC 6750 §3.1)."""
-        needed = tuple(scopes)
-        if not principal.scopes.issuperset(needed):
-            error = insufficient_scope(" ".join(needed), "a scope is missing")
-            error.offer = self._offer
-            raise error
+
+def _base_url(given: str | None, trust: IssuerTrust) -> str:
+    """The URL of the API without a final slash, empty when there is none; raises `ValueError` for one that is no URL."""
+    if given is not None:
+        return normalised(given).rstrip("/")
+    for audience in (trust.audience,) if isinstance(trust.audience, str) else trust.audience:
+        if audience.startswith(("https://", "http://")):
+            return normalised(audience).rstrip("/")
+    return ""
+
+
+def _offer(dpop: Dpop | None, realm: str | None) -> Offer:
+    if dpop is None:
+        return Offer(realm=realm)
+    return Offer(schemes=(BEARER, DPOP), proof_algorithms=dpop.algorithms, realm=realm)
+
+
+def _next_nonce(proof: Proof, dpop: Dpop, now: float) -> Mapping[str, str]:
+    """A new nonce beside the answer while the old one still serves, so that no request has to be repeated (RFC 9449 §8.2)."""
+    if dpop.nonces is None or proof.nonce_age is None or proof.nonce_age < dpop.nonces.lifetime / 2:
+        return {}
+    return {"DPoP-Nonce": dpop.nonces.make(now)}

@@ -16,6 +16,21 @@ _SECOND_SCHEME = re.compile(r",\s*[A-Za-z][A-Za-z0-9-]*\s+\S")
 
 
 @dataclass(frozen=True, slots=True)
+class Presented:
+    """`authorization` and `proofs` hold each Authorization and DPoP field there is. `path` is the request's, encoded as it came.
+
+    `certificate` is the thumbprint of the client's certificate (RFC 8705 §3.1); `trace_id` is how the request is known in logs.
+    """
+
+    authorization: tuple[str, ...] = ()
+    proofs: tuple[str, ...] = ()
+    method: str = ""
+    path: str = ""
+    certificate: str | None = None
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """A token and the scheme it came with."""
 

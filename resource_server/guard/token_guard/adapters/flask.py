@@ -1,4 +1,4 @@
-"""Flask: a decorator that lets a view see who calls, and answers refusals as RFC 6750 wants them.
+"""Flask: a decorator that lets a view see who calls, and answers refusals as RFC 6750 and RFC 9449 want them.
 
 guarded = FlaskGuard(guard)
 
@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Response, request
+from flask import Response, after_this_request, request
 
+from token_guard.adapters.environ import presented_by
 from token_guard.errors import GuardError
 from token_guard.guard import Guard
+from token_guard.needs import Needs
 from token_guard.principal import Principal
 
 View = Callable[..., Any]
@@ -31,14 +33,15 @@ class FlaskGuard:
         self._guard = guard
         self._refuse = refuse or refusal
 
-    def __call__(self, *scopes: str) -> Callable[[View], View]:
-        """Let only callers with all these scopes through; the view gets the `Principal` as `principal`."""
+    def __call__(self, *scopes: str, needs: Needs | None = None) -> Callable[[View], View]:
+        """Let only callers with all these scopes, or with what `needs` says, through; the view gets the `Principal` as `principal`."""
+        wanted = needs or Needs(scopes=scopes)
 
         def decorate(view: View) -> View:
             @functools.wraps(view)
             def guarded(*arguments: Any, **options: Any) -> Any:
                 try:
-                    principal = self.authenticate(scopes)
+                    principal = self.admit(wanted)
                 except GuardError as error:
                     return self._refuse(error)
                 return view(*arguments, principal=principal, **options)
@@ -47,18 +50,23 @@ class FlaskGuard:
 
         return decorate
 
-    def authenticate(self, scopes: tuple[str, ...]) -> Principal:
-        """Who calls, with all these scopes; raises `GuardError`."""
-        headers = request.headers.getlist("Authorization")
-        principal = self._guard.authenticate(",".join(headers) if headers else None)
-        self._guard.require(principal, scopes=scopes)
-        return principal
+    def admit(self, needs: Needs) -> Principal:
+        """Who calls; raises `GuardError`."""
+        admission = self._guard.admit(presented_by(request.environ), needs)
+        if admission.headers:
+            after_this_request(functools.partial(_with_headers, admission.headers))
+        return admission.principal
+
+
+def _with_headers(headers: Mapping[str, str], response: Response) -> Response:
+    response.headers.update(headers)
+    return response
 
 
 def refusal(error: GuardError) -> Response:
     """The plain answer: the standard error code, never the reason."""
-    body = json.dumps({"error": error.code, "error_description": error.description}) if error.code else ""
-    response = Response(body, error.status, content_type="application/json")
+    body = error.body()
+    response = Response(json.dumps(body) if body else "", error.status, content_type="application/json")
     response.headers.update(error.headers())
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,0 +1,37 @@
+"""What a WSGI environment shows of the caller (PEP 3333): used by Flask, Django and plain WSGI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from token_guard.adapters.tracing import trace_id
+from token_guard.presented import Presented
+
+_PATH = "/!$&'()*+,;=:@-._~"
+
+
+def presented_by(environ: Mapping[str, Any]) -> Presented:
+    """What to judge. Servers join repeated header fields with a comma, which the guard sees."""
+    return Presented(
+        authorization=_field(environ, "HTTP_AUTHORIZATION"),
+        proofs=_field(environ, "HTTP_DPOP"),
+        method=environ["REQUEST_METHOD"],
+        path=_path(environ),
+        trace_id=trace_id(environ.get("HTTP_TRACEPARENT")),
+    )
+
+
+def _field(environ: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = environ.get(name)
+    return () if value is None else (value,)
+
+
+def _path(environ: Mapping[str, Any]) -> str:
+    """The path as it came where the server tells, else encoded anew from what it was decoded to."""
+    raw: str | None = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    if raw:
+        return urlsplit(raw).path if not raw.startswith("//") else raw.partition("?")[0]
+    decoded = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return quote(decoded.encode("latin-1"), safe=_PATH)

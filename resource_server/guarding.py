@@ -1,0 +1,29 @@
+"""The guard as the services use it: whom they trust, and the table in which their nodes remember what was used."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+from token_guard import Dpop, Guard, IssuerTrust, JwksPolicy
+from token_guard.once_sql import SqlOnce
+
+from resource_server.db import Model, Store
+from resource_server.settings import Settings
+
+
+class UsedOnce(Model):
+    """Proofs that were used, until their window is over."""
+
+    __tablename__ = "used_once"
+    id: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
+    until: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
+def build_guard(settings: Settings, store: Store) -> Guard:
+    """One guard for every service of this process; nothing is fetched yet."""
+    policy = JwksPolicy(snapshot=settings.jwks_snapshot)
+    trust = IssuerTrust(settings.issuer, settings.audience, jwks_uri=settings.jwks_uri, policy=policy)
+    used = SqlOnce(
+        store.engine.raw_connection, paramstyle=store.engine.dialect.paramstyle, table=UsedOnce.__tablename__
+    )
+    return Guard(trust, dpop=Dpop(replays=used), cache_seconds=settings.token_cache)
