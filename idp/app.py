@@ -9,7 +9,7 @@ from flask import Flask, Response, request, send_from_directory
 
 from idp.assembly.authorize import authorize_pages
 from idp.assembly.exchange import living_tokens
-from idp.assembly.login import login_pages
+from idp.assembly.login import login_levels, login_pages, login_prompts
 from idp.assembly.logout import logout_pages
 from idp.assembly.registration import registration_routes
 from idp.assembly.tokens import client_authenticator, token_endpoint
@@ -24,7 +24,7 @@ from idp.oauth.endpoints.introspect import IntrospectionEndpoint
 from idp.oauth.endpoints.revoke import RevocationEndpoint
 from idp.oauth.endpoints.token import TokenEndpoint
 from idp.oauth.endpoints.userinfo import UserinfoEndpoint
-from idp.oauth.metadata import OPENID_PATH, Facts, default_levels, oauth_document, oauth_path, openid_document
+from idp.oauth.metadata import OPENID_PATH, Facts, oauth_document, oauth_path, openid_document
 from idp.platform import events, forms
 from idp.platform.accesslog import AccessLog
 from idp.platform.events import SnapshotEndpoint
@@ -85,11 +85,12 @@ def protocol_routes(house: House) -> list[Route]:
     introspect = IntrospectionEndpoint(
         authenticator, living, house.database, house.refresh_tokens, house.settings.issuer
     )
+    userinfo = UserinfoEndpoint(living, house.database, house.grants)
     routes = [
         Route("/oauth/token", token, POST, cors=True),
         Route("/oauth/revoke", revoke, POST, cors=True),
         Route("/oauth/introspect", introspect, POST),
-        Route("/oauth/userinfo", UserinfoEndpoint(living), GET | POST, cors=True),
+        Route("/oauth/userinfo", userinfo, GET | POST, cors=True),
         *registration_routes(house),
         Route("/oauth/jwks", JwksEndpoint(house.keyring, max_age=house.settings.jwks_max_age), GET, cors=True),
         Route(events.PATH, SnapshotEndpoint(house.receivers, house.people_page), GET),
@@ -111,7 +112,8 @@ def _documents(
         mounted=frozenset(route.path for route in routes) | pages,
         grant_types=token.grant_types,
         auth_methods=authenticator.names,
-        levels=default_levels({"password"}),
+        levels=login_levels(),
+        prompts=login_prompts(house),
         response_types=response_types.offered(house.settings.implicit),
     )
     oauth = DocumentEndpoint(oauth_document(facts), max_age=_METADATA_AGE)

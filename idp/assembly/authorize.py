@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from idp.assembly.login import login_levels, login_prompts
 from idp.assembly.tokens import personal_tokens
 from idp.oauth import response_types
 from idp.oauth.codes import Codes
@@ -28,6 +29,7 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
         hint=hint,
         issuer=settings.issuer,
         response_types=frozenset(response_types.offered(settings.implicit)),
+        prompts=frozenset(login_prompts(house)),
     )
     issuing = Issuing(
         clock=house.clock,
@@ -42,6 +44,7 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
         database=house.database,
         clock=house.clock,
         lookups=lookups,
+        levels=login_levels(),
         responses=AuthorizationResponses(pages, settings.issuer),
         states=SessionStates(pages),
         pending=PendingAuthorizations(house.database, house.clock, ttl=settings.authorization_ttl),

@@ -53,6 +53,8 @@ class Client:
     trusted: bool
     id_token_alg: str
     default_max_age: int | None
+    default_acr_values: tuple[str, ...]
+    scope_claims_in_id_token: bool
     disabled: bool
     metadata: Mapping[str, Any]
 
@@ -137,6 +139,8 @@ def client_of(row: AnyRow) -> Client:
         trusted=metadata.get("consent") == "trusted",
         id_token_alg=metadata.get("id_token_signed_response_alg", "RS256"),
         default_max_age=metadata.get("default_max_age"),
+        default_acr_values=tuple(metadata.get("default_acr_values", ())),
+        scope_claims_in_id_token=metadata.get("scope_claims_in_id_token", False),
         disabled=row.disabled,
         metadata=metadata,
     )

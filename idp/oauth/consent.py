@@ -59,14 +59,14 @@ class Consents:
         """Whether all that is asked was allowed before."""
         rows = tx.execute(_BEFORE, {"sub": sub, "client_id": request.client_id})
         before = {audience: set(scope.split()) for audience, scope in rows}
-        asked = by_audience(request.scope, resources)
+        asked = by_audience(request.to_allow, resources)
         return all(wanted <= before.get(audience, set()) for audience, wanted in asked.items())
 
     def remember(
         self, tx: sa.Connection, sub: str, request: AuthorizationRequest, resources: Iterable[Resource]
     ) -> None:
         """Add what was allowed now to what was allowed before."""
-        for audience, allowed in by_audience(request.scope, resources).items():
+        for audience, allowed in by_audience(request.to_allow, resources).items():
             mine = (
                 ConsentRow.sub == sub,
                 ConsentRow.client_id == request.client_id,

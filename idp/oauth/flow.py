@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from idp.oauth import acr
+
 
 class Step(Enum):
     """What happens next."""
 
     LOGIN = "login"
+    SIGN_UP = "sign_up"
     CONSENT = "consent"
     ISSUE = "issue"
 
@@ -26,6 +29,8 @@ class Refusal:
 class Facts:
     """All that the decision depends on. Times are epoch seconds.
 
+    `acr`: the level of the login there is; `wanted_acr`: the levels that will do, none for any; `essential_acr`: nothing less will;
+    `reachable_acr`: the levels a login can reach here. `subs`: who may log in, empty for anybody.
     `fresh`: the person logged in for this very request. `consented`: they allowed it in this very request. `remembered`: an earlier
     consent covers all that is asked. `trusted`: the operator lets this client skip consent. `provable`: the client's identity is proven
     by where the answer goes.
@@ -41,34 +46,58 @@ class Facts:
     provable: bool
     prompt: frozenset[str]
     max_age: int | None
-    hinted_sub: str | None
+    subs: frozenset[str]
+    acr: str | None
+    wanted_acr: tuple[str, ...]
+    essential_acr: bool
+    reachable_acr: tuple[str, ...]
 
 
 LOGIN_REQUIRED = Refusal("login_required", "The person must log in")
+UNMET = Refusal("unmet_authentication_requirements", "The login cannot be as strong as the app needs it")
 CONSENT_REQUIRED = Refusal("consent_required", "The person must consent")
 
 
 def next_step(facts: Facts) -> Step | Refusal:
-    """LOGIN, CONSENT, ISSUE or the error to answer with; `prompt=none` never shows a page."""
+    """LOGIN, SIGN_UP, CONSENT, ISSUE or the error to answer with; `prompt=none` never shows a page."""
     silent = "none" in facts.prompt
+    if facts.essential_acr and not is_reachable(facts):
+        return UNMET
     if needs_login(facts):
-        return LOGIN_REQUIRED if silent or facts.fresh else Step.LOGIN
+        if silent or facts.fresh:
+            return LOGIN_REQUIRED
+        return Step.SIGN_UP if "create" in facts.prompt else Step.LOGIN
+    if is_too_weak(facts):
+        if facts.essential_acr:
+            return UNMET if facts.fresh else LOGIN_REQUIRED if silent else Step.LOGIN
+        if not silent and not facts.fresh:
+            return Step.LOGIN
     if needs_consent(facts):
         return CONSENT_REQUIRED if silent else Step.CONSENT
     return Step.ISSUE
 
 
 def needs_login(facts: Facts) -> bool:
-    """Whether nobody, somebody else, or somebody too long ago is logged in. A fresh login as another person than hinted still counts as wrong."""
+    """Whether nobody, somebody else, or somebody too long ago is logged in. A fresh login as another person than named still counts as wrong."""
     if facts.sub is None or facts.auth_time is None:
         return True
-    if facts.hinted_sub is not None and facts.hinted_sub != facts.sub:
+    if facts.subs and facts.sub not in facts.subs:
         return True
     if facts.fresh:
         return False
-    if facts.prompt & {"login", "select_account"}:
+    if facts.prompt & {"login", "select_account", "create"}:
         return True
     return facts.max_age is not None and (facts.max_age == 0 or facts.now - facts.auth_time > facts.max_age)
+
+
+def is_too_weak(facts: Facts) -> bool:
+    """Whether the login there is falls short of what is wanted, while a stronger one can be had here."""
+    return facts.acr is not None and not acr.meets(facts.acr, facts.wanted_acr) and is_reachable(facts)
+
+
+def is_reachable(facts: Facts) -> bool:
+    """Whether any login here could be as strong as it is wanted."""
+    return not facts.wanted_acr or acr.goal(facts.wanted_acr, facts.reachable_acr) is not None
 
 
 def needs_consent(facts: Facts) -> bool:

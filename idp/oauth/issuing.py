@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from idp.clock import Clock
-from idp.oauth import response_types
+from idp.oauth import acr, response_types
 from idp.oauth.clients import Client
 from idp.oauth.codes import Codes
 from idp.oauth.grants.face import People, PersonalTokens
@@ -87,9 +87,16 @@ class Issuing:
             audiences=asked.audiences,
             offline="offline_access" in asked.scope,
             auth_time=session.auth_time,
-            acr=session.acr,
+            acr=acr.told(session.acr, asked.acr_values),
             amr=session.amr,
             nonce=asked.nonce,
+            claims_request=_by_name(asked),
             created_at=now,
             expires_at=now + self.grant_ttl,
         )
+
+
+def _by_name(asked: AuthorizationRequest) -> dict[str, list[str]]:
+    """The claims asked for by name, as a grant keeps them."""
+    places = {"userinfo": asked.userinfo_claims, "id_token": asked.id_token_claims}
+    return {place: list(claims) for place, claims in places.items() if claims}

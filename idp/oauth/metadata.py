@@ -44,6 +44,7 @@ class Facts:
     auth_methods: tuple[str, ...]
     levels: tuple[str, ...]
     response_types: tuple[str, ...]
+    prompts: tuple[str, ...]
     resource_scopes: tuple[str, ...] = ()
 
 
@@ -56,10 +57,11 @@ def openid_document(facts: Facts) -> dict[str, Any]:
         "acr_values_supported": list(facts.levels),
         "claim_types_supported": ["normal"],
         "claims_supported": _claims(),
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
-        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "display_values_supported": ["page", "popup", "touch"],
+        "prompt_values_supported": list(facts.prompts),
         "ui_locales_supported": ["en"],
     }
     OpenIDProviderMetadata(document).validate()

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
 from idp.errors import AuthorizationError, ProtocolError
-from idp.oauth import entitlement, redirects, response_modes, response_types
+from idp.oauth import acr, claims_request, entitlement, flow, redirects, response_modes, response_types, scopes
+from idp.oauth.claims_request import Demand
 from idp.oauth.clients import Client
 from idp.oauth.entitlement import FindResource
 from idp.oauth.response_modes import Destination
@@ -19,7 +20,7 @@ from idp.platform.forms import Form
 from idp.tokens.identity import IdTokenHint
 
 REPEATABLE = frozenset({"resource"})
-PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+PROMPTS = ("none", "login", "consent", "select_account")
 MAX_STATE, MAX_NONCE, MAX_HINT = 2048, 1024, 254
 _LINE_BREAK = re.compile(r"[\r\n]")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
@@ -32,7 +33,10 @@ _UNSUPPORTED = {
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """A checked request. `hinted_sub` is the person an `id_token_hint` names."""
+    """A checked request. `subs` are the people who may log in, empty for anybody; `acr_values` the levels that will do, in their order.
+
+    `userinfo_claims` and `id_token_claims` are the claims asked for by name, as far as the client may have them.
+    """
 
     client_id: str
     redirect_uri: str
@@ -45,14 +49,24 @@ class AuthorizationRequest:
     prompt: tuple[str, ...]
     max_age: int | None
     login_hint: str | None
-    hinted_sub: str | None
     response_type: str = response_types.CODE
     response_mode: str = response_modes.QUERY
+    subs: tuple[str, ...] = ()
+    acr_values: tuple[str, ...] = ()
+    acr_essential: bool = False
+    userinfo_claims: tuple[str, ...] = ()
+    id_token_claims: tuple[str, ...] = ()
 
     @property
     def destination(self) -> Destination:
         """Where the answer goes."""
         return Destination(self.redirect_uri, self.response_mode, self.state)
+
+    @property
+    def to_allow(self) -> tuple[str, ...]:
+        """What the person must allow: the scopes, and those that stand for the claims asked for by name."""
+        named = scopes.releasing((*self.userinfo_claims, *self.id_token_claims))
+        return tuple(dict.fromkeys((*self.scope, *named)))
 
     def document(self) -> dict[str, Any]:
         """What is stored while the person logs in."""
@@ -61,19 +75,22 @@ class AuthorizationRequest:
 
 def restored(document: Mapping[str, Any]) -> AuthorizationRequest:
     """The request from what was stored."""
-    lists = {name: tuple(document[name]) for name in ("scope", "audiences", "prompt")}
-    return AuthorizationRequest(**{**document, **lists})
+    known: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+    }
+    return AuthorizationRequest(**known)
 
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """Where the checks look things up; `response_types` are those of this deployment."""
+    """Where the checks look things up; `response_types` and `prompts` are those of this deployment."""
 
     client: Callable[[str], Client | None]
     resource: FindResource
     hint: Callable[[str], IdTokenHint | None]
     issuer: str
     response_types: frozenset[str]
+    prompts: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -217,10 +234,10 @@ def _nonce(draft: _Draft, _lookups: Lookups) -> None:
         _refuse("invalid_request", "The parameter nonce is missing")
 
 
-def _prompt(draft: _Draft, _lookups: Lookups) -> None:
-    """OpenID Connect Core §3.1.2.1: known values, and `none` alone."""
+def _prompt(draft: _Draft, lookups: Lookups) -> None:
+    """OpenID Connect Core §3.1.2.1, Initiating User Registration §4: known values, and `none` alone."""
     prompt = tuple(draft.form.get("prompt", "").split())
-    if not set(prompt) <= PROMPTS or ("none" in prompt and len(prompt) > 1):
+    if not lookups.prompts.issuperset(prompt) or ("none" in prompt and len(prompt) > 1):
         _refuse("invalid_request", "The prompt is not supported")
     draft.found["prompt"] = prompt
 
@@ -242,7 +259,35 @@ def _id_token_hint(draft: _Draft, lookups: Lookups) -> None:
     hint = lookups.hint(token) if token is not None else None
     if token is not None and hint is None:
         _refuse("invalid_request", "id_token_hint is not an ID token of ours")
-    draft.found["hinted_sub"] = hint.sub if hint else None
+    draft.found["subs"] = (hint.sub,) if hint else ()
+
+
+def _claims(draft: _Draft, lookups: Lookups) -> None:
+    """OpenID Connect Core §5.5: claims by name within what the client's scopes could give it, and who must log in."""
+    asked = claims_request.parse(draft.form.get("claims"))
+    if "openid" not in draft.found["scope"]:
+        return
+    resources = (lookups.resource(uri) for uri in draft.found["audiences"])
+    may = entitlement.allowed(draft.client, filter(None, resources), person=True)
+    asked = asked.within(scopes.claims_of(may))
+    draft.found["userinfo_claims"], draft.found["id_token_claims"] = asked.userinfo, asked.id_token
+    if asked.sub.values:
+        hinted = draft.found["subs"] or asked.sub.values
+        draft.found["subs"] = tuple(sub for sub in asked.sub.values if sub and sub in hinted)
+        if not draft.found["subs"]:
+            _refuse("login_required", "The named people are not one and the same")
+    draft.found["acr"] = asked.acr
+
+
+def _acr(draft: _Draft, _lookups: Lookups) -> None:
+    """OpenID Connect Core §5.5.1.1, §3.1.2.1: an `acr` claim before `acr_values`, before what the client registered."""
+    demand: Demand = draft.found.pop("acr", Demand())
+    named = demand.values or tuple(draft.form.get("acr_values", "").split())
+    values = acr.known(named or draft.client.default_acr_values)
+    draft.found["acr_values"] = values
+    draft.found["acr_essential"] = demand.essential and bool(demand.values)
+    if draft.found["acr_essential"] and not values:
+        _refuse(flow.UNMET.code, flow.UNMET.description)
 
 
 CHECKS: Sequence[Callable[[_Draft, Lookups], None]] = (
@@ -256,6 +301,8 @@ CHECKS: Sequence[Callable[[_Draft, Lookups], None]] = (
     _prompt,
     _max_age,
     _id_token_hint,
+    _claims,
+    _acr,
 )
 """What is checked once client and redirect URI are proven, in this order."""
 

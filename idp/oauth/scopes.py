@@ -67,6 +67,12 @@ def narrow(asked: Iterable[str], allowed: Iterable[str]) -> tuple[str, ...]:
     return tuple(token for token in asked if token in set(allowed)) if asked else allowed
 
 
+def releasing(claims: Iterable[str]) -> tuple[str, ...]:
+    """The scopes that stand for these claims: what a person allows who allows them one by one."""
+    asked = frozenset(claims)
+    return tuple(scope for scope, released in SCOPE_CLAIMS.items() if asked.intersection(released))
+
+
 def claims_of(tokens: Iterable[str]) -> tuple[str, ...]:
     """The claims these scopes release at userinfo (OpenID Connect Core §5.4)."""
     return tuple(claim for token in tokens for claim in SCOPE_CLAIMS.get(token, ()))

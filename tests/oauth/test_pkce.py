@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from idp.oauth.authlib_views import CodeView, TokenRequest
 from idp.oauth.codes import Code
-from idp.oauth.request import AuthorizationRequest, Lookups, RefusedRequest, check
+from idp.oauth.request import PROMPTS, AuthorizationRequest, Lookups, RefusedRequest, check
 from idp.oauth.server import S256
 from idp.platform.forms import Form
 from idp.tokens.values import Grant
@@ -92,6 +92,7 @@ def asked(profile: str = "oauth21", method: str = "client_secret_basic", **param
         hint=lambda _: None,
         issuer=ISSUER,
         response_types=frozenset({"code"}),
+        prompts=frozenset(PROMPTS),
     )
     return check(Form({**given, **parameters}.items()), lookups)
 

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from idp.platform.ids import digest
+from idp.users.models import SessionRow
 from tests.oidc.rp import Flow, RelyingParty, registered
 from tests.support import databases
 from tests.support.flows import Browser
@@ -83,9 +86,29 @@ def agent(op: RunningIdp) -> Browser:
     return Browser(op.url)
 
 
+@pytest.fixture
+def ada_here(op: RunningIdp, relying: Relying) -> Browser:
+    """A browser of this test's own in which ada logged in a minute ago."""
+    browser = Browser(op.url)
+    relying("code").tokens_of(browser)
+    login_earlier(op, browser, 60)
+    return browser
+
+
 @pytest.fixture(scope="session")
 def signed_in(op: RunningIdp, relying: Relying) -> Browser:
     """A browser in which ada is logged in."""
     browser = Browser(op.url)
     relying("code").tokens_of(browser)
     return browser
+
+
+def login_earlier(op: RunningIdp, browser: Browser, seconds: int) -> None:
+    """Let the login of this browser have happened so many seconds earlier."""
+    cookie = next(cookie.value for cookie in browser.http.cookies if cookie.name.endswith("idp-session"))
+    default = f"sqlite:///{op.folder / 'var' / 'idp.sqlite3'}"
+    database = databases.open_database(op.environ.get("IDP_DATABASE_URL", default))
+    moved = sa.update(SessionRow).where(SessionRow.digest == digest(cookie or ""))
+    with database.write() as tx:
+        assert tx.execute(moved.values(auth_time=SessionRow.auth_time - seconds)).rowcount == 1
+    database.engine.dispose()

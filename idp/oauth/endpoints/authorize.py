@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 
 from idp.clock import Clock
 from idp.errors import PageError
-from idp.oauth import consent, redirects
+from idp.oauth import acr, consent, redirects
 from idp.oauth import request as requests
 from idp.oauth.clients import Client
 from idp.oauth.consent import Consents
@@ -53,12 +53,13 @@ class _Visit:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizePages:
-    """What these pages need."""
+    """What these pages need; `levels` are the `acr` values a login can reach here."""
 
     pages: Pages
     database: Database
     clock: Clock
     lookups: Lookups
+    levels: tuple[str, ...]
     responses: AuthorizationResponses
     states: SessionStates
     pending: PendingAuthorizations
@@ -180,7 +181,11 @@ class AuthorizePages:
             provable=provable,
             prompt=frozenset(asked.prompt),
             max_age=asked.max_age,
-            hinted_sub=asked.hinted_sub,
+            subs=frozenset(asked.subs),
+            acr=session.acr if session else None,
+            wanted_acr=asked.acr_values,
+            essential_acr=asked.acr_essential,
+            reachable_acr=self.levels,
         )
 
     def _remembered(self, visit: _Visit, session: BrowserSession) -> bool:
@@ -196,6 +201,8 @@ class AuthorizePages:
                 return self._issue(visit, visit.session)
             case Step.CONSENT:
                 return self._go(visit, "/consent")
+            case Step.SIGN_UP:
+                return self._go(visit, "/signup")
             case _:
                 return self._go(visit, "/login")
 
@@ -222,7 +229,7 @@ class AuthorizePages:
             leads_away=True,
             context=self._context(visit.pending, visit.client),
             person=person,
-            groups=consent.in_words(visit.asked.scope, visit.resources),
+            groups=consent.in_words(visit.asked.to_allow, visit.resources),
             csrf=self.pages.csrf_token(visit.browser or "", f"consent {visit.pending.id} {person.sub}"),
         )
 
@@ -248,7 +255,7 @@ class AuthorizePages:
                 sub=session.sub,
                 client_id=asked.client_id,
                 session=session.sid,
-                scope=" ".join(asked.scope),
+                scope=" ".join(asked.to_allow),
             )
         return issued
 
@@ -281,7 +288,8 @@ class AuthorizePages:
             policy_uri=client.metadata.get("policy_uri"),
             tos_uri=client.metadata.get("tos_uri"),
             login_hint=asked.login_hint,
-            expected_sub=asked.hinted_sub,
+            expected_subs=asked.subs,
+            wanted_acr=acr.goal(asked.acr_values, self.levels),
             max_age=asked.max_age,
         )
 

@@ -1,14 +1,18 @@
-"""Userinfo (OpenID Connect Core §5.3): the claims a token's scopes release, to whoever bears it (RFC 6750)."""
+"""Userinfo (OpenID Connect Core §5.3): the claims a token's scopes release or that were asked for by name, to whoever bears it (RFC 6750)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from idp.errors import ProtocolError
 from idp.oauth import scopes
 from idp.oauth.living import LivingTokens
+from idp.platform.db import Database
 from idp.platform.forms import FORM, parse_form
 from idp.platform.http import Answer, Call, json_answer
+from idp.tokens.store import Grants
+from idp.tokens.values import AccessToken
 from idp.users.claims import claim_values
 
 
@@ -17,6 +21,8 @@ class UserinfoEndpoint:
     """Any live token of a person with `openid` in its scope, whatever its audience."""
 
     living: LivingTokens
+    database: Database
+    grants: Grants
 
     def __call__(self, call: Call) -> Answer:
         found = self.living.find(_presented(call))
@@ -25,7 +31,14 @@ class UserinfoEndpoint:
         granted = found.token.scope.split()
         if "openid" not in granted:
             raise _refused("insufficient_scope", "The token has no openid scope", 403, scope="openid")
-        return json_answer({**claim_values(found.person, scopes.claims_of(granted)), "sub": found.token.sub})
+        claims = {*scopes.claims_of(granted), *self._named(found.token)}
+        return json_answer({**claim_values(found.person, claims), "sub": found.token.sub})
+
+    def _named(self, token: AccessToken) -> Sequence[str]:
+        """The claims that the `claims` parameter asked for here (§5.5); the person allowed them."""
+        with self.database.read() as tx:
+            grant = self.grants.find(tx, token.grant_id or "")
+        return grant.claims_request.get("userinfo", ()) if grant else ()
 
 
 def _presented(call: Call) -> str:

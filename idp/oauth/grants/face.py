@@ -9,14 +9,17 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from idp.errors import ProtocolError
-from idp.oauth import entitlement, response_types
+from idp.oauth import entitlement, response_types, scopes
 from idp.oauth.clients import Client
 from idp.oauth.entitlement import FindResource
 from idp.oauth.resources import Resource
 from idp.platform.forms import Form
 from idp.tokens.issuer import TokenIssuer
 from idp.tokens.values import Grant, TokenAnswer
+from idp.users.claims import claim_values
 from idp.users.people import Person
+
+_NONE: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,10 @@ class PersonalTokens:
     ) -> TokenAnswer:
         """Access token, and an ID token when `openid` is among the scopes."""
         id_token_alg = client.id_token_alg if "openid" in scope else None
-        return self._tokens(grant, person, resource, scope, id_token_alg=id_token_alg, refresh_token=refresh_token)
+        named = self._named(grant, client, person, scope) if id_token_alg else {}
+        return self._tokens(
+            grant, person, resource, scope, id_token_alg=id_token_alg, refresh_token=refresh_token, id_claims=named
+        )
 
     def front_channel(
         self, grant: Grant, client: Client, person: Person, *, response_type: str, code: str | None, state: str | None
@@ -84,13 +90,26 @@ class PersonalTokens:
         if response_types.returns_access_token(response_type):
             resource = self.resource(grant, ())
             scope = self.scope(grant, None, resource)
-            tokens = self._tokens(grant, person, resource, scope, id_token_alg=None, refresh_token=None)
+            tokens = self._tokens(grant, person, resource, scope)
             answer = {name: str(value) for name, value in tokens.document().items()}
             hashed["at_hash"] = tokens.access_token
         if response_types.returns_id_token(response_type):
+            scope = tuple(grant.scope.split())
+            named = self._named(grant, client, person, scope, alone=response_type == response_types.ID_TOKEN)
             given = {name: value for name, value in hashed.items() if value is not None}
-            answer["id_token"] = self.issuer.id_token(grant, alg=client.id_token_alg, hashed=given, claims={})
+            answer["id_token"] = self.issuer.id_token(grant, alg=client.id_token_alg, hashed=given, claims=named)
         return answer
+
+    @staticmethod
+    def _named(
+        grant: Grant, client: Client, person: Person, scope: tuple[str, ...], *, alone: bool = False
+    ) -> dict[str, Any]:
+        """The person's claims in an ID token: those asked for there, and those of the scopes where the client has no userinfo.
+
+        `alone`: no access token comes of this response (OpenID Connect Core §5.4).
+        """
+        released = scopes.claims_of(scope) if alone or client.scope_claims_in_id_token else ()
+        return claim_values(person, {*released, *grant.claims_request.get("id_token", ())} - {"sub"})
 
     def _tokens(
         self,
@@ -99,8 +118,9 @@ class PersonalTokens:
         resource: Resource,
         scope: tuple[str, ...],
         *,
-        id_token_alg: str | None,
-        refresh_token: str | None,
+        id_token_alg: str | None = None,
+        refresh_token: str | None = None,
+        id_claims: Mapping[str, Any] = _NONE,
     ) -> TokenAnswer:
         return self.issuer.grant_tokens(
             grant,
@@ -112,6 +132,7 @@ class PersonalTokens:
             id_token_alg=id_token_alg,
             refresh_token=refresh_token,
             extra={} if resource.next_actor is None else {"may_act": resource.next_actor},
+            id_claims=id_claims,
         )
 
     def scope(self, grant: Grant, asked: str | None, resource: Resource) -> tuple[str, ...]:

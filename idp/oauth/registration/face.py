@@ -60,6 +60,11 @@ def seconds(value: Any) -> str | None:
     return None if whole and value >= 0 else "must be a number of seconds"
 
 
+def flag(value: Any) -> str | None:
+    """Yes or no."""
+    return None if isinstance(value, bool) else "must be true or false"
+
+
 def anything(_value: Any) -> str | None:
     """Judged by its concern."""
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idp.oauth.profiles import KNOWN_BUT_NOT_BUILT, PROFILES
-from idp.oauth.registration.face import Concern, Kind, one_of, strings
+from idp.oauth.registration.face import Concern, Kind, flag, one_of, strings
 
 _profile = one_of(*PROFILES)
 
@@ -17,6 +17,7 @@ MEMBERS: dict[str, Kind] = {
     "audience": strings,
     "consent": one_of("ask", "trusted"),
     "introspects": strings,
+    "scope_claims_in_id_token": flag,
     "security_profile": _profile_fault,
 }
 OPERATOR = Concern(MEMBERS)

@@ -9,8 +9,20 @@ from idp.errors import ProtocolError
 from idp.oauth import redirects, response_types, scopes
 from idp.oauth.exchange.rules import GRANT_TYPE as TOKEN_EXCHANGE
 from idp.oauth.profiles import PROFILES
-from idp.oauth.registration.face import Concern, Metadata, code_of, one_of, refuse, seconds, some_of, string, strings
+from idp.oauth.registration.face import (
+    Concern,
+    Metadata,
+    code_of,
+    flag,
+    one_of,
+    refuse,
+    seconds,
+    some_of,
+    string,
+    strings,
+)
 from idp.settings import is_loopback
+from idp.users.login.chain import LEVELS
 
 GRANT_TYPES = ("authorization_code", "client_credentials", "implicit", "refresh_token", TOKEN_EXCHANGE)
 
@@ -70,10 +82,12 @@ def _check_scope(metadata: Metadata) -> None:
 REQUESTS = Concern(
     {
         "application_type": one_of("web", "native"),
+        "default_acr_values": some_of(*LEVELS),
         "default_max_age": seconds,
         "grant_types": some_of(*GRANT_TYPES),
         "post_logout_redirect_uris": strings,
         "redirect_uris": strings,
+        "require_auth_time": flag,
         "response_types": strings,
         "scope": string,
     },

@@ -27,7 +27,7 @@ class LoginContext:
     policy_uri: str | None = None
     tos_uri: str | None = None
     login_hint: str | None = None
-    expected_sub: str | None = None
+    expected_subs: tuple[str, ...] = ()
     wanted_acr: str | None = None
     max_age: int | None = None
     methods: tuple[str, ...] = ("password",)
