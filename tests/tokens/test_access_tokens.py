@@ -207,8 +207,9 @@ def test_an_id_token_is_a_hint_even_when_it_has_expired_and_nothing_else_is(
     issuer: TokenIssuer, ring: Keyring, grant: Grant, clock: ManualClock
 ) -> None:
     answer = tokens(issuer, grant)
+    expires_at = parts(answer.id_token)[1]["exp"]
     clock.advance(10_000)
-    assert read_hint(answer.id_token or "", ring, ISSUER) == IdTokenHint("alice", "app", "session")
+    assert read_hint(answer.id_token or "", ring, ISSUER) == IdTokenHint("alice", "app", "session", expires_at)
     assert read_hint(answer.id_token or "", ring, "https://other.test") is None
     assert read_hint(answer.access_token, ring, ISSUER) is None
     for claims in (
