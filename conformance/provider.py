@@ -63,8 +63,14 @@ class Provider:
             self.clients[name] = made
 
     def rotate_keys(self) -> None:
-        """New signing keys at once, the old ones kept for what they signed."""
+        """Make new signing keys and wait until they are published; the old ones are kept for what they signed."""
+        before = self._get("/oauth/jwks").json()
         self.command("keys", "rotate")
+        deadline = time.monotonic() + _READY_TIMEOUT
+        while self._get("/oauth/jwks").json() == before:
+            if time.monotonic() > deadline:
+                raise SystemExit("the identity provider does not publish its new keys")
+            time.sleep(0.1)
 
     def command(self, *arguments: str, typed: str = "") -> Any:
         """One `idp` command; returns its JSON document."""
@@ -95,10 +101,12 @@ class Provider:
 
     def _answers(self) -> bool:
         try:
-            verify = str(self._ca) if self._ca else True
-            return requests.get(f"{self.issuer}/readyz", verify=verify, timeout=2).status_code == 200
+            return self._get("/readyz").status_code == 200
         except requests.RequestException:
             return False
+
+    def _get(self, path: str) -> requests.Response:
+        return requests.get(self.issuer + path, verify=str(self._ca) if self._ca else True, timeout=10)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
