@@ -80,6 +80,12 @@ def fetched_url(value: Any) -> str | None:
     return string(value) or redirects.fault(value, "web")
 
 
+def https_url(value: Any) -> str | None:
+    """An address that browsers are sent to: https only, at a host."""
+    fault = string(value) or redirects.fault(value, "web")
+    return fault or (None if value.startswith("https://") else "must be an https URL")
+
+
 def one_of(*allowed: str) -> Kind:
     """One of these words."""
     return lambda value: None if value in allowed else f"must be one of {', '.join(allowed)}"
