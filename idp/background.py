@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from idp.platform.jobs import Loop
+from idp.oauth.logout.deliveries import LogoutPost
+from idp.platform.jobs import Jobs, Loop
 from idp.platform.pusher import Pusher
 from idp.platform.telemetry import serve_metrics
 from idp.wiring import House
@@ -35,6 +36,7 @@ class Background:
             self._running.enter_context(Loop("keys", promote, seconds=1.0))
             self._running.enter_context(Loop("jobs", house.jobs.run_due))
             self._running.enter_context(Loop("outbox", pusher(house).run))
+            self._running.enter_context(Loop("logout", logout_runner(house).run_due))
         if self._metrics is not None and settings.metrics_port is not None:
             server, _thread = serve_metrics(settings.metrics_port, self._metrics)
             self._running.callback(server.shutdown)
@@ -51,6 +53,21 @@ def pusher(house: House) -> Pusher:
         return house.keyring.signer("ES256").compose("secevent+jwt", claims)
 
     return Pusher(house.database, house.clock, house.outbound, sign, issuer=house.settings.issuer)
+
+
+def logout_runner(house: House) -> Jobs:
+    """Delivers logout tokens: a runner of its own, so that an app that does not answer holds up no other work."""
+    runner = Jobs(house.database, house.clock)
+    LogoutPost(
+        house.database,
+        house.clock,
+        house.audit,
+        house.client_directory,
+        house.keyring,
+        house.outbound,
+        issuer=house.settings.issuer,
+    ).register(runner)
+    return runner
 
 
 def _prune(house: House, _payload: Mapping[str, Any]) -> None:

@@ -24,6 +24,8 @@ from idp.oauth.clients import GENERATION as CLIENTS
 from idp.oauth.clients import ClientDirectory
 from idp.oauth.consent import forget_person
 from idp.oauth.exchange.rules import ExchangeRules
+from idp.oauth.logout import deliveries as logout_store
+from idp.oauth.logout.notices import LogoutNotices
 from idp.oauth.registration_tokens import RegistrationTokens
 from idp.oauth.remote_keys import RemoteKeys
 from idp.oauth.resources import GENERATION as RESOURCES
@@ -75,6 +77,7 @@ _PRUNERS: tuple[Prune, ...] = (
     pending_store.prune,
     private_key_jwt.prune,
     registration_token_store.prune,
+    logout_store.prune,
 )
 
 
@@ -155,7 +158,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         database,
         clock,
         audit,
-        [partial(_session_ended, grants)],
+        [partial(_session_ended, grants), LogoutNotices(clock, jobs).session_ended],
         idle_ttl=settings.session_idle_ttl,
         absolute_ttl=settings.session_absolute_ttl,
     )

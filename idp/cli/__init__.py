@@ -19,6 +19,7 @@ _MODULES = {
     "exchange": "exchange",
     "keys": "keys",
     "receiver": "receiver",
+    "logout": "logout",
     "jobs": "jobs",
     "db": "db",
     "check": "check",

@@ -30,6 +30,8 @@ _ENDPOINTS = {
     "/oauth/check_session": "check_session_iframe",
     "/oauth/register": "registration_endpoint",
 }
+_LOGOUT = ("backchannel_logout_supported", "backchannel_logout_session_supported")
+"""What the end of a session does besides, wherever there is an end-session endpoint."""
 _OPENID_ONLY = frozenset({"userinfo_endpoint", "end_session_endpoint", "check_session_iframe"})
 
 
@@ -51,6 +53,7 @@ class Facts:
 def openid_document(facts: Facts) -> dict[str, Any]:
     """The OpenID provider's metadata."""
     document = {**_shared(facts), **_endpoints(facts, frozenset())}
+    document |= dict.fromkeys(_LOGOUT, True) if "end_session_endpoint" in document else {}
     document |= {
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),

@@ -94,6 +94,21 @@ class CodeRow(Model):
     used_at: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
+class LogoutDeliveryRow(Model):
+    """A logout token for one client (OpenID Connect Back-Channel Logout): whom it speaks of, and what became of it."""
+
+    __tablename__ = "logout_deliveries"
+    id: Mapped[str] = mapped_column(sa.String(26), primary_key=True)
+    client_id: Mapped[str] = mapped_column(sa.String(255), index=True)
+    sub: Mapped[str] = mapped_column(sa.String(64))
+    sid: Mapped[str] = mapped_column(sa.String(64))
+    state: Mapped[str] = mapped_column(sa.String(9))
+    attempts: Mapped[int] = mapped_column(sa.Integer)
+    last_error: Mapped[str | None] = mapped_column(sa.String(64))
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    finished_at: Mapped[int | None] = mapped_column(sa.BigInteger, index=True)
+
+
 class AssertionRow(Model):
     """A client assertion that was used; kept until it expires (RFC 7523 §3)."""
 

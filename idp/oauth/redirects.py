@@ -10,6 +10,7 @@ from idp.settings import is_loopback
 
 MAX_LENGTH = 2048
 MAX_PORT = 65535
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _PRINTABLE = re.compile(r"[\x21-\x7e]+\Z")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+\Z")
 _LOOPBACK_LITERAL = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::([0-9]{1,5}))?(?=[/?]|\Z)")
@@ -67,3 +68,13 @@ def is_unproven(uri: str) -> bool:
     """Whether any program on the person's machine could receive this redirect (RFC 8252 §8.6)."""
     parts = urlsplit(uri)
     return parts.scheme != "https" and (parts.scheme != "http" or is_loopback(parts.hostname or ""))
+
+
+def origin_of(uri: str) -> str | None:
+    """The origin of a redirect URI as browsers write it (RFC 6454 §6.2); None for an app that has none."""
+    parts = urlsplit(uri)
+    if parts.scheme not in _DEFAULT_PORTS or parts.hostname is None:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = parts.port
+    return f"{parts.scheme}://{host}" + ("" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}")

@@ -10,16 +10,14 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from flask import Response, after_this_request, request
 
+from idp.oauth.redirects import origin_of
 from idp.oauth.request import AuthorizationRequest
 from idp.platform import pages as web
 from idp.platform.pages import Pages
 from idp.users.people import BrowserSession
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +56,3 @@ def session_state(client_id: str, origin: str, browser_state: str, salt: str) ->
     """The hash and the salt it was made with (§3.2)."""
     text = f"{client_id} {origin} {browser_state} {salt}"
     return f"{hashlib.sha256(text.encode()).hexdigest()}.{salt}"
-
-
-def origin_of(uri: str) -> str | None:
-    """The origin of a redirect URI as browsers write it (RFC 6454 §6.2); None for an app that has none."""
-    parts = urlsplit(uri)
-    if parts.scheme not in _DEFAULT_PORTS or parts.hostname is None:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port = parts.port
-    return f"{parts.scheme}://{host}" + ("" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}")

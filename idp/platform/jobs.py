@@ -1,4 +1,4 @@
-"""Work that is done once, whatever the number of nodes: rows claimed with a lease, retried with growing delay, buried after eight tries.
+"""Work that is done once, whatever the number of nodes: rows claimed with a lease, retried with growing delay, buried after so many tries.
 
 A job commits with the change that asks for it. A node that dies leaves a lease that runs out, and another node takes over, so a handler
 must bear being run again.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any
 
@@ -25,7 +26,16 @@ MAX_ATTEMPTS = 8
 _KEEP_DONE = 86400
 _POLL_SECONDS = 0.5
 Handler = Callable[[Mapping[str, Any]], None]
+Buried = Callable[[sa.Connection, Mapping[str, Any]], None]
+"""Told of a job that is given up, in the transaction that buries it."""
 log = structlog.get_logger("idp.jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    handler: Handler
+    attempts: int
+    buried: Buried | None
 
 
 class Jobs:
@@ -35,12 +45,20 @@ class Jobs:
         self._database = database
         self._clock = clock
         self._me = new_id(clock.precise())
-        self._handlers: dict[str, Handler] = {}
+        self._kinds: dict[str, _Kind] = {}
         self._recurring: dict[str, int] = {}
 
-    def register(self, kind: str, handler: Handler, *, every: int | None = None) -> None:
+    def register(
+        self,
+        kind: str,
+        handler: Handler,
+        *,
+        every: int | None = None,
+        attempts: int = MAX_ATTEMPTS,
+        buried: Buried | None = None,
+    ) -> None:
         """Say who does jobs of a kind; `every` so many seconds one is made, once for all nodes."""
-        self._handlers[kind] = handler
+        self._kinds[kind] = _Kind(handler, attempts, buried)
         if every is not None:
             self._recurring[kind] = every
 
@@ -88,7 +106,7 @@ class Jobs:
     def _claim(self) -> AnyRow | None:
         """Take the lease of one due job: a conditional update, so of several nodes one gets it."""
         now = self._clock.precise()
-        due = (JobRow.state.in_(("waiting", "running")), JobRow.run_at <= now, JobRow.kind.in_(list(self._handlers)))
+        due = (JobRow.state.in_(("waiting", "running")), JobRow.run_at <= now, JobRow.kind.in_(list(self._kinds)))
         with self._database.read() as tx:
             candidates = tx.execute(
                 sa.select(JobRow.id, JobRow.attempts).where(*due).order_by(JobRow.run_at).limit(5)
@@ -107,28 +125,34 @@ class Jobs:
         return None
 
     def _run(self, row: AnyRow) -> None:
-        if row.attempts > MAX_ATTEMPTS:  # whoever ran it for the last time died with it
-            log.warning("job buried", kind=row.kind, job=row.id)
-            self._finish(row, {"state": "dead", "last_error": "lease expired", "finished_at": self._clock.now()})
+        kind = self._kinds[row.kind]
+        if row.attempts > kind.attempts:  # whoever ran it for the last time died with it
+            self._bury(row, kind, "lease expired")
             return
         try:
-            self._handlers[row.kind](row.payload)
+            kind.handler(row.payload)
         except Exception as error:
             log.warning("job failed", kind=row.kind, job=row.id, attempts=row.attempts, error=type(error).__name__)
-            self._finish(row, _failed(row, error, self._clock.precise()))
+            if row.attempts >= kind.attempts:
+                self._bury(row, kind, type(error).__name__)
+            else:
+                self._finish(row, _again(row, error, self._clock.precise()))
         else:
             self._finish(row, {"state": "done", "finished_at": self._clock.now()})
 
-    def _finish(self, row: AnyRow, values: Mapping[str, Any]) -> None:
+    def _bury(self, row: AnyRow, kind: _Kind, error: str) -> None:
+        log.warning("job buried", kind=row.kind, job=row.id)
+        self._finish(row, {"state": "dead", "last_error": error, "finished_at": self._clock.now()}, kind.buried)
+
+    def _finish(self, row: AnyRow, values: Mapping[str, Any], buried: Buried | None = None) -> None:
         """Write the outcome, unless the lease ran out and another node has the job."""
         mine = (JobRow.id == row.id, JobRow.lease_owner == self._me, JobRow.attempts == row.attempts)
         with self._database.write() as tx:
-            tx.execute(sa.update(JobRow).where(*mine).values(**values))
+            if tx.execute(sa.update(JobRow).where(*mine).values(**values)).rowcount and buried is not None:
+                buried(tx, row.payload)
 
 
-def _failed(row: AnyRow, error: Exception, now: float) -> dict[str, Any]:
-    if row.attempts >= MAX_ATTEMPTS:
-        return {"state": "dead", "last_error": type(error).__name__, "finished_at": int(now)}
+def _again(row: AnyRow, error: Exception, now: float) -> dict[str, Any]:
     delay = min(3600.0, 2.0**row.attempts) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, no secret
     return {"state": "waiting", "run_at": now + delay, "last_error": type(error).__name__}
 

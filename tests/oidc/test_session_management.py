@@ -8,7 +8,8 @@ from http.cookies import SimpleCookie
 import pytest
 import requests
 
-from idp.oauth.session_state import origin_of, session_state
+from idp.oauth.redirects import origin_of
+from idp.oauth.session_state import session_state
 from tests.conftest import API
 from tests.support.flows import App, Browser, Page, answer_of
 from tests.support.running import PASSWORD, RunningIdp

@@ -17,10 +17,11 @@ from idp.oauth.registration.about import ABOUT, LOCALISED
 from idp.oauth.registration.answers import ANSWERS
 from idp.oauth.registration.credentials import CREDENTIALS
 from idp.oauth.registration.face import Concern, Kind, code_of, refuse
+from idp.oauth.registration.logout import LOGOUT
 from idp.oauth.registration.operator import OPERATOR
 from idp.oauth.registration.requests import REQUESTS
 
-CONCERNS: tuple[Concern, ...] = (REQUESTS, CREDENTIALS, ANSWERS, ABOUT, OPERATOR)
+CONCERNS: tuple[Concern, ...] = (REQUESTS, CREDENTIALS, ANSWERS, LOGOUT, ABOUT, OPERATOR)
 MEMBERS: Mapping[str, Kind] = {name: kind for concern in CONCERNS for name, kind in concern.members.items()}
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z")
 
