@@ -12,6 +12,7 @@ from idp.assembly.exchange import living_tokens
 from idp.assembly.login import login_levels, login_pages, login_prompts
 from idp.assembly.logout import logout_pages
 from idp.assembly.registration import registration_routes
+from idp.assembly.senders import proofs as dpop_proofs
 from idp.assembly.tokens import client_authenticator, token_endpoint
 from idp.errors import PageError, Unavailable
 from idp.oauth import request as requests
@@ -25,6 +26,8 @@ from idp.oauth.endpoints.revoke import RevocationEndpoint
 from idp.oauth.endpoints.token import TokenEndpoint
 from idp.oauth.endpoints.userinfo import UserinfoEndpoint
 from idp.oauth.metadata import OPENID_PATH, Facts, oauth_document, oauth_path, openid_document
+from idp.oauth.presented import Holders
+from idp.oauth.sender import Senders
 from idp.platform import events, forms
 from idp.platform.accesslog import AccessLog
 from idp.platform.events import SnapshotEndpoint
@@ -70,7 +73,8 @@ def create_wsgi(house: House, access_log: AccessLog | None = None) -> WsgiApp:
 def protocol_routes(house: House) -> list[Route]:
     """Every endpoint that answers without a page; both metadata documents are derived from this list."""
     authenticator = client_authenticator(house)
-    token = token_endpoint(house, authenticator)
+    proofs = dpop_proofs(house)
+    token = token_endpoint(house, authenticator, Senders(proofs))
     living = living_tokens(house)
     revoke = RevocationEndpoint(
         authenticator,
@@ -85,7 +89,7 @@ def protocol_routes(house: House) -> list[Route]:
     introspect = IntrospectionEndpoint(
         authenticator, living, house.database, house.refresh_tokens, house.settings.issuer
     )
-    userinfo = UserinfoEndpoint(living, house.database, house.grants)
+    userinfo = UserinfoEndpoint(living, Holders(proofs), house.database, house.grants)
     routes = [
         Route("/oauth/token", token, POST, cors=True),
         Route("/oauth/revoke", revoke, POST, cors=True),

@@ -69,7 +69,8 @@ class Settings(BaseSettings):
     )
     database_pool: Count = Field(8, description="database connections a worker may hold")
     redis_url: SecretUrl | None = Field(
-        None, description="redis://...; counters of limits live there instead of in the database"
+        None,
+        description="redis://...; counters of limits and used proofs live there instead of in the database; it must not evict",
     )
     mail_url: SecretUrl = Field(
         SecretStr("console://"),
@@ -127,6 +128,13 @@ class Settings(BaseSettings):
         300, description="how long others may cache the JWKS; a new key waits so long plus 60 s"
     )
     key_rotation_days: Count = Field(90, description="age at which the job runner rotates a signing key")
+
+    dpop_window: Annotated[int, Field(ge=1, le=600)] = Field(
+        60, description="how far the time of a DPoP proof may lie from ours, in the past or the future"
+    )
+    dpop_nonce: bool = Field(
+        False, description="whether every DPoP proof must carry a nonce of ours; they are good for 150 s at least"
+    )
 
     login_window: Seconds = Field(900, description="the time in which failed logins are counted")
     login_max_failures: Count = Field(10, description="failed logins per account in the window")

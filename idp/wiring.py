@@ -33,6 +33,7 @@ from idp.oauth.resources import ResourceAdmin, ResourceDirectory
 from idp.platform import jobs as job_store
 from idp.platform import limits as limit_store
 from idp.platform import outbox as outbox_store
+from idp.platform import replay as replay_store
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.platform.generations import Watcher
@@ -78,6 +79,7 @@ _PRUNERS: tuple[Prune, ...] = (
     private_key_jwt.prune,
     registration_token_store.prune,
     logout_store.prune,
+    replay_store.prune,
 )
 
 

@@ -11,6 +11,7 @@ from idp.oauth.grants.authorization_code import CodeExchange
 from idp.oauth.grants.client_credentials import ClientCredentials
 from idp.oauth.grants.face import PersonalTokens
 from idp.oauth.grants.refresh_token import RefreshGrant
+from idp.oauth.sender import Senders
 from idp.wiring import House
 
 
@@ -39,11 +40,12 @@ def personal_tokens(house: House) -> PersonalTokens:
     return PersonalTokens(house.token_issuer, settings.issuer, find, settings.access_token_ttl)
 
 
-def token_endpoint(house: House, authenticator: ClientAuthenticator) -> TokenEndpoint:
+def token_endpoint(house: House, authenticator: ClientAuthenticator, senders: Senders) -> TokenEndpoint:
     settings, find = house.settings, house.resource_directory.find
     tokens = personal_tokens(house)
     return TokenEndpoint(
         authenticator,
+        senders,
         (
             CodeExchange(
                 house.database,

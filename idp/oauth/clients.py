@@ -55,6 +55,7 @@ class Client:
     default_max_age: int | None
     default_acr_values: tuple[str, ...]
     scope_claims_in_id_token: bool
+    dpop_bound: bool
     disabled: bool
     metadata: Mapping[str, Any]
 
@@ -141,6 +142,7 @@ def client_of(row: AnyRow) -> Client:
         default_max_age=metadata.get("default_max_age"),
         default_acr_values=tuple(metadata.get("default_acr_values", ())),
         scope_claims_in_id_token=metadata.get("scope_claims_in_id_token", False),
+        dpop_bound=metadata.get("dpop_bound_access_tokens", False),
         disabled=row.disabled,
         metadata=metadata,
     )

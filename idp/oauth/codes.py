@@ -12,7 +12,7 @@ from idp.oauth.models import CodeRow
 from idp.platform.db import AnyRow
 from idp.platform.ids import digest, new_secret
 from idp.tokens.store import grant_of
-from idp.tokens.values import Grant
+from idp.tokens.values import Confirmation, Grant
 
 _INSERT = sa.insert(CodeRow)
 _FIND = sa.select(CodeRow.__table__).where(
@@ -36,6 +36,7 @@ class Code:
     redirect_uri: str
     redirect_uri_given: bool
     code_challenge: str | None
+    cnf: Confirmation
     grant: Grant
     expires_at: int
     used: bool
@@ -49,9 +50,16 @@ class Codes:
         self._ttl = ttl
 
     def issue(
-        self, tx: sa.Connection, grant: Grant, *, redirect_uri: str, given: bool, code_challenge: str | None
+        self,
+        tx: sa.Connection,
+        grant: Grant,
+        *,
+        redirect_uri: str,
+        given: bool,
+        code_challenge: str | None,
+        binding: Confirmation,
     ) -> str:
-        """A new code for a grant whose id is set already; `given`: the request named its redirect URI."""
+        """A new code for a grant whose id is set already; `given`: the request named its redirect URI. `binding`: who may redeem it."""
         code = new_secret()
         values = {
             "digest": digest(code),
@@ -59,6 +67,7 @@ class Codes:
             "redirect_uri": redirect_uri,
             "redirect_uri_given": given,
             "code_challenge": code_challenge,
+            "cnf": dict(binding) or None,
             "grant": asdict(grant),
             "expires_at": self._clock.now() + self._ttl,
         }
@@ -83,6 +92,7 @@ def _code(row: AnyRow) -> Code:
         redirect_uri=row.redirect_uri,
         redirect_uri_given=row.redirect_uri_given,
         code_challenge=row.code_challenge,
+        cnf=row.cnf or {},
         grant=grant_of(grant),
         expires_at=row.expires_at,
         used=row.used_at is not None,

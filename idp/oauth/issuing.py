@@ -74,6 +74,7 @@ class Issuing:
             redirect_uri=asked.redirect_uri,
             given=asked.redirect_uri_given,
             code_challenge=asked.code_challenge,
+            binding=asked.binding,
         )
 
     def _grant(self, asked: AuthorizationRequest, session: BrowserSession) -> Grant:

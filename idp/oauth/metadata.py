@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
-from idp.oauth import response_types
+from idp.oauth import dpop, response_types
 from idp.oauth.response_modes import MODES
 from idp.oauth.scopes import OPENID_SCOPES, SCOPE_CLAIMS
 from idp.oauth.signed import ALGORITHMS as ASSERTION_ALGORITHMS
@@ -101,6 +101,7 @@ def _shared(facts: Facts) -> dict[str, Any]:
         "introspection_endpoint_auth_methods_supported": proven_methods,
         "introspection_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "authorization_response_iss_parameter_supported": True,
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
     }
 
 

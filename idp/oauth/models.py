@@ -89,6 +89,7 @@ class CodeRow(Model):
     redirect_uri: Mapped[str] = mapped_column(sa.String(2048))
     redirect_uri_given: Mapped[bool] = mapped_column(sa.Boolean)
     code_challenge: Mapped[str | None] = mapped_column(sa.String(128))
+    cnf: Mapped[dict[str, str] | None] = mapped_column(sa.JSON(none_as_null=True))
     grant: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
     used_at: Mapped[int | None] = mapped_column(sa.BigInteger)

@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
 from idp.errors import AuthorizationError, ProtocolError
-from idp.oauth import acr, claims_request, entitlement, flow, redirects, response_modes, response_types, scopes
+from idp.oauth import acr, claims_request, dpop, entitlement, flow, redirects, response_modes, response_types, scopes
 from idp.oauth.claims_request import Demand
 from idp.oauth.clients import Client
 from idp.oauth.entitlement import FindResource
 from idp.oauth.response_modes import Destination
 from idp.platform.forms import Form
 from idp.tokens.identity import IdTokenHint
+from idp.tokens.values import Confirmation
 
 REPEATABLE = frozenset({"resource"})
 PROMPTS = ("none", "login", "consent", "select_account")
@@ -56,6 +57,12 @@ class AuthorizationRequest:
     acr_essential: bool = False
     userinfo_claims: tuple[str, ...] = ()
     id_token_claims: tuple[str, ...] = ()
+    dpop_jkt: str | None = None
+
+    @property
+    def binding(self) -> Confirmation:
+        """Who may redeem the code: whoever proves to hold this key (RFC 9449 §10)."""
+        return {} if self.dpop_jkt is None else {"jkt": self.dpop_jkt}
 
     @property
     def destination(self) -> Destination:
@@ -290,6 +297,14 @@ def _acr(draft: _Draft, _lookups: Lookups) -> None:
         _refuse(flow.UNMET.code, flow.UNMET.description)
 
 
+def _dpop_jkt(draft: _Draft, _lookups: Lookups) -> None:
+    """RFC 9449 §10: the thumbprint of the key that the code is bound to."""
+    jkt = draft.form.get("dpop_jkt")
+    if jkt is not None and not dpop.JKT.match(jkt):
+        _refuse("invalid_request", "dpop_jkt is not the SHA-256 thumbprint of a key")
+    draft.found["dpop_jkt"] = jkt
+
+
 CHECKS: Sequence[Callable[[_Draft, Lookups], None]] = (
     _state_and_nonce,
     _response_type,
@@ -303,6 +318,7 @@ CHECKS: Sequence[Callable[[_Draft, Lookups], None]] = (
     _id_token_hint,
     _claims,
     _acr,
+    _dpop_jkt,
 )
 """What is checked once client and redirect URI are proven, in this order."""
 

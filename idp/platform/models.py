@@ -35,6 +35,14 @@ class CounterRow(Model):
     resets_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
 
 
+class ReplayRow(Model):
+    """A key that was burned: it may not be seen again until then."""
+
+    __tablename__ = "replays"
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    until: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
 class JobRow(Model):
     """Work to be done once, whatever the number of nodes: claimed with a lease, retried, buried when it keeps failing."""
 

@@ -36,7 +36,7 @@ _NO_BODY = frozenset({204, 304})
 _ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CORS = (
     ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, ETag"),
+    ("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce, Retry-After, ETag"),
 )
 _HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 log = structlog.get_logger("idp.web")
@@ -280,7 +280,7 @@ def _refusal(status: int, code: str, headers: Mapping[str, str] | None = None) -
 def _preflight(route: Route) -> dict[str, str]:
     return {
         "Access-Control-Allow-Methods": ", ".join(sorted(route.methods)),
-        "Access-Control-Allow-Headers": "Authorization, Content-Type",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type, DPoP",
         "Access-Control-Max-Age": "86400",
         "Vary": "Origin",
     }

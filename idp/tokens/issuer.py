@@ -11,7 +11,7 @@ from idp.tokens import lineage
 from idp.tokens.access import mint_access_token
 from idp.tokens.identity import mint_id_token
 from idp.tokens.keyring import Keyring
-from idp.tokens.values import AccessToken, Grant, TokenAnswer
+from idp.tokens.values import AccessToken, Grant, TokenAnswer, token_type_of
 
 _NO_CLAIMS: Mapping[str, Any] = {}
 _LOGIN = ("auth_time", "acr", "amr")
@@ -50,7 +50,7 @@ class TokenIssuer:
             jti=self._random.text(),
             extra=extra,
         )
-        return TokenAnswer(token, ttl, scope)
+        return TokenAnswer(token, ttl, scope, token_type=token_type_of(extra))
 
     def grant_tokens(
         self,
@@ -87,7 +87,7 @@ class TokenIssuer:
         id_token = None
         if id_token_alg is not None:
             id_token = self.id_token(grant, alg=id_token_alg, hashed={"at_hash": access_token}, claims=id_claims)
-        return TokenAnswer(access_token, ttl, scope, refresh_token, id_token)
+        return TokenAnswer(access_token, ttl, scope, refresh_token, id_token, token_type_of(extra))
 
     def exchanged_token(
         self,
@@ -115,7 +115,7 @@ class TokenIssuer:
             jti=lineage.succeed(subject.jti, self._clock.precise()),
             extra={**login, **extra},
         )
-        return TokenAnswer(token, ttl, scope)
+        return TokenAnswer(token, ttl, scope, token_type=token_type_of(extra))
 
     def id_token(self, grant: Grant, *, alg: str, hashed: Mapping[str, str], claims: Mapping[str, Any]) -> str:
         """The ID token of a grant; `hashed` are the values it vouches for, by `at_hash`, `c_hash` or `s_hash`."""

@@ -70,6 +70,7 @@ class RefreshTokenRow(Model):
     client_id: Mapped[str] = mapped_column(sa.String(255))
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+    cnf: Mapped[dict[str, str] | None] = mapped_column(sa.JSON(none_as_null=True))
     used_at: Mapped[float | None] = mapped_column(sa.Double)
     asked: Mapped[str | None] = mapped_column(sa.String(64))
     answer: Mapped[bytes | None] = mapped_column(sa.LargeBinary)

@@ -20,7 +20,7 @@ from idp.platform.ids import digest, new_secret
 from idp.platform.secrets import derive, seal, unseal
 from idp.tokens.models import RefreshTokenRow
 from idp.tokens.store import Grants
-from idp.tokens.values import Grant
+from idp.tokens.values import Confirmation, Grant
 
 _PURPOSE = "refresh-answer"
 _MINE = (RefreshTokenRow.digest == sa.bindparam("presented"), RefreshTokenRow.client_id == sa.bindparam("of_client"))
@@ -31,7 +31,7 @@ _CONSUME = (
     sa.update(RefreshTokenRow)
     .where(*_USABLE)
     .values(used_at=sa.bindparam("now"), asked=sa.bindparam("request"))
-    .returning(RefreshTokenRow.grant_id)
+    .returning(RefreshTokenRow.grant_id, RefreshTokenRow.cnf)
 )
 _SEAL = (
     sa.update(RefreshTokenRow)
@@ -39,8 +39,9 @@ _SEAL = (
     .values(answer=sa.bindparam("sealed"))
 )
 _INSERT = sa.insert(RefreshTokenRow)
-Mint = Callable[[Grant, str], dict[str, Any]]
-"""(the grant, the new refresh token) -> the whole token response. It may raise; then nothing is consumed."""
+Mint = Callable[[Grant, str, Confirmation], dict[str, Any]]
+"""(the grant, the new refresh token, what bound the presented one) -> the whole token response. It may raise; then nothing is consumed."""
+_UNBOUND: Confirmation = {}
 
 
 class Refusal(Enum):
@@ -70,6 +71,7 @@ class LivingRefreshToken:
     scope: str
     issued_at: int
     expires_at: int
+    cnf: Confirmation
 
 
 class RefreshTokens:
@@ -81,14 +83,23 @@ class RefreshTokens:
         self._window = window
         self._idle_ttl = idle_ttl
 
-    def first(self, tx: sa.Connection, grant: Grant) -> str:
-        """Write the family's first token and return it; it is never seen again."""
+    def first(self, tx: sa.Connection, grant: Grant, binding: Confirmation = _UNBOUND) -> str:
+        """Write the family's first token, bound to its sender, and return it; it is never seen again."""
         token = new_secret()
-        self._insert(tx, token, grant)
+        self._insert(tx, token, grant, binding)
         return token
 
-    def rotate(self, tx: sa.Connection, presented: str, *, client_id: str, asked: str, mint: Mint) -> Refreshed:
-        """Consume, mint, seal and write the successor. `asked` is a fingerprint of what the request asks for."""
+    def rotate(
+        self,
+        tx: sa.Connection,
+        presented: str,
+        *,
+        client_id: str,
+        asked: str,
+        mint: Mint,
+        binding: Confirmation = _UNBOUND,
+    ) -> Refreshed:
+        """Consume, mint, seal and write the successor. `asked` is a fingerprint of what the request asks for, and of who sends it."""
         now = self._clock.precise()
         row = self._consume(tx, presented, client_id, asked, now)
         if row is None:
@@ -97,8 +108,8 @@ class RefreshTokens:
         if grant is None or not self._grants.holds(tx, grant):
             return Refreshed(refusal=Refusal.ENDED, grant=grant)
         successor = new_secret()
-        answer = mint(grant, successor)
-        self._insert(tx, successor, grant)
+        answer = mint(grant, successor, row.cnf or _UNBOUND)
+        self._insert(tx, successor, grant, binding)
         sealed = seal(derive(presented.encode(), _PURPOSE), json.dumps(answer).encode())
         tx.execute(_SEAL, {"presented": digest(presented), "sealed": sealed})
         return Refreshed(answer=answer, grant=grant)
@@ -128,19 +139,22 @@ class RefreshTokens:
         grant = None if row is None else self._grants.find(tx, row.grant_id)
         if row is None or grant is None or not self._grants.holds(tx, grant):
             return None
-        return LivingRefreshToken(client_id, grant.sub, grant.scope, row.created_at, row.expires_at)
+        return LivingRefreshToken(
+            client_id, grant.sub, grant.scope, row.created_at, row.expires_at, row.cnf or _UNBOUND
+        )
 
     def family(self, tx: sa.Connection, presented: str, client_id: str) -> str | None:
         """The grant of a refresh token of this client, used or not: what revocation ends."""
         row = tx.execute(_FIND, {"presented": digest(presented), "of_client": client_id}).one_or_none()
         return None if row is None else str(row.grant_id)
 
-    def _insert(self, tx: sa.Connection, token: str, grant: Grant) -> None:
+    def _insert(self, tx: sa.Connection, token: str, grant: Grant, binding: Confirmation) -> None:
         now = self._clock.now()
         values = {
             "digest": digest(token),
             "grant_id": grant.id,
             "client_id": grant.client_id,
+            "cnf": dict(binding) or None,
             "created_at": now,
             "expires_at": min(now + self._idle_ttl, grant.expires_at),
         }

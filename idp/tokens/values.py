@@ -6,6 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+Confirmation = Mapping[str, str]
+"""What binds a token to its sender (the claim `cnf`, RFC 7800 §3.1): `jkt` a DPoP key, `x5t#S256` a certificate; empty: nothing does."""
+
+
+BEARER, DPOP = "Bearer", "DPoP"
+"""Token types, which are the schemes that tokens are presented by."""
+
+
+def token_type_of(claims: Mapping[str, Any]) -> str:
+    """How a token with these claims is presented (RFC 6750, RFC 9449 §5)."""
+    return DPOP if "jkt" in claims.get("cnf", ()) else BEARER
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -46,6 +58,12 @@ class AccessToken:
     kid: str
     claims: Mapping[str, Any]
 
+    @property
+    def cnf(self) -> Confirmation:
+        """What binds it to its holder."""
+        bound: Confirmation = self.claims.get("cnf", {})
+        return bound
+
 
 @dataclass(frozen=True, slots=True)
 class TokenAnswer:
@@ -56,11 +74,12 @@ class TokenAnswer:
     scope: str
     refresh_token: str | None = None
     id_token: str | None = None
+    token_type: str = BEARER
 
     def document(self) -> dict[str, Any]:
         answer: dict[str, Any] = {
             "access_token": self.access_token,
-            "token_type": "Bearer",
+            "token_type": self.token_type,
             "expires_in": self.expires_in,
             "scope": self.scope,
         }

@@ -19,6 +19,7 @@ GUARD = ROOT / "resource_server" / "guard"
 MAX_LINES = 400
 LAZY = {
     ("idp/wiring.py", "idp.platform.limits_redis"),
+    ("idp/assembly/senders.py", "idp.platform.replay_redis"),
     ("idp/opening.py", "idp.platform.schema"),
     ("idp/wsgi.py", "idp.background"),
 }

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.conftest import API
-from tests.support.flows import App, Browser, Page, answer_of
+from tests.support.flows import BARE_CHALLENGE, App, Browser, Page, answer_of
 from tests.support.running import PASSWORD, RunningIdp
 
 SCOPE = "openid profile email offline_access read"
@@ -98,7 +98,7 @@ def test_userinfo_answers_to_get_and_post(web_app: App, tokens: dict[str, Any], 
 def test_userinfo_refuses_as_the_standard_says(web_app: App, service: App, tokens: dict[str, Any]) -> None:
     url = f"{web_app.idp}/oauth/userinfo"
     bare = requests.get(url)
-    assert (bare.status_code, bare.headers["WWW-Authenticate"], bare.content) == (401, "Bearer", b"")
+    assert (bare.status_code, bare.headers["WWW-Authenticate"], bare.content) == (401, BARE_CHALLENGE, b"")
     assert requests.get(url, params={"access_token": tokens["access_token"]}).status_code == 401
     wrong = requests.get(url, headers={"Authorization": "Bearer wrong"})
     assert 'error="invalid_token"' in wrong.headers["WWW-Authenticate"]

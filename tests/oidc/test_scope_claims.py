@@ -9,7 +9,7 @@ import requests
 
 from tests.oidc.conftest import CLAIMS, Relying
 from tests.oidc.rp import ALWAYS, FLOWS, Flow, RelyingParty, Tokens
-from tests.support.flows import Browser
+from tests.support.flows import BARE_CHALLENGE, Browser
 from tests.support.running import RunningIdp
 
 SCOPES: dict[str, set[str]] = {
@@ -98,7 +98,7 @@ def test_userinfo_takes_the_token_in_a_header_or_in_a_posted_body(op: RunningIdp
 def test_userinfo_takes_no_token_from_a_query_and_none_twice(op: RunningIdp, access: str) -> None:
     url, header = f"{op.url}/oauth/userinfo", {"Authorization": f"Bearer {access}"}
     in_query = requests.get(url, params={"access_token": access})
-    assert (in_query.status_code, in_query.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert (in_query.status_code, in_query.headers["WWW-Authenticate"]) == (401, BARE_CHALLENGE)
     assert requests.post(url, headers=header, data={"access_token": access}).status_code == 400
 
 

@@ -14,6 +14,9 @@ import requests
 
 from tests.support.running import PASSWORD
 
+BARE_CHALLENGE = 'Bearer, DPoP algs="ES256 PS256 Ed25519 EdDSA"'
+"""What userinfo answers to whoever brings no token."""
+
 
 def pkce() -> tuple[str, str]:
     """A verifier and its S256 challenge."""
@@ -130,7 +133,15 @@ class App:
             response = browser.submit(page, "consent", decision="allow")
         return answer_of(response), verifier
 
-    def post(self, path: str, *, base: str | None = None, auth: bool = True, **data: Any) -> requests.Response:
+    def post(
+        self,
+        path: str,
+        *,
+        base: str | None = None,
+        auth: bool = True,
+        headers: dict[str, str] | None = None,
+        **data: Any,
+    ) -> requests.Response:
         """A form post to a protocol endpoint, authenticated as registered."""
         sent = {name: value for name, value in data.items() if value is not None}
         basic = None
@@ -141,7 +152,7 @@ class App:
                 sent = {**sent, "client_id": self.client_id, "client_secret": self.client["client_secret"]}
             case "none":
                 sent = {"client_id": self.client_id, **sent}
-        return requests.post(f"{base or self.idp}{path}", data=sent, auth=basic, timeout=30)
+        return requests.post(f"{base or self.idp}{path}", data=sent, auth=basic, headers=headers, timeout=30)
 
     def redeem(self, code: str, verifier: str | None, **data: Any) -> requests.Response:
         given = {"redirect_uri": self.redirect_uri, "code_verifier": verifier, **data}

@@ -17,7 +17,7 @@ from idp.tokens.models import RefreshTokenRow
 from idp.tokens.refresh import Refreshed, RefreshTokens, Refusal
 from idp.tokens.revocations import Revocations
 from idp.tokens.store import Grants
-from idp.tokens.values import Grant
+from idp.tokens.values import Confirmation, Grant
 from tests.support.clocks import ManualClock
 from tests.tokens.support import DAY, grant_of
 
@@ -37,7 +37,7 @@ class Family:
             self.grants.save(tx, self.grant)
             self.first = self.tokens.first(tx, self.grant)
 
-    def mint(self, grant: Grant, refresh_token: str) -> dict[str, Any]:
+    def mint(self, grant: Grant, refresh_token: str, _bound: Confirmation) -> dict[str, Any]:
         return {"access_token": f"token {next(self.minted)} of {grant.sub}", "refresh_token": refresh_token}
 
     def use(self, token: str, client_id: str = "app", asked: str = "the same") -> Refreshed:
@@ -182,7 +182,7 @@ def test_an_offline_grant_outlives_its_session(database: Database, clock: Manual
 
 
 def test_when_minting_fails_nothing_is_consumed(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_grant: Grant, _token: str) -> dict[str, Any]:
+    def fails(_grant: Grant, _token: str, _bound: Confirmation) -> dict[str, Any]:
         raise RuntimeError
 
     with pytest.raises(RuntimeError), family.database.write() as tx:

@@ -13,11 +13,12 @@ from idp.platform.db import Database
 from idp.platform.forms import parse_form
 from idp.platform.http import Answer, Call, json_answer
 from idp.tokens.refresh import LivingRefreshToken, RefreshTokens
+from idp.tokens.values import token_type_of
 from idp.users.people import Person
 
 _COPIED = (
     *("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "amr", "roles"),
-    *("act", "may_act"),
+    *("act", "may_act", "cnf"),
 )
 _INACTIVE = {"active": False}
 
@@ -57,7 +58,8 @@ def _may_see(client: Client, found: Living) -> bool:
 
 def _shown(found: Living) -> dict[str, Any]:
     claims = found.token.claims
-    document = {"active": True, "token_type": "Bearer", **{name: claims[name] for name in _COPIED if name in claims}}
+    shown = {name: claims[name] for name in _COPIED if name in claims}
+    document = {"active": True, "token_type": token_type_of(claims), **shown}
     if found.person is not None:
         document["username"] = found.person.username
     return document
@@ -76,4 +78,5 @@ def _refresh_document(found: LivingRefreshToken, person: Person, issuer: str) ->
         "exp": found.expires_at,
         "iat": found.issued_at,
         "username": person.username,
+        **({"cnf": found.cnf} if found.cnf else {}),
     }

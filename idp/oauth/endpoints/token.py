@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from idp.errors import ProtocolError
 from idp.oauth.client_auth import ClientAuthenticator
 from idp.oauth.grants.face import TokenCall, TokenGrant
+from idp.oauth.sender import Senders
 from idp.platform.forms import parse_form
 from idp.platform.http import Answer, Call, json_answer
 from idp.platform.telemetry import Metrics
@@ -15,10 +16,13 @@ REPEATABLE = frozenset({"resource", "audience"})
 
 
 class TokenEndpoint:
-    """Form, grant type, client, permission, grant: in that order, so no grant can forget one."""
+    """Form, grant type, client, permission, sender, grant: in that order, so no grant can forget one."""
 
-    def __init__(self, authenticator: ClientAuthenticator, grants: Iterable[TokenGrant], metrics: Metrics) -> None:
+    def __init__(
+        self, authenticator: ClientAuthenticator, senders: Senders, grants: Iterable[TokenGrant], metrics: Metrics
+    ) -> None:
         self._authenticator = authenticator
+        self._senders = senders
         self._grants = {grant.grant_type: grant for grant in grants}
         self._metrics = metrics
 
@@ -38,6 +42,7 @@ class TokenEndpoint:
             raise ProtocolError("unsupported_grant_type", "This grant type is not supported")
         if grant_type not in client.grant_types:
             raise ProtocolError("unauthorized_client", "The client may not use this grant type")
-        answer = grant.answer(TokenCall(form, client, call.peer))
+        sender = self._senders.of(call, client)
+        answer = grant.answer(TokenCall(form, client, call.peer, sender))
         self._metrics.count("tokens_issued", grant_type)
-        return json_answer(answer)
+        return json_answer(answer, headers=sender.headers)

@@ -15,6 +15,7 @@ from idp.oauth.authlib_views import ClientView, CodeView, TokenRequest
 from idp.oauth.codes import Code, Codes
 from idp.oauth.grants.face import People, PersonalTokens, TokenCall
 from idp.oauth.resources import Resource
+from idp.oauth.sender import refresh_binding
 from idp.oauth.server import TokenServer
 from idp.platform.audit import Audit
 from idp.platform.db import Database
@@ -73,6 +74,8 @@ class CodeExchange:
         return CodeView(found, compare_redirect_uri=required or sent is not None)
 
     def issue(self, code: Code, call: TokenCall) -> Mapping[str, Any]:
+        if not call.sender.holds(code.cnf):
+            raise ProtocolError("invalid_grant", "The code is bound to another key")
         resource = self.tokens.resource(code.grant, call.form.all("resource"))
         scope = self.tokens.scope(code.grant, None, resource)
         with self.database.write() as tx:
@@ -91,7 +94,13 @@ class CodeExchange:
         scope: tuple[str, ...],
     ) -> Mapping[str, Any]:
         return self.tokens.mint(
-            code.grant, call.client, person, resource=resource, scope=scope, refresh_token=refresh_token
+            code.grant,
+            call.client,
+            person,
+            resource=resource,
+            scope=scope,
+            refresh_token=refresh_token,
+            sender=call.sender,
         ).document()
 
     def _redeem(self, tx: sa.Connection, code: Code, call: TokenCall) -> _Redeemed:
@@ -113,7 +122,7 @@ class CodeExchange:
         self.grants.save(tx, code.grant)
         if not entitlement.gives_refresh_token(call.client, code.grant.scope.split()):
             return _Redeemed(person)
-        return _Redeemed(person, self.refresh_tokens.first(tx, code.grant))
+        return _Redeemed(person, self.refresh_tokens.first(tx, code.grant, refresh_binding(call.client, call.sender)))
 
     def _still_holds(self, tx: sa.Connection, code: Code) -> bool:
         sid = code.grant.sid

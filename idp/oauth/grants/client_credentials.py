@@ -8,7 +8,7 @@ from typing import Any
 from idp.errors import ProtocolError
 from idp.oauth import entitlement
 from idp.oauth.entitlement import FindResource
-from idp.oauth.grants.face import TokenCall
+from idp.oauth.grants.face import TokenCall, further_claims
 from idp.tokens.issuer import TokenIssuer
 
 
@@ -35,5 +35,5 @@ class ClientCredentials:
             scope=" ".join(scope),
             ttl=resource.token_ttl or self._ttl,
             alg=resource.signing_alg,
-            extra={} if resource.next_actor is None else {"may_act": resource.next_actor},
+            extra=further_claims(resource, call.sender),
         ).document()

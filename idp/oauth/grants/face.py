@@ -13,6 +13,7 @@ from idp.oauth import entitlement, response_types, scopes
 from idp.oauth.clients import Client
 from idp.oauth.entitlement import FindResource
 from idp.oauth.resources import Resource
+from idp.oauth.sender import BEARER, Sender
 from idp.platform.forms import Form
 from idp.tokens.issuer import TokenIssuer
 from idp.tokens.values import Grant, TokenAnswer
@@ -24,11 +25,12 @@ _NONE: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class TokenCall:
-    """A token request: its parameters, the client that proved itself, and where it came from."""
+    """A token request: its parameters, the client that proved itself, where it came from, and the keys its sender proved to hold."""
 
     form: Form
     client: Client
     peer: str
+    sender: Sender
 
 
 class TokenGrant(Protocol):
@@ -43,6 +45,11 @@ class People(Protocol):
     """Where grants look people up, as the transaction sees them."""
 
     def find_tx(self, tx: sa.Connection, sub: str) -> Person | None: ...
+
+
+def further_claims(resource: Resource, sender: Sender) -> Mapping[str, Any]:
+    """What an access token says beside whom it is for: who may act with it next, and what it is bound to."""
+    return sender.claims if resource.next_actor is None else {"may_act": resource.next_actor, **sender.claims}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +80,19 @@ class PersonalTokens:
         resource: Resource,
         scope: tuple[str, ...],
         refresh_token: str | None,
+        sender: Sender,
     ) -> TokenAnswer:
-        """Access token, and an ID token when `openid` is among the scopes."""
+        """Access token, bound to its sender, and an ID token when `openid` is among the scopes."""
         id_token_alg = client.id_token_alg if "openid" in scope else None
-        named = self._named(grant, client, person, scope) if id_token_alg else {}
         return self._tokens(
-            grant, person, resource, scope, id_token_alg=id_token_alg, refresh_token=refresh_token, id_claims=named
+            grant,
+            person,
+            resource,
+            scope,
+            sender=sender,
+            id_token_alg=id_token_alg,
+            refresh_token=refresh_token,
+            id_claims=self._named(grant, client, person, scope) if id_token_alg else _NONE,
         )
 
     def front_channel(
@@ -118,6 +132,7 @@ class PersonalTokens:
         resource: Resource,
         scope: tuple[str, ...],
         *,
+        sender: Sender = BEARER,
         id_token_alg: str | None = None,
         refresh_token: str | None = None,
         id_claims: Mapping[str, Any] = _NONE,
@@ -131,7 +146,7 @@ class PersonalTokens:
             roles=person.roles if "roles" in resource.claims else None,
             id_token_alg=id_token_alg,
             refresh_token=refresh_token,
-            extra={} if resource.next_actor is None else {"may_act": resource.next_actor},
+            extra=further_claims(resource, sender),
             id_claims=id_claims,
         )
 

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from idp.errors import ProtocolError
 from idp.oauth.clients import ClientDirectory
 from idp.oauth.grants.face import People, PersonalTokens, TokenCall
+from idp.oauth.sender import refresh_binding
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.tokens.refresh import Refreshed, RefreshTokens, Refusal
-from idp.tokens.values import Grant
+from idp.tokens.values import Confirmation, Grant
 
 _REFUSED = "The refresh token is unknown, expired or used"
 
@@ -41,7 +42,8 @@ class RefreshGrant:
                 presented,
                 client_id=call.client.client_id,
                 asked=_fingerprint(call),
-                mint=lambda grant, successor: self._mint(tx, call, grant, successor),
+                mint=lambda grant, successor, bound: self._mint(tx, call, grant, successor, bound),
+                binding=refresh_binding(call.client, call.sender),
             )
             if refreshed.refusal is Refusal.REUSED:
                 self._tell(tx, call, refreshed)
@@ -50,14 +52,18 @@ class RefreshGrant:
             raise ProtocolError("invalid_grant", _REFUSED, detail=detail)
         return refreshed.answer
 
-    def _mint(self, tx: sa.Connection, call: TokenCall, grant: Grant, successor: str) -> dict[str, Any]:
+    def _mint(
+        self, tx: sa.Connection, call: TokenCall, grant: Grant, successor: str, bound: Confirmation
+    ) -> dict[str, Any]:
+        if not call.sender.holds(bound):
+            raise ProtocolError("invalid_grant", "The refresh token is bound to another key")
         client, person = self.clients.get_tx(tx, call.client.client_id), self.people.find_tx(tx, grant.sub)
         if client is None or client.disabled or person is None or person.disabled:
             raise ProtocolError("invalid_grant", _REFUSED, detail="the client or the person is disabled")
         resource = self.tokens.resource(grant, call.form.all("resource"))
         scope = self.tokens.scope(grant, call.form.get("scope"), resource)
         return self.tokens.mint(
-            grant, client, person, resource=resource, scope=scope, refresh_token=successor
+            grant, client, person, resource=resource, scope=scope, refresh_token=successor, sender=call.sender
         ).document()
 
     def _tell(self, tx: sa.Connection, call: TokenCall, refreshed: Refreshed) -> None:
@@ -68,6 +74,7 @@ class RefreshGrant:
 
 
 def _fingerprint(call: TokenCall) -> str:
-    """What this request asks for, so that a replay asking for something else is told apart."""
+    """What this request asks for and who sends it, so that a replay asking for something else or with another key is told apart."""
     scope = " ".join(sorted((call.form.get("scope") or "").split()))
-    return hashlib.sha256("\n".join((scope, *call.form.all("resource"))).encode()).hexdigest()
+    sender = (f"{member}={value}" for member, value in sorted(call.sender.cnf.items()))
+    return hashlib.sha256("\n".join((scope, *call.form.all("resource"), *sender)).encode()).hexdigest()

@@ -129,7 +129,7 @@ class TokenExchange:
             scope=" ".join(scope),
             ttl=ttl,
             alg=target.signing_alg,
-            extra=_claims(exchange),
+            extra={**_claims(exchange), **call.sender.claims},
         )
         return {**token.document(), "issued_token_type": ACCESS_TOKEN}
 

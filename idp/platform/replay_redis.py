@@ -1,0 +1,23 @@
+"""Burned keys in Redis, for many nodes: one `SET NX` a key. When Redis is away nothing can be burned, and nothing is let through.
+
+Redis must not evict (`maxmemory-policy noeviction`): a key that goes early could be burned again.
+"""
+
+from __future__ import annotations
+
+import redis
+
+from idp.errors import Unavailable
+
+
+class RedisReplays:
+    """The `Replays` of `idp.platform.replay` over one Redis."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+
+    def burn(self, key: str, *, now: int, until: int) -> bool:
+        try:
+            return bool(self._redis.set(f"idp:replay:{key}", b"", nx=True, ex=max(1, until - now)))
+        except redis.RedisError as error:
+            raise Unavailable(f"replays: Redis is away ({type(error).__name__})") from error
