@@ -10,6 +10,7 @@ adapters (`adapters`). It needs PyJWT and cryptography only.
 
 import logging
 
+from token_guard.certificates import CertificateHeader
 from token_guard.checks import Check
 from token_guard.dpop import Dpop
 from token_guard.errors import GuardError
@@ -22,6 +23,7 @@ from token_guard.trust import ClaimMap, IssuerTrust, JwksPolicy
 
 __all__ = [
     "Admission",
+    "CertificateHeader",
     "Check",
     "ClaimMap",
     "Dpop",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from token_guard.binding import check_binding
+from token_guard.certificates import CertificateHeader
 from token_guard.challenges import BEARER, DPOP, Offer
 from token_guard.dpop import Dpop, Proof, burn
 from token_guard.errors import GuardError
@@ -35,6 +36,7 @@ class Guard:
 
     `base_url` is where clients see the API, without a final slash: DPoP proofs name it. By default it is the first issuer's audience, when
     that is a URL; without one, and with `bearer_only`, DPoP is neither taken nor offered. `dpop` says how proofs are judged.
+    `certificates` is the header in which a proxy hands on client certificates; those of direct TLS are seen without it.
     `cache_seconds` keeps verified tokens (at most 30 s, never past their end or a change of keys); 0: off. `realm` is named in challenges.
     """
 
@@ -44,6 +46,7 @@ class Guard:
         base_url: str | None = None,
         dpop: Dpop | None = None,
         bearer_only: bool = False,
+        certificates: CertificateHeader | None = None,
         fetch: FetchJwks = fetch_jwks,
         cache_seconds: float = 0,
         realm: str | None = None,
@@ -55,6 +58,7 @@ class Guard:
         if dpop is not None and not self._base_url:
             raise ValueError("base_url must be set: DPoP proofs name the URL at which clients see the API")
         self._dpop = (dpop or Dpop()) if self._base_url and not bearer_only else None
+        self.certificates = certificates
         self._offer = _offer(self._dpop, realm)
         self._now = now
 

@@ -52,7 +52,7 @@ class FlaskGuard:
 
     def admit(self, needs: Needs) -> Principal:
         """Who calls; raises `GuardError`."""
-        admission = self._guard.admit(presented_by(request.environ), needs)
+        admission = self._guard.admit(presented_by(request.environ, self._guard.certificates), needs)
         if admission.headers:
             after_this_request(functools.partial(_with_headers, admission.headers))
         return admission.principal
