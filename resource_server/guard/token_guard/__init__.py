@@ -19,6 +19,7 @@ from token_guard.needs import Needs
 from token_guard.nonces import Nonces
 from token_guard.presented import Presented
 from token_guard.principal import Principal
+from token_guard.status_cache import StatusPolicy
 from token_guard.trust import ClaimMap, IssuerTrust, JwksPolicy
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Nonces",
     "Presented",
     "Principal",
+    "StatusPolicy",
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # a library says nothing unless its program listens

@@ -7,7 +7,7 @@ from typing import Any
 
 from token_guard.checks import Check
 from token_guard.errors import invalid_token
-from token_guard.principal import Principal
+from token_guard.principal import Principal, StatusReference
 from token_guard.trust import ClaimPath, IssuerTrust
 
 _MAX_ENTRIES = 64
@@ -119,6 +119,7 @@ def _principal(claims: Claims, trust: IssuerTrust) -> Principal:
         actors=_actors(claims.get("act")),
         details=tuple(claims.get("authorization_details", ())),
         confirmation=claims.get("cnf"),
+        status=_status(claims, trust),
     )
 
 
@@ -168,6 +169,20 @@ def _actors(act: Any) -> tuple[str, ...]:
         actors.append(act["sub"])
         act = act.get("act")
     return tuple(actors)
+
+
+def _status(claims: Claims, trust: IssuerTrust) -> StatusReference | None:
+    """The token's place in a status list, which lies where the issuer's lists lie."""
+    told = claims.get("status")
+    if told is None and not trust.status_required:
+        return None
+    place = told.get("status_list") if isinstance(told, dict) else None
+    uri, index = (place.get("uri"), place.get("idx")) if isinstance(place, dict) else (None, None)
+    if not isinstance(uri, str) or not isinstance(index, int) or isinstance(index, bool) or index < 0:
+        raise _misshapen("status")
+    if not uri.startswith(trust.status_uris):
+        raise invalid_token(Check.STATUS, f"the status list {uri!r} is not the issuer's"[:300])
+    return StatusReference(uri, index)
 
 
 def _missing(path: ClaimPath) -> Exception:

@@ -75,8 +75,11 @@ def get(
     accept: str = "application/json",
     etag: str | None = None,
 ) -> Fetched:
-    """One GET, conditional on `etag` if given; raises `FetchError` for anything but a whole 200 (or then 304) in time."""
-    headers = {"Accept": accept, **({"If-None-Match": etag} if etag else {})}
+    """One GET, conditional on `etag` if given; raises `FetchError` for anything but a whole 200 (or then 304) in time.
+
+    What is asked for is wanted as it is now, so caches on the way are told to ask, too (RFC 9111 §5.2.1.4).
+    """
+    headers = {"Accept": accept, "Cache-Control": "no-cache", **({"If-None-Match": etag} if etag else {})}
     until = time.monotonic() + limits.total_timeout if deadline is None else deadline
     return _exchange("GET", url, headers, None, limits, until, conditional=etag is not None)
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from token_guard import status_list
 from token_guard.binding import check_binding
 from token_guard.certificates import CertificateHeader
 from token_guard.challenges import BEARER, DPOP, Offer
 from token_guard.dpop import Dpop, Proof, burn
 from token_guard.errors import GuardError
+from token_guard.events import KeyRevoked, ListChanged, status_events
 from token_guard.fetch import FetchJwks, fetch_jwks
 from token_guard.issuers import Issuers
 from token_guard.jwks_cache import KeysState
 from token_guard.needs import NOTHING, Needs, check_needs
 from token_guard.presented import Credentials, Presented, credentials_of
 from token_guard.principal import Principal
+from token_guard.status_cache import ListsState, StatusLists, StatusPolicy
 from token_guard.token_cache import VerifiedTokens
 from token_guard.trust import IssuerTrust
 from token_guard.uris import normalised
+
+_MAX_LIST = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Guard:
     `base_url` is where clients see the API, without a final slash: DPoP proofs name it. By default it is the first issuer's audience, when
     that is a URL; without one, and with `bearer_only`, DPoP is neither taken nor offered. `dpop` says how proofs are judged.
     `certificates` is the header in which a proxy hands on client certificates; those of direct TLS are seen without it.
+    `status` says how status lists are kept, and what happens when one cannot be had.
     `cache_seconds` keeps verified tokens (at most 30 s, never past their end or a change of keys); 0: off. `realm` is named in challenges.
     """
 
@@ -47,12 +53,14 @@ class Guard:
         dpop: Dpop | None = None,
         bearer_only: bool = False,
         certificates: CertificateHeader | None = None,
+        status: StatusPolicy | None = None,
         fetch: FetchJwks = fetch_jwks,
         cache_seconds: float = 0,
         realm: str | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._issuers = Issuers(trusts, fetch=fetch, now=now)
+        self._lists = StatusLists(status or StatusPolicy(), verify=self._verify_list, now=now)
         self._verified = VerifiedTokens(cache_seconds) if cache_seconds else None
         self._base_url = _base_url(base_url, trusts[0])
         if dpop is not None and not self._base_url:
@@ -108,6 +116,30 @@ class Guard:
         error.scheme = credentials.scheme if credentials else None
         return error
 
+    def lists(self) -> ListsState:
+        """How it stands with the status lists: for readiness and metrics."""
+        return self._lists.state()
+
+    def heed(self, claims: Mapping[str, Any]) -> None:
+        """Heed the `status.*` events of a Security Event Token whose claims `verify` gave: what they revoke is refused at once."""
+        for event in status_events(claims):
+            match event:
+                case ListChanged(uri, indexes):
+                    self._lists.changed(uri, indexes)
+                case KeyRevoked(kid):
+                    self._issuers.forget_key(str(claims.get("iss")), kid)
+
+    def status_changed(self, uri: str | None = None, indexes: Iterable[int] = ()) -> None:
+        """A status list changed, or (None) any may have: tokens at `indexes` are refused at once, other checks wait for the new list."""
+        self._lists.changed(uri, indexes)
+
+    def accept_list(self, token: str, *, uri: str, issuer: str) -> None:
+        """Take over a status list that was pushed, as if it had been fetched now; raises `GuardError` for one that is not good."""
+        self._lists.accept(token, uri, issuer)
+
+    def _verify_list(self, token: str, issuer: str) -> Mapping[str, Any]:
+        return self._issuers.verify(token, types=frozenset({status_list.TYPE}), issuer=issuer, max_length=_MAX_LIST)
+
     def _admitted(self, credentials: Credentials, presented: Presented, needs: Needs) -> Admission:
         """The order of checks: the token, its sender, what the operation needs; what can be used once is used up last."""
         now = self._now()
@@ -120,6 +152,8 @@ class Guard:
             dpop=self._dpop,
             now=now,
         )
+        if principal.status is not None:
+            self._lists.check(principal.status, principal.issuer, needs.on_stale)
         check_needs(principal=principal, needs=needs, now=now)
         if proof is not None and self._dpop is not None:
             burn(proof, self._dpop)

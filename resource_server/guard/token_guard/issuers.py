@@ -12,7 +12,7 @@ from token_guard.fetch import FetchJwks
 from token_guard.jwks_cache import JwksCache, KeysState
 from token_guard.principal import Principal
 from token_guard.trust import IssuerTrust
-from token_guard.validation import Unverified, check_header, is_signed, take_apart
+from token_guard.validation import MAX_TOKEN, Unverified, check_header, is_signed, take_apart
 
 
 class Issuers:
@@ -42,23 +42,35 @@ class Issuers:
     def read(self, token: str) -> Principal:
         """The caller of an access token; raises `GuardError`. Claims come before keys: what no key could save asks for none."""
         unverified = take_apart(token=token)
-        trust = self._trust(unverified)
+        trust = self._trust(unverified.claims)
         check_header(header=unverified.header, types=trust.types, algorithms=trust.algorithms)
         principal = read_claims(claims=unverified.claims, trust=trust, now=self._now())
         self._check_signature(unverified, trust, principal.issued_at)
         return principal
 
-    def verify(self, token: str, *, types: frozenset[str]) -> Mapping[str, Any]:
-        """The claims of another kind of JWT of a trusted issuer: type, issuer and signature are checked; raises `GuardError`."""
-        unverified = take_apart(token=token)
-        trust = self._trust(unverified)
+    def verify(
+        self, token: str, *, types: frozenset[str], issuer: str | None = None, max_length: int = MAX_TOKEN
+    ) -> Mapping[str, Any]:
+        """The claims of another kind of JWT of a trusted issuer: type, issuer and signature are checked; raises `GuardError`.
+
+        `issuer` is who must have signed a token that need not name its issuer.
+        """
+        unverified = take_apart(token=token, max_length=max_length)
+        trust = self._trust({"iss": issuer, **unverified.claims})
+        if issuer is not None and trust.issuer != issuer:
+            raise invalid_token(Check.ISSUER, "it is signed by another issuer")
         check_header(header=unverified.header, types=types, algorithms=trust.algorithms)
         issued = unverified.claims.get("iat", 0)
         self._check_signature(unverified, trust, issued if isinstance(issued, (int, float)) else 0)
         return unverified.claims
 
-    def _trust(self, unverified: Unverified) -> IssuerTrust:
-        named = unverified.claims.get("iss")
+    def forget_key(self, issuer: str, kid: str) -> None:
+        """A key was revoked: nothing it signed is believed any more."""
+        if issuer in self._keys:
+            self._keys[issuer].forget(kid)
+
+    def _trust(self, claims: Mapping[str, Any]) -> IssuerTrust:
+        named = claims.get("iss")
         trust = self._trusts.get(named) if isinstance(named, str) else None
         if trust is None:
             raise invalid_token(Check.ISSUER, f"the issuer {named!r} is not trusted"[:200])

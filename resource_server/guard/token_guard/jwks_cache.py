@@ -62,11 +62,14 @@ class JwksCache:
         self._missed_at = 0.0
         self._failed_at = 0.0
         self._unknown: OrderedDict[str, float] = OrderedDict()
+        self._revoked: frozenset[str] = frozenset()
         self.generation = 0
         survive_forks(self)
 
     def find(self, kid: str, issued_at: float) -> VerificationKey:
         """The key; raises 401 when the issuer has no such key, 503 when that cannot be known."""
+        if kid in self._revoked:
+            raise invalid_token(Check.KEY, "the key was revoked")
         snapshot = self._current()
         key = snapshot.keys.get(kid)
         if key is not None:
@@ -78,6 +81,11 @@ class JwksCache:
         self._on_miss()
         found = self.find(kid, issued_at)
         return found if found is not failed else None
+
+    def forget(self, kid: str) -> None:
+        """The issuer says that a key is revoked: it is refused at once, whatever a copy of the keys that is still around may say."""
+        self._revoked |= {kid}
+        self.generation += 1
 
     def warm(self) -> bool:
         """Fetch before the first request; whether there are keys now."""

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from token_guard.checks import Check
 from token_guard.errors import insufficient_scope, invalid_token
 from token_guard.principal import Principal
+from token_guard.status_cache import OnStale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """`scopes`: all of them. `bound`: only tokens that are bound to a key or a certificate."""
+    """`scopes`: all of them. `bound`: only tokens that are bound to a key or a certificate. `on_stale`: what to do when the status list of
+    the token cannot be had fresh (None: as the guard's policy says).
+    """
 
     scopes: tuple[str, ...] = ()
     bound: bool = False
+    on_stale: OnStale | None = None
 
 
 NOTHING = Needs()

@@ -10,6 +10,14 @@ Details = tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class StatusReference:
+    """Where a token stands in a status list of its issuer (draft-ietf-oauth-status-list-21 §6.2)."""
+
+    uri: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """The caller. `subject` is a person's opaque id, or the `client_id` of a service calling for itself. Times are epoch seconds.
 
@@ -31,6 +39,7 @@ class Principal:
     actors: tuple[str, ...] = ()
     details: Details = ()
     confirmation: Mapping[str, Any] | None = None
+    status: StatusReference | None = None
 
     @property
     def is_service(self) -> bool:

@@ -73,7 +73,9 @@ class IssuerTrust:
 
     `audience` is our identifier there, or several. A token for one of `delegated_audiences` is accepted only from services that call for
     themselves or act for somebody (`act`). `jwks` are keys at hand: nothing is fetched then, and the issuer may be any text, such as a
-    service that signs its messages. `types` are the accepted values of `typ`, in lower case and without `application/`.
+    service that signs its messages. `status_uris` are the beginnings of the URLs of its status lists, by default everything under the
+    issuer; with `status_required` a token without a place in one is refused. `types` are the accepted values of `typ`, in lower case and
+    without `application/`.
     """
 
     issuer: str
@@ -84,6 +86,8 @@ class IssuerTrust:
     types: frozenset[str] = ACCESS_TOKEN_TYPES
     claims: ClaimMap = field(default_factory=ClaimMap)
     delegated_audiences: tuple[str, ...] = ()
+    status_uris: tuple[str, ...] = ()
+    status_required: bool = False
     skew: int = 10
     max_lifetime: int = 24 * 3600
     policy: JwksPolicy = field(default_factory=JwksPolicy)
@@ -100,6 +104,7 @@ class IssuerTrust:
             for url in filter(None, (self.issuer, self.jwks_uri)):
                 check_url(url)
         object.__setattr__(self, "audiences", frozenset(audiences))
+        object.__setattr__(self, "status_uris", self.status_uris or (f"{self.issuer.rstrip('/')}/",))
 
 
 def check_url(url: str) -> str:
