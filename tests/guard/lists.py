@@ -6,12 +6,14 @@ import base64
 import hashlib
 import json
 import threading
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from token_guard import Guard, IssuerTrust, JwksPolicy, StatusPolicy
+import pytest
+from token_guard import Guard, GuardError, IssuerTrust, JwksPolicy, Needs, StatusPolicy
 from token_guard.fetch import Fetched, FetchError
 from token_guard.trust import Limits
 
@@ -20,6 +22,8 @@ from tests.guard.minting import AUDIENCE, EC, ISSUER, jwks, signed, token
 from tests.support.clocks import ManualClock
 
 PATH = "/oauth/status/1"
+PATIENCE = 20
+DENY = Needs(on_stale="deny")
 
 
 def packed(octets: bytes) -> str:
@@ -89,6 +93,27 @@ class Shard:
     def token(self, index: int, **changes: Any) -> str:
         now = self.clock.now()
         return placed(self.uri, index, **{"iat": now - 1, "exp": now + 300, **changes})
+
+    def refusal(self, presented: str, needs: Needs | None = None) -> GuardError:
+        """Why the token is refused, which it must be."""
+        with pytest.raises(GuardError) as caught:
+            self.guard.validate(presented, needs or Needs())
+        return caught.value
+
+    def refuses(self, presented: str) -> bool:
+        try:
+            self.guard.validate(presented)
+        except GuardError:
+            return True
+        return False
+
+
+def eventually(is_so: Callable[[], bool]) -> None:
+    """Wait until it is so, or fail."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def serve_list(issuer: Issuer, body: Callable[[], bytes]) -> list[BaseHTTPRequestHandler]:
