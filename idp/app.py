@@ -7,9 +7,10 @@ from pathlib import Path
 
 from flask import Flask, Response, request, send_from_directory
 
+from idp.assembly.account import account_frame, security_pages
 from idp.assembly.authorize import authorize_pages
 from idp.assembly.exchange import living_tokens
-from idp.assembly.login import login_levels, login_pages, login_prompts
+from idp.assembly.login import askers, login_levels, login_opener, login_pages, login_prompts, second_factor
 from idp.assembly.logout import logout_pages
 from idp.assembly.registration import registration_routes
 from idp.assembly.senders import proofs as dpop_proofs
@@ -54,8 +55,10 @@ def create_app(house: House) -> Flask:
     app.before_request(partial(_refuse_malformed, frozenset(route.path for route in routes)))
     prefix = house.settings.issuer_path or None
     authorize = authorize_pages(house, pages)
-    login, logout = login_pages(house, pages, authorize), logout_pages(house, pages)
-    for rooms in (authorize, login, logout, CheckSessionPage(pages)):
+    frame = account_frame(house, pages)
+    second = second_factor(house, pages, askers(authorize, frame), login_opener(house, pages, authorize))
+    login, logout = login_pages(house, pages, second), logout_pages(house, pages)
+    for rooms in (authorize, login, second, logout, CheckSessionPage(pages), security_pages(house, frame)):
         app.register_blueprint(rooms.blueprint(), url_prefix=prefix)
     app.add_url_rule(f"{house.settings.issuer_path}/static/<path:name>", "static", _static)
     mount(app, routes)

@@ -139,6 +139,10 @@ class Settings(BaseSettings):
     login_window: Seconds = Field(900, description="the time in which failed logins are counted")
     login_max_failures: Count = Field(10, description="failed logins per account in the window")
     login_max_failures_per_address: Count = Field(100, description="failed logins per address in the window")
+    code_max_failures: Count = Field(5, description="wrong one-time codes per account in the window")
+    trusted_device_days: Count = Field(
+        30, description="how long a browser is asked for no second factor, where its owner wants that"
+    )
     token_max_failures: Count = Field(60, description="failed client authentications a minute per client and address")
     signup: Literal["off", "on"] = Field("off", description="whether strangers may create an account")
     signup_max: Count = Field(20, description="sign-ups an hour per address")

@@ -58,9 +58,12 @@ from idp.users import accounts as people
 from idp.users import sessions as session_store
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
+from idp.users.login import steps as login_steps
 from idp.users.passwords import PasswordHasher
 from idp.users.people import Change, PersonChanged, SessionEnded
+from idp.users.recovery_codes import RecoveryCodes
 from idp.users.sessions import Sessions
+from idp.users.totp import Authenticators
 from vetted_http import Client as OutboundHttp
 
 _PRUNE_BATCH = 1000
@@ -72,6 +75,7 @@ _PRUNERS: tuple[Prune, ...] = (
     job_store.prune,
     outbox_store.prune,
     session_store.prune,
+    login_steps.prune,
     grant_store.prune,
     revocation_store.prune,
     code_store.prune,
@@ -109,6 +113,8 @@ class House:
     accounts: Accounts
     sessions: Sessions
     devices: Devices
+    authenticators: Authenticators
+    recovery_codes: RecoveryCodes
     client_directory: ClientDirectory
     remote_keys: RemoteKeys
     client_keys: ClientKeys
@@ -208,6 +214,8 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         accounts=accounts,
         sessions=sessions,
         devices=Devices(database, clock),
+        authenticators=Authenticators(database, master, clock, issuer_name=settings.name),
+        recovery_codes=RecoveryCodes(master, clock),
         client_directory=ClientDirectory(database),
         remote_keys=remote_keys,
         client_keys=ClientKeys(remote_keys),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from idp.assembly.login import login_levels, login_prompts
+from functools import partial
+
+from idp.assembly.login import levels_of, login_levels, login_prompts
 from idp.assembly.tokens import personal_tokens
 from idp.oauth import response_types
 from idp.oauth.codes import Codes
@@ -45,6 +47,7 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
         clock=house.clock,
         lookups=lookups,
         levels=login_levels(),
+        levels_of=partial(levels_of, house),
         responses=AuthorizationResponses(pages, settings.issuer),
         states=SessionStates(pages),
         pending=PendingAuthorizations(house.database, house.clock, ttl=settings.authorization_ttl),

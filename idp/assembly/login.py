@@ -1,20 +1,32 @@
-"""The login pages and the chain of methods they walk."""
+"""The login pages, the chain of methods they walk, and the second step."""
 
 from __future__ import annotations
 
+from idp.account.frame import AccountFrame
 from idp.oauth.endpoints.authorize import AuthorizePages
-from idp.oauth.metadata import default_levels
 from idp.oauth.request import PROMPTS
 from idp.platform.pages import Pages
-from idp.users.login.chain import Chain
+from idp.users.login.chain import LEVELS, Chain
+from idp.users.login.context import FindContext, LoginContext
+from idp.users.login.opener import LoginOpener
 from idp.users.login.pages import LoginPages
 from idp.users.login.password import PasswordMethod
+from idp.users.login.second_factor import SecondFactor
+from idp.users.login.steps import LoginSteps
 from idp.wiring import House
+
+_DAY = 86400
 
 
 def login_levels() -> tuple[str, ...]:
     """The `acr` values that the login methods switched on can reach."""
-    return default_levels({"password"})
+    return LEVELS[:2]
+
+
+def levels_of(house: House, sub: str) -> tuple[str, ...]:
+    """The `acr` values that this person's logins can reach."""
+    with house.database.read() as tx:
+        return login_levels() if house.authenticators.has(tx, sub) else LEVELS[:1]
 
 
 def login_prompts(house: House) -> tuple[str, ...]:
@@ -22,7 +34,46 @@ def login_prompts(house: House) -> tuple[str, ...]:
     return (*PROMPTS, "create") if house.settings.signup == "on" else PROMPTS
 
 
-def login_pages(house: House, pages: Pages, asker: AuthorizePages) -> LoginPages:
+def askers(authorize: AuthorizePages, account: AccountFrame) -> FindContext:
+    """Everybody who asks for logins: the account pages by the names of their flows, apps by waiting requests."""
+
+    def find(flow: str, browser: str) -> LoginContext | None:
+        return account.find_context(flow) or authorize.find_context(flow, browser)
+
+    return find
+
+
+def login_opener(house: House, pages: Pages, asker: AuthorizePages) -> LoginOpener:
+    return LoginOpener(
+        pages=pages,
+        database=house.database,
+        accounts=house.accounts,
+        sessions=house.sessions,
+        devices=house.devices,
+        logged_in=asker.logged_in,
+        trust_seconds=house.settings.trusted_device_days * _DAY,
+    )
+
+
+def second_factor(house: House, pages: Pages, find_context: FindContext, opener: LoginOpener) -> SecondFactor:
+    settings = house.settings
+    return SecondFactor(
+        pages=pages,
+        accounts=house.accounts,
+        devices=house.devices,
+        limits=house.limits,
+        audit=house.audit,
+        steps=LoginSteps(house.database, house.clock),
+        authenticators=house.authenticators,
+        recovery_codes=house.recovery_codes,
+        opener=opener,
+        find_context=find_context,
+        window=settings.login_window,
+        max_failures=settings.code_max_failures,
+    )
+
+
+def login_pages(house: House, pages: Pages, second: SecondFactor) -> LoginPages:
     settings = house.settings
     password = PasswordMethod(
         house.accounts,
@@ -37,11 +88,11 @@ def login_pages(house: House, pages: Pages, asker: AuthorizePages) -> LoginPages
         database=house.database,
         accounts=house.accounts,
         sessions=house.sessions,
-        devices=house.devices,
         limits=house.limits,
         chain=Chain([password]),
-        find_context=asker.find_context,
-        logged_in=asker.logged_in,
+        second_factor=second,
+        opener=second.opener,
+        find_context=second.find_context,
         signup=settings.signup == "on",
         signup_max=settings.signup_max,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,6 @@ from idp.oauth.response_modes import MODES
 from idp.oauth.scopes import OPENID_SCOPES, SCOPE_CLAIMS
 from idp.oauth.signed import ALGORITHMS as ASSERTION_ALGORITHMS
 from idp.tokens.identity import ALGORITHMS as ID_TOKEN_ALGORITHMS
-from idp.users.login.chain import LEVELS
 
 OPENID_PATH = "/.well-known/openid-configuration"
 OAUTH_PATH = "/.well-known/oauth-authorization-server"
@@ -112,8 +111,3 @@ def _endpoints(facts: Facts, without: frozenset[str]) -> dict[str, Any]:
 def _claims() -> list[str]:
     ours = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid"]
     return list(dict.fromkeys([*ours, *(claim for claims in SCOPE_CLAIMS.values() for claim in claims)]))
-
-
-def default_levels(methods: Iterable[str]) -> tuple[str, ...]:
-    """The `acr` values that the login methods switched on can reach."""
-    return LEVELS[:1] if set(methods) == {"password"} else LEVELS

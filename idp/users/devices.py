@@ -9,8 +9,13 @@ from idp.platform.db import Database, upsert
 from idp.platform.ids import digest
 from idp.users.models import DeviceRow
 
-_KNOWN = sa.select(DeviceRow.sub).where(
-    DeviceRow.digest == sa.bindparam("device"), DeviceRow.sub == sa.bindparam("sub")
+_THIS = (DeviceRow.digest == sa.bindparam("device"), DeviceRow.sub == sa.bindparam("sub"))
+_KNOWN = sa.select(DeviceRow.sub).where(*_THIS)
+_TRUSTED = sa.select(DeviceRow.sub).where(*_THIS, DeviceRow.trusted_until > sa.bindparam("now"))
+_TRUST = (
+    sa.update(DeviceRow)
+    .where(DeviceRow.digest == sa.bindparam("this"), DeviceRow.sub == sa.bindparam("person"))
+    .values(trusted_until=sa.bindparam("until"))
 )
 
 
@@ -32,3 +37,19 @@ class Devices:
             return False
         with self._database.read() as tx:
             return tx.execute(_KNOWN, {"device": digest(device), "sub": sub}).scalar() is not None
+
+    def trust(self, tx: sa.Connection, device: str, sub: str, seconds: int) -> None:
+        """Ask for no second factor in this browser for so long; whoever is remembered can be trusted."""
+        tx.execute(_TRUST, {"this": digest(device), "person": sub, "until": self._clock.now() + seconds})
+
+    def trusts(self, tx: sa.Connection, device: str | None, sub: str) -> bool:
+        """Whether the person asked not to be asked for a second factor in this browser."""
+        if not device:
+            return False
+        named = {"device": digest(device), "sub": sub, "now": self._clock.now()}
+        return tx.execute(_TRUSTED, named).scalar() is not None
+
+    @staticmethod
+    def forget_trust(tx: sa.Connection, sub: str) -> None:
+        """Ask for the second factor in every browser again."""
+        tx.execute(sa.update(DeviceRow).where(DeviceRow.sub == sub).values(trusted_until=None))

@@ -63,3 +63,36 @@ class DeviceRow(Model):
     digest: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     sub: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     seen_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+    trusted_until: Mapped[int | None] = mapped_column(sa.BigInteger)
+
+
+class TotpRow(Model):
+    """A person's authenticator app (RFC 6238): its sealed secret, and the last time step whose code was used."""
+
+    __tablename__ = "totp"
+    sub: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    last_step: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class RecoveryCodeRow(Model):
+    """One recovery code: its digest, and when it was used."""
+
+    __tablename__ = "recovery_codes"
+    sub: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    used_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+
+
+class LoginStepRow(Model):
+    """A login that is under way in one browser: who it is, what was proven so far, and for which waiting request."""
+
+    __tablename__ = "login_steps"
+    digest: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    browser: Mapped[str] = mapped_column(sa.String(64))
+    flow: Mapped[str | None] = mapped_column(sa.String(64))
+    sub: Mapped[str] = mapped_column(sa.String(64), index=True)
+    version: Mapped[int] = mapped_column(sa.BigInteger)
+    amr: Mapped[list[str]] = mapped_column(sa.JSON)
+    expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)

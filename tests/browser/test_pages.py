@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -14,6 +15,7 @@ from tests.browser import audit
 from tests.browser.conftest import Visit
 from tests.browser.shop import Shop
 from tests.browser.test_login_with import go_to_login, log_in
+from tests.users.test_second_factor import earlier
 
 WIDTHS = {"phone": (375, 720), "desk": (1280, 860)}
 
@@ -72,7 +74,42 @@ def _walk(page: Page, shop: Shop) -> Iterator[str]:
     page.click("#pay-submit")
     expect(page.locator("tr.payment")).to_have_count(1)
     yield "app-payments"
+    yield from _walk_security(page, shop, person)
     yield from _walk_home(page, shop)
+
+
+def _walk_security(page: Page, shop: Shop, person: str) -> Iterator[str]:
+    page.goto(f"{shop.idp.url}/account/security")
+    yield "security"
+    page.click("#authenticator-add")
+    secret = page.locator("#secret").inner_text()
+    yield "authenticator"
+    page.fill("input[name=code]", "000000")
+    page.click("#authenticator-form button")
+    expect(page.get_by_role("alert")).to_be_visible()
+    yield "authenticator-refused"
+    page.fill("input[name=code]", earlier(secret))
+    page.click("#authenticator-form button")
+    expect(page.locator("#recovery-codes li")).to_have_count(10)
+    yield "recovery-codes"
+    page.get_by_role("link", name="I have kept them").click()
+    yield "security-on"
+    page.context.clear_cookies()
+    page.goto(f"{shop.idp.url}/account/security")
+    log_in(page, person)
+    expect(page.locator("form#otp")).to_be_visible()
+    yield "otp"
+    page.fill("input[name=code]", "123")
+    page.click("#otp-submit")
+    expect(page.get_by_role("alert")).to_be_visible()
+    yield "otp-refused"
+    page.get_by_role("link", name="Use a recovery code").click()
+    expect(page.locator("form#recovery")).to_be_visible()
+    yield "recovery"
+    page.get_by_role("link", name="Use the authenticator app instead").click()
+    page.fill("input[name=code]", pyotp.TOTP(secret).now())
+    page.click("#otp-submit")
+    page.wait_for_url(f"{shop.idp.url}/account/security")
 
 
 def _walk_home(page: Page, shop: Shop) -> Iterator[str]:

@@ -92,4 +92,4 @@ def test_a_default_level_that_no_login_has_is_refused(op: RunningIdp, values: An
 
 
 def test_the_levels_that_are_announced_can_be_reached(op: RunningIdp) -> None:
-    assert supported(op) == ["1fa"]
+    assert supported(op) == ["1fa", "2fa"]

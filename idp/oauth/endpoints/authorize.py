@@ -5,7 +5,7 @@ A request that can be answered at once is; any other is stored, bound to the bro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -53,13 +53,14 @@ class _Visit:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizePages:
-    """What these pages need; `levels` are the `acr` values a login can reach here."""
+    """What these pages need; `levels` are the `acr` values a login can reach here, `levels_of` those a person can."""
 
     pages: Pages
     database: Database
     clock: Clock
     lookups: Lookups
     levels: tuple[str, ...]
+    levels_of: Callable[[str], tuple[str, ...]]
     responses: AuthorizationResponses
     states: SessionStates
     pending: PendingAuthorizations
@@ -185,7 +186,7 @@ class AuthorizePages:
             acr=session.acr if session else None,
             wanted_acr=asked.acr_values,
             essential_acr=asked.acr_essential,
-            reachable_acr=self.levels,
+            reachable_acr=self.levels_of(session.sub) if session and asked.acr_values else self.levels,
         )
 
     def _remembered(self, visit: _Visit, session: BrowserSession) -> bool:

@@ -51,4 +51,9 @@ class Chain:
 
 def level(amr: Sequence[str]) -> str:
     """The `acr` that these methods together reach."""
-    return LEVELS[0] if len(set(amr)) <= 1 else LEVELS[1]
+    return LEVELS[1] if "mfa" in amr else LEVELS[0]
+
+
+def is_stronger(wanted: str | None) -> bool:
+    """Whether an asker wants more than one factor."""
+    return wanted in LEVELS[1:]

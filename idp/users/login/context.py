@@ -14,13 +14,14 @@ from idp.users.people import BrowserSession
 class LoginContext:
     """What the login pages show and must reach. `flow` is the id of the waiting request; the URLs lead back to it.
 
-    `resume_url` is where the browser goes once the person is logged in; `cancel_url` receives a POST that gives up.
+    `resume_url` is where the browser goes once the person is logged in; `cancel_url` receives a POST that gives up; None where there is nothing to
+    go back to.
     `methods` are the login methods the asker allows, in order; `wanted_acr` and `max_age` (seconds) what the login must reach.
     """
 
     flow: str
     resume_url: str
-    cancel_url: str
+    cancel_url: str | None
     asker_name: str
     asker_uri: str | None = None
     logo_uri: str | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from flask import Blueprint, Response, request
 
@@ -14,9 +13,11 @@ from idp.platform.ids import new_secret
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
-from idp.users.devices import Devices
-from idp.users.login.chain import Attempt, Chain, Proven, level
-from idp.users.login.context import FindContext, LoggedIn, LoginContext
+from idp.users.login.chain import Attempt, Chain, Proven
+from idp.users.login.context import FindContext, LoginContext
+from idp.users.login.opener import LoginOpener
+from idp.users.login.second_factor import SecondFactor
+from idp.users.login.words import minutes, sentence
 from idp.users.people import Person
 from idp.users.sessions import Sessions
 
@@ -32,11 +33,11 @@ class LoginPages:
     database: Database
     accounts: Accounts
     sessions: Sessions
-    devices: Devices
     limits: Limits
     chain: Chain
+    second_factor: SecondFactor
+    opener: LoginOpener
     find_context: FindContext
-    logged_in: LoggedIn
     signup: bool
     signup_max: int
 
@@ -72,33 +73,18 @@ class LoginPages:
         try:
             proven = method.prove(attempt)
         except TooManyRequests as error:
-            sentence = f"Too many attempts. Try again in {_minutes(error.retry_after)}."
+            sentence = f"Too many attempts. Try again in {minutes(error.retry_after)}."
             response = self._form(context, browser, username=username, alert=sentence, status=429)
             response.headers["Retry-After"] = str(error.retry_after)
             return response
-        opened = None if proven is None else self._opened(context, proven, device)
-        return opened or self._form(context, browser, username=username, alert=_WRONG, status=400)
+        answer = None if proven is None else self._next(context, browser, proven, device)
+        return answer or self._form(context, browser, username=username, alert=_WRONG, status=400)
 
-    def _opened(self, context: LoginContext | None, proven: Proven, device: str | None) -> Response | None:
-        """A session and the way on; None when the person was disabled or got another password in this very moment."""
-        device = device or new_secret()
-        with self.database.write() as tx:
-            if not self.accounts.hold(tx, proven.person):
-                return None
-            self.devices.remember(tx, device, proven.person.sub)
-            cookie = self.sessions.open(
-                tx,
-                proven.person.sub,
-                acr=level(proven.amr),
-                amr=proven.amr,
-                previous=self.pages.cookie(request, web.SESSION),
-                peer=request.environ.get("idp.peer", ""),
-                also=partial(self.logged_in, tx, context) if context else None,
-            )
-        response = self.pages.redirect(context.resume_url if context else self.pages.home_url())
-        self.pages.keep_session(response, cookie)
-        self.pages.set_cookie(response, web.DEVICE, device, max_age=web.device_age())
-        return response
+    def _next(self, context: LoginContext | None, browser: str, proven: Proven, device: str | None) -> Response | None:
+        """The second step, or the end of the login; None when the person changed in this very moment."""
+        with self.database.read() as tx:
+            needs_more = self.second_factor.is_needed(tx, proven.person, context, device)
+        return self.second_factor.begin(context, browser, proven) if needs_more else self.opener.open(context, proven)
 
     def _form(
         self,
@@ -143,7 +129,7 @@ class LoginPages:
                 claims={"name": form["name"].strip()} if form.get("name", "").strip() else {},
             )
         except Refused as error:
-            return self._signup_form(context, browser, alert=_sentence(error), status=400)
+            return self._signup_form(context, browser, alert=sentence(error), status=400)
         return self.pages.redirect(self.pages.url("/login") + (f"?flow={context.flow}" if context else ""))
 
     def _signup_form(
@@ -179,13 +165,3 @@ def _purpose(context: LoginContext | None) -> str:
 
 def _display(person: Person) -> str:
     return str(person.claims.get("name") or person.username)
-
-
-def _sentence(error: Refused) -> str:
-    text = error.description
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-
-
-def _minutes(seconds: int) -> str:
-    minutes = max(1, round(seconds / 60))
-    return "a minute" if minutes == 1 else f"{minutes} minutes"

@@ -1,0 +1,108 @@
+"""What every account page shares: somebody is signed in, and for what is sensitive they proved themselves a moment ago.
+
+Who must sign in first comes back to the page by its name, never by a URL out of the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from flask import Response, request
+
+from idp.clock import Clock
+from idp.platform import pages as web
+from idp.platform.ids import new_secret
+from idp.platform.pages import Pages
+from idp.users.accounts import Accounts
+from idp.users.login.context import LoginContext
+from idp.users.people import BrowserSession, Person
+from idp.users.sessions import Sessions
+
+FRESH_SECONDS = 300
+_PREFIX = "account."
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who looks at a page: the person, their session, and the cookie that proves it."""
+
+    person: Person
+    session: BrowserSession
+    cookie: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFrame:
+    """Recognises visitors; `places` are the pages a login can lead back to, by name."""
+
+    pages: Pages
+    accounts: Accounts
+    sessions: Sessions
+    clock: Clock
+    places: Mapping[str, str]
+
+    def find_context(self, flow: str) -> LoginContext | None:
+        """The account pages as somebody who asks for a login; None when the flow is not one of theirs."""
+        place = self.places.get(flow.removeprefix(_PREFIX)) if flow.startswith(_PREFIX) else None
+        return None if place is None else LoginContext(flow, self.pages.url(place), None, "your account")
+
+    def visit(self) -> Visit | None:
+        """The visitor; None when nobody is signed in."""
+        cookie = self.pages.cookie(request, web.SESSION)
+        session = self.sessions.find(cookie)
+        person = self.accounts.find(session.sub) if session else None
+        return Visit(person, session, cookie) if person and session and cookie else None
+
+    def is_fresh(self, visit: Visit) -> bool:
+        """Whether the visitor proved themselves within the last five minutes."""
+        return self.clock.now() - visit.session.auth_time <= FRESH_SECONDS
+
+    def sign_in(self, place: str) -> Response:
+        """Send the person to sign in, and back to this page."""
+        response = self.pages.redirect(f"{self.pages.url('/login')}?flow={_PREFIX}{place}")
+        if self.pages.cookie(request, web.FLOW) is None:
+            self.pages.set_cookie(response, web.FLOW, new_secret())
+        return response
+
+    def check(self, visit: Visit, purpose: str) -> None:
+        """Raise `PageError` unless the posted form is ours, sent to this session for this purpose."""
+        self.pages.check_form(visit.cookie, f"account {purpose}")
+
+    def render(self, template: str, visit: Visit, purpose: str, status: int = 200, **context: Any) -> Response:
+        """An account page with the proof its forms carry."""
+        csrf = self.pages.csrf_token(visit.cookie, f"account {purpose}")
+        return self.pages.render(template, status, person=visit.person, csrf=csrf, place=purpose, **context)
+
+
+class HasFrame(Protocol):
+    """A room of account pages."""
+
+    @property
+    def frame(self) -> AccountFrame: ...
+
+
+_Room = TypeVar("_Room", bound=HasFrame)
+_P = ParamSpec("_P")
+
+
+def signed_in(
+    place: str, *, fresh: bool = False
+) -> Callable[[Callable[Concatenate[_Room, Visit, _P], Response]], Callable[Concatenate[_Room, _P], Response]]:
+    """Hands a view its visitor. A posted form is checked to be ours; with `fresh` the person must have signed in a moment ago."""
+
+    def wrap(view: Callable[Concatenate[_Room, Visit, _P], Response]) -> Callable[Concatenate[_Room, _P], Response]:
+        @wraps(view)
+        def wrapped(room: _Room, /, *arguments: _P.args, **named: _P.kwargs) -> Response:
+            visit = room.frame.visit()
+            if visit is None or (fresh and not room.frame.is_fresh(visit)):
+                return room.frame.sign_in(place)
+            if request.method == "POST":
+                room.frame.check(visit, place)
+            return view(room, visit, *arguments, **named)
+
+        return wrapped
+
+    return wrap

@@ -1,0 +1,116 @@
+"""`/account/security`: the authenticator app, the recovery codes, and the browsers that are trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import segno
+import sqlalchemy as sa
+from flask import Blueprint, Response, request
+
+from idp.account.frame import AccountFrame, Visit, signed_in
+from idp.errors import Refused
+from idp.platform.audit import Audit
+from idp.platform.db import Database
+from idp.users.devices import Devices
+from idp.users.login.words import sentence
+from idp.users.recovery_codes import RecoveryCodes
+from idp.users.totp import Authenticators, Offer
+
+PLACE = "security"
+PATH = "/account/security"
+_WRONG = "This code is not right. Look at the app and try the newest one."
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityPages:
+    """What the pages need. Every change asks for a fresh login and leaves an audit row."""
+
+    frame: AccountFrame
+    database: Database
+    authenticators: Authenticators
+    recovery_codes: RecoveryCodes
+    devices: Devices
+    audit: Audit
+
+    def blueprint(self) -> Blueprint:
+        rooms = Blueprint("account_security", __name__)
+        rooms.add_url_rule(PATH, "security", self.show, methods=["GET"])
+        rooms.add_url_rule(f"{PATH}/authenticator", "authenticator", self.authenticator, methods=["GET", "POST"])
+        rooms.add_url_rule(f"{PATH}/authenticator/remove", "remove", self.remove, methods=["POST"])
+        rooms.add_url_rule(f"{PATH}/recovery-codes", "renew", self.renew, methods=["POST"])
+        rooms.add_url_rule(f"{PATH}/browsers", "forget_browsers", self.forget_browsers, methods=["POST"])
+        return rooms
+
+    @signed_in(PLACE)
+    def show(self, visit: Visit) -> Response:
+        """What protects the account."""
+        with self.database.read() as tx:
+            has = self.authenticators.has(tx, visit.person.sub)
+            left = self.recovery_codes.left(tx, visit.person.sub)
+        return self.frame.render("account/security.html", visit, PLACE, has_authenticator=has, codes_left=left)
+
+    @signed_in(PLACE, fresh=True)
+    def authenticator(self, visit: Visit) -> Response:
+        """Offer a new secret, or put it in use once a code of it is typed."""
+        if request.method == "GET":
+            offer = self.authenticators.offer(visit.person.sub, visit.person.email or visit.person.username)
+            return self._offer_page(visit, offer)
+        try:
+            offer = self.authenticators.again(visit.person.sub, request.form.get("offer", ""))
+            codes = self._accepted(visit, offer.sealed, request.form.get("code", ""))
+        except Refused as error:
+            return self.frame.render("account/refused.html", visit, PLACE, 400, sentence=sentence(error))
+        if codes is None:
+            return self._offer_page(visit, offer, alert=_WRONG, status=400)
+        return self.frame.render("account/recovery_codes.html", visit, PLACE, codes=codes)
+
+    @signed_in(PLACE, fresh=True)
+    def remove(self, visit: Visit) -> Response:
+        """Stop using the authenticator app, and its recovery codes with it."""
+        with self.database.write() as tx:
+            if self.authenticators.remove(tx, visit.person.sub):
+                self.recovery_codes.remove(tx, visit.person.sub)
+                self.devices.forget_trust(tx, visit.person.sub)
+                self._audited(tx, visit, "authenticator.removed")
+        return self._back()
+
+    @signed_in(PLACE, fresh=True)
+    def renew(self, visit: Visit) -> Response:
+        """Ten new recovery codes in place of the old ones."""
+        with self.database.write() as tx:
+            if not self.authenticators.has(tx, visit.person.sub):
+                return self._back()
+            codes = self.recovery_codes.renew(tx, visit.person.sub)
+            self._audited(tx, visit, "recovery_codes.renewed")
+        return self.frame.render("account/recovery_codes.html", visit, PLACE, codes=codes)
+
+    @signed_in(PLACE, fresh=True)
+    def forget_browsers(self, visit: Visit) -> Response:
+        """Ask for the second factor in every browser again."""
+        with self.database.write() as tx:
+            self.devices.forget_trust(tx, visit.person.sub)
+            self._audited(tx, visit, "browsers.untrusted")
+        return self._back()
+
+    def _accepted(self, visit: Visit, offer: str, code: str) -> list[str] | None:
+        """The recovery codes that come with a newly accepted app; None when the code is wrong."""
+        with self.database.write() as tx:
+            if not self.authenticators.accept(tx, visit.person.sub, offer, code):
+                return None
+            codes = self.recovery_codes.renew(tx, visit.person.sub)
+            self._audited(tx, visit, "authenticator.added")
+        return codes
+
+    def _offer_page(self, visit: Visit, offer: Offer, *, alert: str | None = None, status: int = 200) -> Response:
+        drawing = segno.make(offer.uri, error="m").svg_inline(
+            scale=4, border=4, dark="#000", light="#fff", svgclass="qr"
+        )
+        context = {"offer": offer, "drawing": drawing, "alert": alert}
+        return self.frame.render("account/authenticator.html", visit, PLACE, status, **context)
+
+    def _audited(self, tx: sa.Connection, visit: Visit, event: str) -> None:
+        self.audit.append(tx, event, sub=visit.person.sub, session=visit.session.sid)
+
+    def _back(self) -> Response:
+        return self.frame.pages.redirect(self.frame.pages.url(PATH))

@@ -1,0 +1,18 @@
+"""The account pages."""
+
+from __future__ import annotations
+
+from idp.account import security
+from idp.account.frame import AccountFrame
+from idp.account.security import SecurityPages
+from idp.platform.pages import Pages
+from idp.wiring import House
+
+
+def account_frame(house: House, pages: Pages) -> AccountFrame:
+    places = {security.PLACE: security.PATH}
+    return AccountFrame(pages, house.accounts, house.sessions, house.clock, places)
+
+
+def security_pages(house: House, frame: AccountFrame) -> SecurityPages:
+    return SecurityPages(frame, house.database, house.authenticators, house.recovery_codes, house.devices, house.audit)

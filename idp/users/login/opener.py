@@ -1,0 +1,75 @@
+"""The end of every login: a session, a remembered browser, and the way back to who asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from flask import Response, request
+
+from idp.platform import pages as web
+from idp.platform.db import Database
+from idp.platform.ids import new_secret
+from idp.platform.pages import Pages
+from idp.users.accounts import Accounts
+from idp.users.devices import Devices
+from idp.users.login.chain import Proven, level
+from idp.users.login.context import LoggedIn, LoginContext
+from idp.users.people import BrowserSession
+from idp.users.sessions import Sessions
+
+LastStep = Callable[[sa.Connection], bool]
+"""What must happen in the very transaction that opens the session; False when it did not, and then there is no session."""
+
+
+class _NotOpened(Exception):
+    """Takes back what the last step wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginOpener:
+    """Opens sessions; `trust_seconds` is how long a browser is asked for no second factor, where its owner wants that."""
+
+    pages: Pages
+    database: Database
+    accounts: Accounts
+    sessions: Sessions
+    devices: Devices
+    logged_in: LoggedIn
+    trust_seconds: int
+
+    def open(
+        self, context: LoginContext | None, proven: Proven, *, last_step: LastStep | None = None, trust: bool = False
+    ) -> Response | None:
+        """The redirect back; None when the last step failed, or the person was disabled or got another password in this very moment."""
+        device = self.pages.cookie(request, web.DEVICE) or new_secret()
+        try:
+            with self.database.write() as tx:
+                if (last_step is not None and not last_step(tx)) or not self.accounts.hold(tx, proven.person):
+                    raise _NotOpened
+                self.devices.remember(tx, device, proven.person.sub)
+                if trust:
+                    self.devices.trust(tx, device, proven.person.sub, self.trust_seconds)
+                cookie = self._session(tx, context, proven)
+        except _NotOpened:
+            return None
+        response = self.pages.redirect(context.resume_url if context else self.pages.home_url())
+        self.pages.keep_session(response, cookie)
+        self.pages.set_cookie(response, web.DEVICE, device, max_age=web.device_age())
+        return response
+
+    def _session(self, tx: sa.Connection, context: LoginContext | None, proven: Proven) -> str:
+        def also(session: BrowserSession) -> None:
+            if context is not None:
+                self.logged_in(tx, context, session)
+
+        return self.sessions.open(
+            tx,
+            proven.person.sub,
+            acr=level(proven.amr),
+            amr=proven.amr,
+            previous=self.pages.cookie(request, web.SESSION),
+            peer=request.environ.get("idp.peer", ""),
+            also=also,
+        )
