@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
-from token_guard import Dpop, Guard, IssuerTrust, JwksPolicy
+from token_guard import Guard, IssuerTrust, JwksPolicy
 from token_guard.once_sql import SqlOnce
 
 from resource_server.db import Model, Store
@@ -26,4 +26,4 @@ def build_guard(settings: Settings, store: Store) -> Guard:
     used = SqlOnce(
         store.engine.raw_connection, paramstyle=store.engine.dialect.paramstyle, table=UsedOnce.__tablename__
     )
-    return Guard(trust, dpop=Dpop(replays=used), cache_seconds=settings.token_cache)
+    return Guard(trust, once=used, cache_seconds=settings.token_cache)

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 import redis
-from token_guard import Dpop, GuardError
+from token_guard import GuardError
 from token_guard.once import MemoryOnce, OnceStore, StoreError
 from token_guard.once_redis import RedisOnce
 from token_guard.once_sql import SCHEMA, SqlOnce
@@ -78,7 +78,7 @@ def test_of_many_at_once_on_two_nodes_one_wins(nodes: tuple[OnceStore, OnceStore
 
 
 def test_fifty_replays_of_one_proof_at_two_nodes_make_one_success(nodes: tuple[OnceStore, OnceStore]) -> None:
-    guards = [guard(Dpop(replays=store)) for store in nodes]
+    guards = [guard(once=store) for store in nodes]
     presented = bound()
     once = proof(presented)
     barrier = threading.Barrier(CROWD)
@@ -136,7 +136,7 @@ DOWN: dict[str, OnceStore] = {
 def test_a_store_that_is_down_lets_nothing_through(store: OnceStore) -> None:
     presented = bound()
     with pytest.raises(GuardError) as caught:
-        guard(Dpop(replays=store)).admit(request(presented, proof(presented)))
+        guard(once=store).admit(request(presented, proof(presented)))
     assert (caught.value.status, caught.value.check) == (503, "store_away")
     assert set(caught.value.headers()) == {"Retry-After"}
 

@@ -12,10 +12,11 @@ import logging
 
 from token_guard.certificates import CertificateHeader
 from token_guard.checks import Check
+from token_guard.details import DetailsNeed
 from token_guard.dpop import Dpop
 from token_guard.errors import GuardError
 from token_guard.guard import Admission, Guard
-from token_guard.needs import Needs
+from token_guard.needs import ActorPolicy, Needs, at_least
 from token_guard.nonces import Nonces
 from token_guard.presented import Presented
 from token_guard.principal import Principal
@@ -23,10 +24,12 @@ from token_guard.status_cache import StatusPolicy
 from token_guard.trust import ClaimMap, IssuerTrust, JwksPolicy
 
 __all__ = [
+    "ActorPolicy",
     "Admission",
     "CertificateHeader",
     "Check",
     "ClaimMap",
+    "DetailsNeed",
     "Dpop",
     "Guard",
     "GuardError",
@@ -37,6 +40,7 @@ __all__ = [
     "Presented",
     "Principal",
     "StatusPolicy",
+    "at_least",
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # a library says nothing unless its program listens

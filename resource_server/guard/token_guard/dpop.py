@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from token_guard.algorithms import (
@@ -21,7 +21,7 @@ from token_guard.checks import Check
 from token_guard.claims import is_time
 from token_guard.errors import cannot_know, invalid_proof, use_nonce
 from token_guard.nonces import Nonces
-from token_guard.once import MemoryOnce, OnceStore, StoreError
+from token_guard.once import OnceStore, StoreError
 from token_guard.uris import normalised
 from token_guard.validation import Malformed, Unverified, split
 
@@ -32,15 +32,11 @@ _THUMBPRINT_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"),
 
 @dataclass(frozen=True, slots=True)
 class Dpop:
-    """How proofs are judged. `window`: seconds by which `iat` may differ from now. `nonces`: ask for nonces of ours when given.
-
-    `replays` remembers proofs; several processes or nodes need one they share, such as `SqlOnce` or `RedisOnce`.
-    """
+    """How proofs are judged. `window`: seconds by which `iat` may differ from now. `nonces`: ask for nonces of ours when given."""
 
     algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS
     window: int = 60
     nonces: Nonces | None = None
-    replays: OnceStore = field(default_factory=MemoryOnce)
 
     def __post_init__(self) -> None:
         check_algorithms(self.algorithms)
@@ -56,8 +52,8 @@ class Proof:
     nonce_age: float | None
 
     @property
-    def use(self) -> str:
-        """The key under which its use is remembered."""
+    def key(self) -> str:
+        """Under which its use is remembered."""
         return "dpop:" + _digest(f"{self.thumbprint}\n{self.jti}".encode("utf-8", "surrogatepass"))
 
 
@@ -162,10 +158,10 @@ def _jti(claims: Mapping[str, Any]) -> str:
     return jti
 
 
-def burn(proof: Proof, policy: Dpop) -> None:
+def use_proof(*, proof: Proof, policy: Dpop, store: OnceStore) -> None:
     """Use up a proof, as the last of all checks (RFC 9449 §11.1); raises `GuardError`, 503 when nobody can tell."""
     try:
-        first = policy.replays.use(proof.use, proof.issued_at + policy.window)
+        first = store.use(proof.key, proof.issued_at + policy.window)
     except StoreError as error:
         raise cannot_know(Check.STORE_AWAY, str(error)) from error
     if not first:

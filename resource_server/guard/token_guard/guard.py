@@ -11,13 +11,15 @@ from token_guard import status_list
 from token_guard.binding import check_binding
 from token_guard.certificates import CertificateHeader
 from token_guard.challenges import BEARER, DPOP, Offer
-from token_guard.dpop import Dpop, Proof, burn
+from token_guard.details import Detail, DetailsNeed, use_detail
+from token_guard.dpop import Dpop, Proof, use_proof
 from token_guard.errors import GuardError
 from token_guard.events import KeyRevoked, ListChanged, status_events
 from token_guard.fetch import FetchJwks, fetch_jwks
 from token_guard.issuers import Issuers
 from token_guard.jwks_cache import KeysState
 from token_guard.needs import NOTHING, Needs, check_needs
+from token_guard.once import MemoryOnce, OnceStore
 from token_guard.presented import Credentials, Presented, credentials_of
 from token_guard.principal import Principal
 from token_guard.status_cache import ListsState, StatusLists, StatusPolicy
@@ -41,6 +43,7 @@ class Guard:
 
     `base_url` is where clients see the API, without a final slash: DPoP proofs name it. By default it is the first issuer's audience, when
     that is a URL; without one, and with `bearer_only`, DPoP is neither taken nor offered. `dpop` says how proofs are judged.
+    `once` remembers proofs and details that were used; several processes or nodes need one they share, such as `SqlOnce` or `RedisOnce`.
     `certificates` is the header in which a proxy hands on client certificates; those of direct TLS are seen without it.
     `status` says how status lists are kept, and what happens when one cannot be had.
     `cache_seconds` keeps verified tokens (at most 30 s, never past their end or a change of keys); 0: off. `realm` is named in challenges.
@@ -52,6 +55,7 @@ class Guard:
         base_url: str | None = None,
         dpop: Dpop | None = None,
         bearer_only: bool = False,
+        once: OnceStore | None = None,
         certificates: CertificateHeader | None = None,
         status: StatusPolicy | None = None,
         fetch: FetchJwks = fetch_jwks,
@@ -68,6 +72,7 @@ class Guard:
         self._dpop = (dpop or Dpop()) if self._base_url and not bearer_only else None
         self.certificates = certificates
         self._offer = _offer(self._dpop, realm)
+        self._once = once or MemoryOnce(now=now)
         self._now = now
 
     def warm(self) -> bool:
@@ -103,6 +108,13 @@ class Guard:
         """Ask more of a caller who was let in, such as what depends on the values of the request; raises `GuardError`."""
         try:
             check_needs(principal=principal, needs=needs, now=self._now())
+        except GuardError as error:
+            raise self._told(error, None, Presented()) from error.__cause__
+
+    def use_detail(self, principal: Principal, need: DetailsNeed) -> Detail | None:
+        """The detail that allows what is about to be done, used up by this: call it last, when nothing else can refuse. Raises `GuardError`."""
+        try:
+            return use_detail(principal=principal, need=need, store=self._once, now=self._now())
         except GuardError as error:
             raise self._told(error, None, Presented()) from error.__cause__
 
@@ -156,7 +168,7 @@ class Guard:
             self._lists.check(principal.status, principal.issuer, needs.on_stale)
         check_needs(principal=principal, needs=needs, now=now)
         if proof is not None and self._dpop is not None:
-            burn(proof, self._dpop)
+            use_proof(proof=proof, policy=self._dpop, store=self._once)
             return Admission(principal, _next_nonce(proof, self._dpop, now))
         return Admission(principal, {})
 
