@@ -39,9 +39,10 @@ def _base(name: str, registration: Registration = "static") -> Plan:
     return Plan(name + suffix, _suite_name(name), variant, registration)
 
 
-def _logout(name: str, browser: Browser = "scripted") -> Plan:
-    variant = {"response_type": "code", "client_registration": "static_client"}
-    return Plan(name, _suite_name(name), variant, browser=browser)
+def _logout(name: str, registration: Registration = "dynamic", browser: Browser = "scripted") -> Plan:
+    """A logout profile. Where the suite registers the client, only its own run of the plan hears of the logout."""
+    variant = {"response_type": "code", "client_registration": f"{registration}_client"}
+    return Plan(name, _suite_name(name), variant, registration, browser)
 
 
 def _by_response_type(name: str, response_type: str) -> Plan:
@@ -63,8 +64,8 @@ PLANS: tuple[Plan, ...] = (
     _base("formpost-implicit"),
     _base("formpost-hybrid"),
     _by_response_type("3rdparty-init-login", "code"),
-    _logout("rp-initiated-logout"),
-    _logout("session-management", "chromium"),
+    _logout("rp-initiated-logout", "static"),
+    _logout("session-management", browser="chromium"),
     _logout("frontchannel-rp-initiated-logout"),
     _logout("backchannel-rp-initiated-logout"),
 )
