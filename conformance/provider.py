@@ -63,14 +63,20 @@ class Provider:
             self.clients[name] = made
 
     def rotate_keys(self) -> None:
-        """Make new signing keys and wait until they are published; the old ones are kept for what they signed."""
-        before = self._get("/oauth/jwks").json()
-        self.command("keys", "rotate")
+        """Make new signing keys and wait until they are published; the old ones are kept for what they signed.
+
+        Keys made shortly before must come to sign first, so it is asked again until there are new ones.
+        """
+        before = self._published_keys()
         deadline = time.monotonic() + _READY_TIMEOUT
-        while self._get("/oauth/jwks").json() == before:
+        while self._published_keys() <= before:
             if time.monotonic() > deadline:
-                raise SystemExit("the identity provider does not publish its new keys")
-            time.sleep(0.1)
+                raise SystemExit("the identity provider does not publish new keys")
+            self.command("keys", "rotate", "--now")
+            time.sleep(0.5)
+
+    def _published_keys(self) -> set[str]:
+        return {key["kid"] for key in self._get("/oauth/jwks").json()["keys"]}
 
     def command(self, *arguments: str, typed: str = "") -> Any:
         """One `idp` command; returns its JSON document."""
