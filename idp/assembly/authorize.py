@@ -13,6 +13,7 @@ from idp.oauth.endpoints.authorize import AuthorizePages
 from idp.oauth.issuing import Issuing
 from idp.oauth.pending import PendingAuthorizations
 from idp.oauth.request import Lookups
+from idp.oauth.request_objects import RequestObjects
 from idp.oauth.response_modes import AuthorizationResponses
 from idp.oauth.session_state import SessionStates
 from idp.platform.pages import Pages
@@ -29,6 +30,7 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
         client=house.client_directory.get,
         resource=house.resource_directory.find,
         hint=hint,
+        opened=RequestObjects(house.client_keys, house.outbound.get, house.clock, settings.issuer).opened,
         issuer=settings.issuer,
         response_types=frozenset(response_types.offered(settings.implicit)),
         prompts=frozenset(login_prompts(house)),

@@ -11,6 +11,7 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from idp.oauth import dpop, response_types
+from idp.oauth.request_objects import ALGORITHMS as REQUEST_OBJECT_ALGORITHMS
 from idp.oauth.response_modes import MODES
 from idp.oauth.scopes import OPENID_SCOPES, SCOPE_CLAIMS
 from idp.oauth.signed import ALGORITHMS as ASSERTION_ALGORITHMS
@@ -60,8 +61,6 @@ def openid_document(facts: Facts) -> dict[str, Any]:
         "claim_types_supported": ["normal"],
         "claims_supported": _claims(),
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
         "display_values_supported": ["page", "popup", "touch"],
         "prompt_values_supported": list(facts.prompts),
         "ui_locales_supported": ["en"],
@@ -101,6 +100,10 @@ def _shared(facts: Facts) -> dict[str, Any]:
         "introspection_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "authorization_response_iss_parameter_supported": True,
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": True,
+        "require_request_uri_registration": True,
+        "request_object_signing_alg_values_supported": list(REQUEST_OBJECT_ALGORITHMS),
     }
 
 

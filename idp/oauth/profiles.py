@@ -17,6 +17,7 @@ class Profile:
     `redirect_uri_required_at_token`: RFC 6749 §4.1.3; OAuth 2.1 lets PKCE bind the code instead.
     `assertion_audience_token_endpoint`: client assertions may name the token endpoint as audience besides the issuer.
     `assertion_max_age`: how far ahead the `exp` of a client assertion may lie, in seconds.
+    `unsigned_request_objects`: a client that registered no algorithm for request objects may leave them unsigned.
     `response_types`: what a client of it may register, as far as the deployment offers it.
     """
 
@@ -25,11 +26,12 @@ class Profile:
     redirect_uri_required_at_token: bool
     assertion_audience_token_endpoint: bool
     assertion_max_age: int
+    unsigned_request_objects: bool
     response_types: frozenset[str]
 
 
-OAUTH21 = Profile("oauth21", False, False, False, 3660, frozenset({response_types.CODE}))
-OIDC = Profile("oidc", True, True, True, 3660, frozenset(response_types.ALL))
+OAUTH21 = Profile("oauth21", False, False, False, 3660, False, frozenset({response_types.CODE}))
+OIDC = Profile("oidc", True, True, True, 3660, True, frozenset(response_types.ALL))
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in (OAUTH21, OIDC)})
 KNOWN_BUT_NOT_BUILT = frozenset({"fapi2", "mcp"})

@@ -25,11 +25,6 @@ PROMPTS = ("none", "login", "consent", "select_account")
 MAX_STATE, MAX_NONCE, MAX_HINT = 2048, 1024, 254
 _LINE_BREAK = re.compile(r"[\r\n]")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
-_UNSUPPORTED = {
-    "request": "request_not_supported",
-    "request_uri": "request_uri_not_supported",
-    "registration": "registration_not_supported",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +85,12 @@ def restored(document: Mapping[str, Any]) -> AuthorizationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """Where the checks look things up; `response_types` and `prompts` are those of this deployment."""
+    """Where the checks look things up; `opened` unpacks a request object. `response_types` and `prompts` are those of this deployment."""
 
     client: Callable[[str], Client | None]
     resource: FindResource
     hint: Callable[[str], IdTokenHint | None]
+    opened: Callable[[Form, Client, frozenset[str]], Form]
     issuer: str
     response_types: frozenset[str]
     prompts: frozenset[str]
@@ -104,7 +100,7 @@ class Lookups:
 class _Draft:
     form: Form
     client: Client
-    redirect_uri: str = ""
+    redirect_uri: str
     found: dict[str, Any] = field(default_factory=dict)
 
 
@@ -119,14 +115,14 @@ class RefusedRequest(Exception):
 
 def check(form: Form, lookups: Lookups) -> AuthorizationRequest:
     """The request, or `AuthorizationError` (a page), or `RefusedRequest` (an answer to the app)."""
-    draft = _Draft(form, _client(form, lookups))
-    draft.redirect_uri = _redirect_uri(form, draft.client)
+    client = _client(form, lookups)
+    form = _opened(form, client, lookups)
+    draft = _Draft(form, client, _redirect_uri(form, client))
     try:
         for one in CHECKS:
             one(draft, lookups)
     except (AuthorizationError, ProtocolError) as error:
-        refusal = AuthorizationError(error.code, error.description, detail=error.detail)
-        raise RefusedRequest(refusal, _destination(draft)) from error
+        raise _refusal(error, draft) from error
     return AuthorizationRequest(
         client_id=draft.client.client_id,
         redirect_uri=draft.redirect_uri,
@@ -146,6 +142,14 @@ def _client(form: Form, lookups: Lookups) -> Client:
     return client
 
 
+def _opened(form: Form, client: Client, lookups: Lookups) -> Form:
+    """OpenID Connect Core §6, RFC 9101 §5: the parameters with those of a request object; one that cannot be read is never passed over."""
+    try:
+        return lookups.opened(form, client, REPEATABLE)
+    except ProtocolError as error:
+        raise _refusal(error, _Draft(form, client, _redirect_uri(form, client))) from error
+
+
 def _redirect_uri(form: Form, client: Client) -> str:
     """RFC 9700 §2.1: exact match; left out only where there is no choice and no OpenID (Core §3.1.2.1)."""
     given = form.get("redirect_uri")
@@ -156,6 +160,10 @@ def _redirect_uri(form: Form, client: Client) -> str:
     if len(client.redirect_uris) != 1 or "openid" in form.get("scope", "").split():
         _page("invalid_redirect_uri", "The app that sent you here did not say where to go back to.")
     return client.redirect_uris[0]
+
+
+def _refusal(error: AuthorizationError | ProtocolError, draft: _Draft) -> RefusedRequest:
+    return RefusedRequest(AuthorizationError(error.code, error.description, detail=error.detail), _destination(draft))
 
 
 def _destination(draft: _Draft) -> Destination:
@@ -198,11 +206,10 @@ def _response_mode(draft: _Draft, _lookups: Lookups) -> None:
     draft.found["response_mode"] = mode
 
 
-def _unsupported(draft: _Draft, _lookups: Lookups) -> None:
-    """OpenID Connect Core §6, §7: what is not built is refused by name, never ignored."""
-    for name, code in _UNSUPPORTED.items():
-        if name in draft.form:
-            _refuse(code, f"The parameter {name} is not supported")
+def _registration(draft: _Draft, _lookups: Lookups) -> None:
+    """OpenID Connect Core §7: what is not built is refused by name, never ignored."""
+    if "registration" in draft.form:
+        _refuse("registration_not_supported", "The parameter registration is not supported")
 
 
 def _pkce(draft: _Draft, _lookups: Lookups) -> None:
@@ -309,7 +316,7 @@ CHECKS: Sequence[Callable[[_Draft, Lookups], None]] = (
     _state_and_nonce,
     _response_type,
     _response_mode,
-    _unsupported,
+    _registration,
     _pkce,
     _audiences_and_scope,
     _nonce,

@@ -66,6 +66,12 @@ class Form(Mapping[str, str]):
         """Every value of a parameter that may repeat."""
         return self._repeated.get(name, ())
 
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Every name with each of its values."""
+        yield from self._values.items()
+        for name, values in self._repeated.items():
+            yield from ((name, value) for value in values)
+
     def require(self, name: str) -> str:
         """The value; raises `invalid_request` when it is missing."""
         value = self._values.get(name)
@@ -109,6 +115,13 @@ def decode_component(raw: bytes) -> str:
         raise ProtocolError("invalid_request", "A parameter is not UTF-8") from error
     if _CONTROL.search(text):
         raise ProtocolError("invalid_request", "A parameter has control characters")
+    return text
+
+
+def check_text(text: str) -> str:
+    """The text itself, when it could have been a parameter: UTF-8 without control characters; raises `invalid_request`."""
+    if _CONTROL.search(text) or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ProtocolError("invalid_request", "A parameter has control characters or is not UTF-8")
     return text
 
 

@@ -90,6 +90,7 @@ def asked(profile: str = "oauth21", method: str = "client_secret_basic", **param
         client=lambda _: app,
         resource=RESOURCES.get,
         hint=lambda _: None,
+        opened=lambda form, _client, _repeatable: form,
         issuer=ISSUER,
         response_types=frozenset({"code"}),
         prompts=frozenset(PROMPTS),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
+import structlog
 from flask import Blueprint, Response, request
 
 from idp.clock import Clock
@@ -35,6 +36,7 @@ from idp.users.login.context import LoginContext
 from idp.users.people import BrowserSession
 from idp.users.sessions import Sessions
 
+log = structlog.get_logger("idp.authorize")
 _GONE = "This login has expired or was used already. Go back to the app and start again."
 
 
@@ -86,6 +88,8 @@ class AuthorizePages:
         try:
             asked = requests.check(Form(decode_pairs(raw), requests.REPEATABLE), self.lookups)
         except RefusedRequest as refused:
+            if refused.error.detail:
+                log.info("refused", code=refused.error.code, detail=refused.error.detail)
             return self._leave(refused.destination, refused.error.code, refused.error.description)
         if request.method == "POST":  # a cross-site POST shows no cookies; the GET after it does
             flow = self.pending.save(asked, None)

@@ -19,10 +19,11 @@ from idp.oauth.registration.credentials import CREDENTIALS
 from idp.oauth.registration.face import Concern, Kind, code_of, refuse
 from idp.oauth.registration.logout import LOGOUT
 from idp.oauth.registration.operator import OPERATOR
+from idp.oauth.registration.request_objects import REQUEST_OBJECTS
 from idp.oauth.registration.requests import REQUESTS
 from idp.oauth.registration.senders import SENDERS
 
-CONCERNS: tuple[Concern, ...] = (REQUESTS, CREDENTIALS, ANSWERS, LOGOUT, ABOUT, SENDERS, OPERATOR)
+CONCERNS: tuple[Concern, ...] = (REQUESTS, REQUEST_OBJECTS, CREDENTIALS, ANSWERS, LOGOUT, ABOUT, SENDERS, OPERATOR)
 MEMBERS: Mapping[str, Kind] = {name: kind for concern in CONCERNS for name, kind in concern.members.items()}
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z")
 
