@@ -38,7 +38,7 @@ def accepts(verifier: str | None, challenge: str | None) -> bool:
     form = {} if verifier is None else {"code_verifier": verifier}
     request = TokenRequest(form, client(), call=None)
     request.authorization_code = CodeView(
-        Code("d", "app", "https://app.test/cb", True, challenge, GRANT, 0, False), compare_redirect_uri=True
+        Code("d", "app", "https://app.test/cb", True, challenge, {}, GRANT, 0, False), compare_redirect_uri=True
     )
     try:
         S256(required=True).validate_code_verifier(SimpleNamespace(request=request), None)
