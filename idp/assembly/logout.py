@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from idp.oauth.endpoints.logout import LogoutPages
+from idp.oauth.logout.frames import LogoutFrames
 from idp.platform.pages import Pages
 from idp.wiring import House
 
@@ -13,6 +14,7 @@ def logout_pages(house: House, pages: Pages) -> LogoutPages:
         house.sessions,
         house.accounts,
         house.client_directory,
+        LogoutFrames(house.database, house.client_directory, house.settings.issuer),
         house.keyring,
         house.master,
         house.clock,

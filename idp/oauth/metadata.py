@@ -30,7 +30,12 @@ _ENDPOINTS = {
     "/oauth/check_session": "check_session_iframe",
     "/oauth/register": "registration_endpoint",
 }
-_LOGOUT = ("backchannel_logout_supported", "backchannel_logout_session_supported")
+_LOGOUT = (
+    "backchannel_logout_supported",
+    "backchannel_logout_session_supported",
+    "frontchannel_logout_supported",
+    "frontchannel_logout_session_supported",
+)
 """What the end of a session does besides, wherever there is an end-session endpoint."""
 _OPENID_ONLY = frozenset({"userinfo_endpoint", "end_session_endpoint", "check_session_iframe"})
 

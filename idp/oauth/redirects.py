@@ -10,6 +10,7 @@ from idp.settings import is_loopback
 
 MAX_LENGTH = 2048
 MAX_PORT = 65535
+_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PRINTABLE = re.compile(r"[\x21-\x7e]+\Z")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+\Z")
@@ -71,10 +72,12 @@ def is_unproven(uri: str) -> bool:
 
 
 def origin_of(uri: str) -> str | None:
-    """The origin of a redirect URI as browsers write it (RFC 6454 §6.2); None for an app that has none."""
+    """The origin of a redirect URI as browsers write it (RFC 6454 §6.2); None for one that has none, or a host no browser would take."""
     parts = urlsplit(uri)
     if parts.scheme not in _DEFAULT_PORTS or parts.hostname is None:
         return None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if not _HOST.fullmatch(host):
+        return None
     port = parts.port
     return f"{parts.scheme}://{host}" + ("" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -40,12 +41,13 @@ class Pages:
         leads_away: bool = False,
         scripted: bool = False,
         framed: bool = False,
+        frames: Collection[str] = (),
         **context: Any,
     ) -> Response:
         """A page. `leads_away` leaves out `form-action` and COOP: browsers apply them to every later redirect, the app's own too.
 
         `scripted` lets the one script run that carries the page's `nonce`; without it a page has no script at all. A `framed` page
-        may stand in a frame of any site.
+        may stand in a frame of any site; `frames` are the origins that a page has frames of.
         """
         nonce = secrets.token_urlsafe(16)
         body = render_template(
@@ -58,10 +60,18 @@ class Pages:
             **context,
         )
         response = Response(body, status, content_type="text/html; charset=utf-8")
-        self.protect(response, leads_away=leads_away, nonce=nonce if scripted else None, framed=framed)
+        self.protect(response, leads_away=leads_away, nonce=nonce if scripted else None, framed=framed, frames=frames)
         return response
 
-    def protect(self, response: Response, *, leads_away: bool, nonce: str | None = None, framed: bool = False) -> None:
+    def protect(
+        self,
+        response: Response,
+        *,
+        leads_away: bool,
+        nonce: str | None = None,
+        framed: bool = False,
+        frames: Collection[str] = (),
+    ) -> None:
         """Put the security headers of a page on a response; `nonce` is that of the page's script, where it has one."""
         policy = ["default-src 'none'", "style-src 'self'", "img-src 'self' data:", "base-uri 'none'"]
         if not framed:
@@ -69,6 +79,8 @@ class Pages:
             response.headers["X-Frame-Options"] = "DENY"
         if nonce is not None:
             policy.append(f"script-src 'nonce-{nonce}'")
+        if frames:
+            policy.append(f"frame-src {' '.join(sorted(set(frames)))}")
         if not leads_away:
             policy.append("form-action 'self'")
             response.headers["Cross-Origin-Opener-Policy"] = "same-origin"

@@ -56,11 +56,16 @@ def mint_id_token(
 
 
 def read_hint(token: str, keyring: Keyring, issuer: str) -> IdTokenHint | None:
-    """What an `id_token_hint` says, expired or not; None for anything that is not an ID token of ours (an access token is not)."""
+    """What an `id_token_hint` says, expired or not; None for anything that is not an ID token of ours.
+
+    An access token is none, nor is anything else we sign for a client: only an ID token tells when the person logged in.
+    """
     verified = jose.verify(token, keyring.verifier, types={"jwt"})
     if verified is None or verified.claims.get("iss") != issuer:
         return None
-    sub, audience, sid = (verified.claims.get(name) for name in ("sub", "aud", "sid"))
-    if not isinstance(sub, str) or not isinstance(audience, str) or "client_id" in verified.claims:
+    sub, audience, sid, expires_at = (verified.claims.get(name) for name in ("sub", "aud", "sid", "exp"))
+    if not isinstance(sub, str) or not isinstance(audience, str) or not isinstance(expires_at, int):
         return None
-    return IdTokenHint(sub, audience, sid if isinstance(sid, str) else None, verified.claims["exp"])
+    if "client_id" in verified.claims or "auth_time" not in verified.claims:
+        return None
+    return IdTokenHint(sub, audience, sid if isinstance(sid, str) else None, expires_at)

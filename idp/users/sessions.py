@@ -39,6 +39,9 @@ _BY_COOKIE = (
 _FOLLOW = (
     sa.update(SessionPartyRow).where(SessionPartyRow.session == sa.bindparam("old")).values(session=sa.bindparam("new"))
 )
+_FOLLOWS = sa.select(SessionPartyRow.sid).where(
+    SessionPartyRow.session == sa.bindparam("sid"), SessionPartyRow.sid == sa.bindparam("earlier")
+)
 _LEAVE = (
     sa.delete(SessionPartyRow)
     .where(SessionPartyRow.session == sa.bindparam("ended"))
@@ -135,6 +138,11 @@ class Sessions:
             return False
         insert_or_ignore(tx, SessionPartyRow, {"sid": sid, "name": party, "session": sid})
         return True
+
+    def follows(self, sid: str, earlier: str) -> bool:
+        """Whether somebody takes part in this session who knows it by an earlier `sid`."""
+        with self._database.read() as tx:
+            return tx.execute(_FOLLOWS, {"sid": sid, "earlier": earlier}).first() is not None
 
     def end(self, sid: str) -> tuple[Party, ...]:
         """Log out; what hangs on the session ends with it. Returns who took part in it: nobody when it had ended already."""

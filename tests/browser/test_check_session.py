@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -12,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.shop import Shop
+from tests.browser.sites import Site
 from tests.browser.test_login_with import log_in
 from tests.support.flows import App
 
@@ -26,23 +25,8 @@ ASK = """message => new Promise(resolve => {
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    """A site on `localhost`: to browsers another one than the identity provider's `127.0.0.1`."""
-
-    class Site(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(b"<!doctype html><title>App</title><link rel=icon href='data:,'><h1>The app</h1>")
-
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://localhost:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with Site() as opened:
+        yield opened.url
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """RP-Initiated Logout 1.0: the end-session endpoint, its question and its goodbye.
 
-Without a question only where a valid ID token hint names the very person who is signed in; away from here only to a registered URI of a
-client that the request proved to be about. A cross-site POST shows no cookies: it is sealed into a GET that does.
+Without a question only where a valid ID token hint names this very session; away from here only to a registered URI of a client that the
+request proved to be about. A cross-site POST shows no cookies: it is sealed into a GET that does. A session that ran out is ended like a
+living one: its apps have not heard of it yet.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, request
@@ -18,6 +19,7 @@ from idp.clock import Clock
 from idp.errors import PageError, Refused
 from idp.oauth import response_modes
 from idp.oauth.clients import Client, ClientDirectory
+from idp.oauth.logout.frames import Frame, LogoutFrames
 from idp.platform import pages as web
 from idp.platform.forms import MAX_URL, Form, decode_pairs
 from idp.platform.pages import Pages
@@ -30,6 +32,8 @@ from idp.users.sessions import Sessions
 
 _PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
 _SEALED_LIFE = 300
+_PATIENCE = 4
+"""How long, in seconds, the browser waits for the apps' frames before it goes back to the app that asked."""
 _PURPOSE = "logout-request"
 
 
@@ -50,6 +54,7 @@ class LogoutPages:
     sessions: Sessions
     accounts: Accounts
     clients: ClientDirectory
+    frames: LogoutFrames
     keyring: Keyring
     master: MasterKey
     clock: Clock
@@ -67,15 +72,21 @@ class LogoutPages:
         if request.method == "POST" and not confirmed:
             return self._as_get(form)
         asked = self._asked(self._opened(form))
-        session = self.sessions.find(self.pages.cookie(request, web.SESSION))
+        cookie = self.pages.cookie(request, web.SESSION)
+        session = self.sessions.find(cookie) or self.sessions.run_out(cookie)
         if session is None:
-            return self._goodbye(asked)
+            return self._goodbye(asked, ())
         if confirmed:
-            self.pages.check_form(self.pages.cookie(request, web.SESSION), f"logout {session.sid}")
-        elif not _proves(asked.hint, session):
+            self.pages.check_form(cookie, f"logout {session.sid}")
+        elif not self._proves(asked.hint, session):
             return self._question(asked, session)
-        self.sessions.end(session.sid)
-        return self._goodbye(asked)
+        return self._goodbye(asked, self.frames.of(self.sessions.end(session.sid)))
+
+    def _proves(self, hint: IdTokenHint | None, session: BrowserSession) -> bool:
+        """Whether the request comes from an app of this session, or of one it followed after a pause."""
+        if hint is None or hint.sid is None:
+            return hint is not None and hint.sub == session.sub
+        return hint.sid == session.sid or self.sessions.follows(session.sid, hint.sid)
 
     def _asked(self, parameters: Mapping[str, str]) -> _Asked:
         token, named = parameters.get("id_token_hint"), parameters.get("client_id")
@@ -106,11 +117,20 @@ class LogoutPages:
             csrf=self.pages.csrf_token(owner, f"logout {session.sid}"),
         )
 
-    def _goodbye(self, asked: _Asked) -> Response:
-        if asked.way_back is not None:
+    def _goodbye(self, asked: _Asked, frames: Sequence[Frame]) -> Response:
+        """Back to the app at once, or once the frames had their time (Front-Channel Logout §3)."""
+        if asked.way_back is not None and not frames:
             response = self.pages.redirect(asked.way_back)
         else:
-            response = self.pages.render("signed_out.html", leads_away=True)
+            response = self.pages.render(
+                "signed_out.html",
+                leads_away=True,
+                scripted=asked.way_back is not None,
+                frames={frame.origin for frame in frames},
+                loaded=frames,
+                way_back=asked.way_back,
+                patience=_PATIENCE,
+            )
         self.pages.drop_session(response)
         return response
 
@@ -135,7 +155,3 @@ class LogoutPages:
             raise PageError("expired", "This sign-out request has expired.")
         parameters: Mapping[str, str] = stored["parameters"]
         return parameters
-
-
-def _proves(hint: IdTokenHint | None, session: BrowserSession) -> bool:
-    return hint is not None and hint.sub == session.sub and hint.sid in (None, session.sid)

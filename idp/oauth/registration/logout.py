@@ -8,7 +8,8 @@ from idp.oauth.registration.face import Concern, Metadata, fetched_url, flag, re
 
 def _check(metadata: Metadata) -> None:
     frame = metadata.get("frontchannel_logout_uri")
-    if frame is not None and origin_of(frame) not in map(origin_of, metadata.get("redirect_uris", ())):
+    known = {origin_of(uri) for uri in metadata.get("redirect_uris", ())} - {None}
+    if frame is not None and origin_of(frame) not in known:
         refuse("frontchannel_logout_uri must have scheme, host and port of a registered redirect URI")
 
 
