@@ -90,9 +90,11 @@ def protocol_routes(house: House) -> list[Route]:
         house.audit,
     )
     introspect = IntrospectionEndpoint(
-        authenticator, living, house.database, house.refresh_tokens, house.settings.issuer
+        authenticator, living, house.database, house.refresh_tokens, house.subjects, house.settings.issuer
     )
-    userinfo = UserinfoEndpoint(living, Holders(proofs), house.database, house.grants)
+    userinfo = UserinfoEndpoint(
+        living, Holders(proofs), house.database, house.grants, house.client_directory.get, house.subjects
+    )
     routes = [
         Route("/oauth/token", token, POST, cors=True),
         Route("/oauth/revoke", revoke, POST, cors=True),

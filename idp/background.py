@@ -64,6 +64,7 @@ def logout_runner(house: House) -> Jobs:
         house.audit,
         house.client_directory,
         house.keyring,
+        house.subjects,
         house.outbound,
         issuer=house.settings.issuer,
     ).register(runner)

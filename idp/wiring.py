@@ -26,10 +26,12 @@ from idp.oauth.consent import forget_person
 from idp.oauth.exchange.rules import ExchangeRules
 from idp.oauth.logout import deliveries as logout_store
 from idp.oauth.logout.notices import LogoutNotices
+from idp.oauth.registration.rules import Rules
 from idp.oauth.registration_tokens import RegistrationTokens
 from idp.oauth.remote_keys import RemoteKeys
 from idp.oauth.resources import GENERATION as RESOURCES
 from idp.oauth.resources import ResourceAdmin, ResourceDirectory
+from idp.oauth.subjects import Subjects
 from idp.platform import jobs as job_store
 from idp.platform import limits as limit_store
 from idp.platform import outbox as outbox_store
@@ -48,6 +50,7 @@ from idp.settings import Settings
 from idp.tokens import revocations as revocation_store
 from idp.tokens import store as grant_store
 from idp.tokens.access import AccessTokens
+from idp.tokens.identity import ReadHint, read_hint
 from idp.tokens.issuer import TokenIssuer
 from idp.tokens.keyring import GENERATION as KEYS
 from idp.tokens.keyring import Keyring
@@ -106,6 +109,8 @@ class House:
     outbound: OutboundHttp
     keyring: Keyring
     access_tokens: AccessTokens
+    read_hint: ReadHint
+    subjects: Subjects
     token_issuer: TokenIssuer
     grants: Grants
     revocations: Revocations
@@ -119,6 +124,7 @@ class House:
     remote_keys: RemoteKeys
     client_keys: ClientKeys
     client_store: ClientStore
+    registration_rules: Rules
     registration_tokens: RegistrationTokens
     resource_directory: ResourceDirectory
     clients: ClientAdmin
@@ -179,17 +185,23 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         [partial(_person_changed, sessions, grants)],
         password_min_length=settings.password_min_length,
     )
+    client_directory = ClientDirectory(database)
+    subjects = Subjects(master, settings.issuer, client_directory.get)
     outbound = OutboundHttp(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
     remote_keys = RemoteKeys(outbound.get, clock)
     client_store = ClientStore(clock, audit, grants.end_client)
     resources = ResourceAdmin(database, audit, settings.issuer, keyring.ensure)
+    rules = Rules(
+        is_resource=lambda uri: uri == settings.issuer or resources.find(uri) is not None,
+        response_types=response_types.offered(settings.implicit),
+        fetch=outbound.get,
+    )
     clients = ClientAdmin(
         database,
         clock,
         client_store,
-        is_resource=lambda uri: uri == settings.issuer or resources.find(uri) is not None,
-        ensure_key=keyring.ensure,
-        response_types=response_types.offered(settings.implicit),
+        rules,
+        keyring.ensure,
     )
     return House(
         settings=settings,
@@ -206,7 +218,9 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         metrics=metrics or Metrics(),
         outbound=outbound,
         keyring=keyring,
-        access_tokens=AccessTokens(keyring, settings.issuer, clock),
+        access_tokens=AccessTokens(keyring, settings.issuer, clock, subjects.person_of),
+        read_hint=partial(read_hint, keyring=keyring, issuer=settings.issuer, person_of=subjects.person_of),
+        subjects=subjects,
         token_issuer=TokenIssuer(keyring, settings.issuer, clock, random, id_token_ttl=settings.id_token_ttl),
         grants=grants,
         revocations=revocations,
@@ -216,10 +230,11 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         devices=Devices(database, clock),
         authenticators=Authenticators(database, master, clock, issuer_name=settings.name),
         recovery_codes=RecoveryCodes(master, clock),
-        client_directory=ClientDirectory(database),
+        client_directory=client_directory,
         remote_keys=remote_keys,
         client_keys=ClientKeys(remote_keys),
         client_store=client_store,
+        registration_rules=rules,
         registration_tokens=RegistrationTokens(database, clock, audit),
         resource_directory=ResourceDirectory(database, settings.issuer),
         clients=clients,

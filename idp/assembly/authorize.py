@@ -17,23 +17,20 @@ from idp.oauth.request_objects import RequestObjects
 from idp.oauth.response_modes import AuthorizationResponses
 from idp.oauth.session_state import SessionStates
 from idp.platform.pages import Pages
-from idp.tokens.identity import IdTokenHint, read_hint
 from idp.wiring import House
 
 
 def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
-    def hint(token: str) -> IdTokenHint | None:
-        return read_hint(token, house.keyring, house.settings.issuer)
-
     settings = house.settings
     lookups = Lookups(
         client=house.client_directory.get,
         resource=house.resource_directory.find,
-        hint=hint,
+        hint=house.read_hint,
         opened=RequestObjects(house.client_keys, house.outbound.get, house.clock, settings.issuer).opened,
         issuer=settings.issuer,
         response_types=frozenset(response_types.offered(settings.implicit)),
         prompts=frozenset(login_prompts(house)),
+        person_of=house.subjects.person_of,
     )
     issuing = Issuing(
         clock=house.clock,

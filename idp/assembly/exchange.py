@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from idp.oauth.exchange.presented import PresentedTokens
 from idp.oauth.grants.face import TokenGrant
 from idp.oauth.grants.token_exchange import TokenExchange
 from idp.oauth.living import LivingTokens
-from idp.tokens.identity import read_hint
 from idp.wiring import House
 
 
@@ -24,7 +21,7 @@ def exchange_grants(house: House) -> tuple[TokenGrant, ...]:
     presented = PresentedTokens(
         living_tokens(house),
         house.grants,
-        partial(read_hint, keyring=house.keyring, issuer=settings.issuer),
+        house.read_hint,
         house.sessions.alive,
         settings.issuer,
         house.clock,

@@ -15,8 +15,7 @@ def logout_pages(house: House, pages: Pages) -> LogoutPages:
         house.accounts,
         house.client_directory,
         LogoutFrames(house.database, house.client_directory, house.settings.issuer),
-        house.keyring,
+        house.read_hint,
         house.master,
         house.clock,
-        house.settings.issuer,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp.oauth import response_types, scopes
+from idp.oauth import scopes
 from idp.oauth.dynamic import DynamicRegistration, Terms
 from idp.oauth.endpoints.register import METHODS, PATH, RegistrationEndpoint
 from idp.oauth.software_statements import SoftwareStatements
@@ -30,7 +30,7 @@ def registration_routes(house: House) -> list[Route]:
             services=gated,
         ),
         ensure_key=house.keyring.ensure,
-        response_types=response_types.offered(settings.implicit),
+        rules=house.registration_rules,
     )
     endpoint = RegistrationEndpoint(registration, house.limits, settings.url(PATH), settings.registration_max)
     return [Route(PATH, endpoint, METHODS, cors=True)]

@@ -37,7 +37,7 @@ def personal_tokens(house: House) -> PersonalTokens:
     """What mints the tokens of people's grants, at the token endpoint and in authorization responses."""
     settings = house.settings
     find = house.resource_directory.find
-    return PersonalTokens(house.token_issuer, settings.issuer, find, settings.access_token_ttl)
+    return PersonalTokens(house.token_issuer, settings.issuer, find, house.subjects, settings.access_token_ttl)
 
 
 def token_endpoint(house: House, authenticator: ClientAuthenticator, senders: Senders) -> TokenEndpoint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,8 +11,8 @@ from idp.clock import Clock
 from idp.errors import Refused
 from idp.oauth.client_store import ClientStore, Columns, columns, stored
 from idp.oauth.models import ClientRow
-from idp.oauth.registration import checked
 from idp.oauth.registration.credentials import SECRET_METHODS, check_client_id, check_client_secret
+from idp.oauth.registration.rules import Rules
 from idp.platform.db import AnyRow, Database
 from idp.platform.ids import new_id, new_secret
 
@@ -25,24 +25,21 @@ class ClientAdmin:
         database: Database,
         clock: Clock,
         store: ClientStore,
-        *,
-        is_resource: Callable[[str], bool],
+        rules: Rules,
         ensure_key: Callable[[str], None],
-        response_types: Collection[str],
     ) -> None:
         self._database = database
         self._clock = clock
         self._store = store
-        self._is_resource = is_resource
+        self._rules = rules
         self._ensure_key = ensure_key
-        self._response_types = response_types
 
     def create(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Register a client; the answer holds its secret, this once."""
         given = dict(document)
         client_id = check_client_id(given.pop("client_id", new_id(self._clock.precise())))
         secret = given.pop("client_secret", None)
-        metadata = self._checked(given)
+        metadata = self._rules.checked(given)
         if metadata["token_endpoint_auth_method"] in SECRET_METHODS:
             secret = new_secret() if secret is None else check_client_secret(secret)
         elif secret is not None:
@@ -56,11 +53,12 @@ class ClientAdmin:
         """Change a client by merge patch (RFC 7396): null removes a member."""
         if {"client_id", "client_secret"} & patch.keys():
             raise Refused("invalid_client_metadata", "client_id stays; use rotate-secret for a new secret")
-        with self._database.write() as tx:
+        with self._database.read() as tx:
             row = self._row(tx, client_id)
-            merged = {**row.document, **patch}
-            kept = {name: value for name, value in merged.items() if value is not None}
-            metadata = self._checked(kept)
+        merged = {**row.document, **patch}
+        kept = {name: value for name, value in merged.items() if value is not None}
+        metadata = self._rules.checked(kept, had=row.document)
+        with self._database.write() as tx:
             secret = self._store.replace(tx, row, metadata)
         self._ensure_key(metadata.get("id_token_signed_response_alg", "RS256"))
         return _shown({**columns(row), "document": metadata}, secret)
@@ -112,9 +110,6 @@ class ClientAdmin:
         with self._database.read() as tx:
             rows = tx.execute(sa.select(ClientRow.__table__).order_by(ClientRow.client_id))
             return [_shown(columns(row), None) for row in rows]
-
-    def _checked(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        return checked(document, self._is_resource, offered=self._response_types)
 
     def _row(self, tx: sa.Connection, client_id: str) -> AnyRow:
         row = self._store.find(tx, client_id)

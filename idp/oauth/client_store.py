@@ -13,6 +13,7 @@ from idp.oauth.clients import GENERATION
 from idp.oauth.exchange.models import ExchangeRuleRow
 from idp.oauth.models import ClientRow, ConsentRow
 from idp.oauth.registration.credentials import SECRET_METHODS
+from idp.oauth.sectors import sector_of
 from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, insert_or_ignore
 from idp.platform.generations import bump
@@ -74,6 +75,8 @@ class ClientStore:
         needs_secret = metadata["token_endpoint_auth_method"] in SECRET_METHODS
         secret = new_secret() if needs_secret and not row.secrets else None
         secrets = ([stored(secret)] if secret else row.secrets) if needs_secret else []
+        if sector_of(metadata) != sector_of(row.document):
+            self._end_tokens(tx, row.client_id)  # people are called otherwise from now on (OpenID Connect Core §12.2)
         self.write(tx, row, "client.updated", detail=detail, document=metadata, secrets=secrets, **values)
         return secret
 

@@ -14,6 +14,7 @@ from joserfc.jwk import KeySet
 from idp.oauth import response_types
 from idp.oauth.models import ClientRow
 from idp.oauth.profiles import PROFILES, Profile
+from idp.oauth.sectors import sector_of
 from idp.platform.db import AnyRow, Database
 
 GENERATION = "clients"
@@ -32,7 +33,10 @@ class ClientSecret:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One client (RFC 7591 §2). `scope` None: not registered, so the defaults of CONTRACT hold."""
+    """One client (RFC 7591 §2).
+
+    `scope` None: not registered, so the defaults of CONTRACT hold. `sector` None: it sees the public `sub` of people.
+    """
 
     client_id: str
     name: str
@@ -51,6 +55,7 @@ class Client:
     audiences: tuple[str, ...]
     introspects: frozenset[str]
     trusted: bool
+    sector: str | None
     id_token_alg: str
     default_max_age: int | None
     default_acr_values: tuple[str, ...]
@@ -141,6 +146,7 @@ def client_of(row: AnyRow) -> Client:
         audiences=tuple(metadata.get("audience", ())),
         introspects=frozenset(metadata.get("introspects", ())),
         trusted=metadata.get("consent") == "trusted",
+        sector=sector_of(metadata),
         id_token_alg=metadata.get("id_token_signed_response_alg", "RS256"),
         default_max_age=metadata.get("default_max_age"),
         default_acr_values=tuple(metadata.get("default_acr_values", ())),

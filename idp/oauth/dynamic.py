@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,10 @@ from idp.clock import Clock
 from idp.errors import ProtocolError, Refused
 from idp.oauth import scopes
 from idp.oauth.client_store import ClientStore, Columns, columns
-from idp.oauth.registration import checked, kind_of
+from idp.oauth.registration import kind_of
 from idp.oauth.registration.credentials import SECRET_METHODS
 from idp.oauth.registration.operator import OPERATOR_FIELDS
+from idp.oauth.registration.rules import Rules
 from idp.oauth.registration_tokens import RegistrationTokens
 from idp.oauth.software_statements import SoftwareStatements
 from idp.platform.db import AnyRow, Database
@@ -54,7 +55,7 @@ class DynamicRegistration:
     statements: SoftwareStatements
     terms: Terms
     ensure_key: Callable[[str], None]
-    response_types: Collection[str]
+    rules: Rules
 
     def admit(self, initial_token: str | None) -> None:
         """Let in who may register now; raises 401 for everybody else (RFC 7591 §3)."""
@@ -126,7 +127,9 @@ class DynamicRegistration:
         said, statement = _said(document), _statement(document)
         if statement is not None:
             said |= _said(self.statements.claims(statement))
-        metadata = checked({**said, **self._operators(had)}, lambda _uri: True, offered=self.response_types)
+        decided = self._operators(had)
+        profile = decided["security_profile"]
+        metadata = {**self.rules.checked({**said, "security_profile": profile}, had=had), **decided}
         may_serve = self.terms.services or "client_credentials" in had.get("grant_types", ())
         if "client_credentials" in metadata["grant_types"] and not may_serve:
             raise Refused("invalid_client_metadata", "grant_types: only an operator can register a service")

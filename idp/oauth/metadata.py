@@ -60,7 +60,7 @@ def openid_document(facts: Facts) -> dict[str, Any]:
     document = {**_shared(facts), **_endpoints(facts, frozenset())}
     document |= dict.fromkeys(_LOGOUT, True) if "end_session_endpoint" in document else {}
     document |= {
-        "subject_types_supported": ["public"],
+        "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "acr_values_supported": list(facts.levels),
         "claim_types_supported": ["normal"],

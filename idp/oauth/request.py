@@ -18,7 +18,7 @@ from idp.oauth.entitlement import FindResource
 from idp.oauth.response_modes import Destination
 from idp.platform.forms import Form
 from idp.tokens.identity import IdTokenHint
-from idp.tokens.values import Confirmation
+from idp.tokens.values import Confirmation, PersonOf
 
 REPEATABLE = frozenset({"resource"})
 PROMPTS = ("none", "login", "consent", "select_account")
@@ -94,6 +94,7 @@ class Lookups:
     issuer: str
     response_types: frozenset[str]
     prompts: frozenset[str]
+    person_of: PersonOf
 
 
 @dataclass(slots=True)
@@ -286,8 +287,9 @@ def _claims(draft: _Draft, lookups: Lookups) -> None:
     asked = asked.within(scopes.claims_of(may))
     draft.found["userinfo_claims"], draft.found["id_token_claims"] = asked.userinfo, asked.id_token
     if asked.sub.values:
-        hinted = draft.found["subs"] or asked.sub.values
-        draft.found["subs"] = tuple(sub for sub in asked.sub.values if sub and sub in hinted)
+        named = [lookups.person_of(draft.client.client_id, sub) for sub in asked.sub.values]
+        hinted = draft.found["subs"] or named
+        draft.found["subs"] = tuple(sub for sub in named if sub and sub in hinted)
         if not draft.found["subs"]:
             _refuse("login_required", "The named people are not one and the same")
     draft.found["acr"] = asked.acr

@@ -8,7 +8,7 @@ from typing import Any
 from idp.clock import Clock
 from idp.tokens import jose
 from idp.tokens.keyring import Keyring
-from idp.tokens.values import AccessToken
+from idp.tokens.values import AccessToken, PersonOf, same_person
 
 TYPE = "at+jwt"
 
@@ -44,10 +44,11 @@ def mint_access_token(
 class AccessTokens:
     """Reads the access tokens we minted."""
 
-    def __init__(self, keyring: Keyring, issuer: str, clock: Clock) -> None:
+    def __init__(self, keyring: Keyring, issuer: str, clock: Clock, person_of: PersonOf = same_person) -> None:
         self._keyring = keyring
         self._issuer = issuer
         self._clock = clock
+        self._person_of = person_of
 
     def read(self, token: str) -> AccessToken | None:
         """The token when it is ours, an access token and not expired; whether it is revoked is another question."""
@@ -58,10 +59,12 @@ class AccessTokens:
         if claims["exp"] <= self._clock.now():
             return None
         grant_id, _, _ = claims["jti"].partition(".")
+        has_grant = "." in claims["jti"]
+        pairwise = has_grant and claims["aud"] == self._issuer  # for an API a token always names the public sub
         return AccessToken(
             jti=claims["jti"],
-            grant_id=grant_id if "." in claims["jti"] else None,
-            sub=claims["sub"],
+            grant_id=grant_id if has_grant else None,
+            sub=self._person_of(claims["client_id"], claims["sub"]) if pairwise else claims["sub"],
             client_id=claims["client_id"],
             audience=claims["aud"],
             scope=claims["scope"],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from idp.tokens import jose
 from idp.tokens.keyring import Keyring
+from idp.tokens.values import PersonOf, same_person
 
 TYPE = "JWT"
 ALGORITHMS = ("RS256", "PS256", "ES256", "Ed25519")
@@ -23,6 +24,10 @@ class IdTokenHint:
     client_id: str
     sid: str | None
     expires_at: int = 0
+
+
+ReadHint = Callable[[str], IdTokenHint | None]
+"""An `id_token_hint` -> what it says; see `read_hint`."""
 
 
 def left_half(value: str, alg: str) -> str:
@@ -55,8 +60,8 @@ def mint_id_token(
     return signer.compose(TYPE, claims)
 
 
-def read_hint(token: str, keyring: Keyring, issuer: str) -> IdTokenHint | None:
-    """What an `id_token_hint` says, expired or not; None for anything that is not an ID token of ours.
+def read_hint(token: str, keyring: Keyring, issuer: str, person_of: PersonOf = same_person) -> IdTokenHint | None:
+    """What an `id_token_hint` says, expired or not; None for anything that is not an ID token of ours. Its `sub` is the person.
 
     An access token is none, nor is anything else we sign for a client: only an ID token tells when the person logged in.
     """
@@ -68,4 +73,4 @@ def read_hint(token: str, keyring: Keyring, issuer: str) -> IdTokenHint | None:
         return None
     if "client_id" in verified.claims or "auth_time" not in verified.claims:
         return None
-    return IdTokenHint(sub, audience, sid if isinstance(sid, str) else None, expires_at)
+    return IdTokenHint(person_of(audience, sub), audience, sid if isinstance(sid, str) else None, expires_at)

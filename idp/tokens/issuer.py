@@ -65,17 +65,20 @@ class TokenIssuer:
         refresh_token: str | None,
         extra: Mapping[str, Any] = _NO_CLAIMS,
         id_claims: Mapping[str, Any] = _NO_CLAIMS,
+        sub: str | None = None,
+        id_sub: str | None = None,
     ) -> TokenAnswer:
         """The tokens of a grant: an access token for one audience, and an ID token when `id_token_alg` is given.
 
-        `extra` holds further claims of the access token, `id_claims` are the person's claims that were asked for in the ID token.
+        `sub` and `id_sub` are what the person is called in the one and in the other, where it is not the public identifier. `extra` holds
+        further claims of the access token, `id_claims` are the person's claims that were asked for in the ID token.
         """
         now = self._clock.now()
         login = _login(grant)
         access_token = mint_access_token(
             self._keyring.signer(alg),
             issuer=self._issuer,
-            sub=grant.sub,
+            sub=sub or grant.sub,
             client_id=grant.client_id,
             audience=audience,
             scope=scope,
@@ -86,7 +89,9 @@ class TokenIssuer:
         )
         id_token = None
         if id_token_alg is not None:
-            id_token = self.id_token(grant, alg=id_token_alg, hashed={"at_hash": access_token}, claims=id_claims)
+            id_token = self.id_token(
+                grant, alg=id_token_alg, hashed={"at_hash": access_token}, claims=id_claims, sub=id_sub
+            )
         return TokenAnswer(access_token, ttl, scope, refresh_token, id_token, token_type_of(extra))
 
     def exchanged_token(
@@ -117,13 +122,21 @@ class TokenIssuer:
         )
         return TokenAnswer(token, ttl, scope, token_type=token_type_of(extra))
 
-    def id_token(self, grant: Grant, *, alg: str, hashed: Mapping[str, str], claims: Mapping[str, Any]) -> str:
+    def id_token(
+        self,
+        grant: Grant,
+        *,
+        alg: str,
+        hashed: Mapping[str, str],
+        claims: Mapping[str, Any],
+        sub: str | None = None,
+    ) -> str:
         """The ID token of a grant; `hashed` are the values it vouches for, by `at_hash`, `c_hash` or `s_hash`."""
         extra = {**claims, "nonce": grant.nonce, "sid": grant.sid, **_login(grant)}
         return mint_id_token(
             self._keyring.signer(alg),
             issuer=self._issuer,
-            sub=grant.sub,
+            sub=sub or grant.sub,
             client_id=grant.client_id,
             ttl=self._id_token_ttl,
             now=self._clock.now(),

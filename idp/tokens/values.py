@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,15 @@ BEARER, DPOP = "Bearer", "DPoP"
 def token_type_of(claims: Mapping[str, Any]) -> str:
     """How a token with these claims is presented (RFC 6750, RFC 9449 §5)."""
     return DPOP if "jkt" in claims.get("cnf", ()) else BEARER
+
+
+PersonOf = Callable[[str, str], str]
+"""(client_id, the `sub` in a token of that client) -> the person; empty when there is none by that name."""
+
+
+def same_person(_client_id: str, sub: str) -> str:
+    """For clients that all see the public `sub`."""
+    return sub
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A verified access token of ours (RFC 9068)."""
+    """A verified access token of ours (RFC 9068). `sub` is the person or service, `claims["sub"]` what the token calls them."""
 
     jti: str
     grant_id: str | None

@@ -229,6 +229,7 @@ def test_an_address_that_is_not_let_through_is_not_called(stage: Stage) -> None:
         house.audit,
         house.client_directory,
         house.keyring,
+        house.subjects,
         OutboundHttp(),
         issuer=house.settings.issuer,
     ).register(runner)

@@ -17,7 +17,7 @@ from idp.oauth.codes import Code
 from idp.oauth.request import PROMPTS, AuthorizationRequest, Lookups, RefusedRequest, check
 from idp.oauth.server import S256
 from idp.platform.forms import Form
-from idp.tokens.values import Grant
+from idp.tokens.values import Grant, same_person
 from tests.oauth.support import ISSUER, RESOURCES, client, many
 
 # RFC 7636 Appendix B
@@ -94,6 +94,7 @@ def asked(profile: str = "oauth21", method: str = "client_secret_basic", **param
         issuer=ISSUER,
         response_types=frozenset({"code"}),
         prompts=frozenset(PROMPTS),
+        person_of=same_person,
     )
     return check(Form({**given, **parameters}.items()), lookups)
 

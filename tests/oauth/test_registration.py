@@ -72,6 +72,11 @@ def test_a_redirect_uri_that_cannot_be_safe_is_refused(uris: list[str]) -> None:
     assert refusal({"redirect_uris": uris}) == "invalid_redirect_uri"
 
 
+def test_a_native_app_may_use_a_private_scheme() -> None:
+    native = {"redirect_uris": ["com.example.app:/cb", "http://127.0.0.1/cb"], "application_type": "native"}
+    assert native.items() <= checked(native).items()
+
+
 def test_texts_for_people_come_in_several_languages() -> None:
     tagged = {"client_name": "Shop", "client_name#ja-Jpan-JP": "店", "logo_uri#de": "https://app.test/logo-de.png"}
     assert tagged.items() <= checked({**WEB, **tagged}).items()
@@ -100,7 +105,11 @@ BAD: list[dict[str, Any]] = [
     {"token_endpoint_auth_signing_alg": "HS256"},
     {"id_token_signed_response_alg": "none"},
     {"id_token_signed_response_alg": "HS256"},
-    {"subject_type": "pairwise"},
+    {"subject_type": "ephemeral"},
+    {"subject_type": "pairwise", "redirect_uris": ["https://one.test/cb", "https://two.test/cb"]},
+    {"subject_type": "pairwise", "redirect_uris": ["com.example.app:/cb"], "application_type": "native"},
+    {"subject_type": "pairwise", "grant_types": ["client_credentials"], "redirect_uris": []},
+    {"sector_identifier_uri": "http://app.test/sector"},
     {"application_type": "desktop"},
     {"consent": "never"},
     {"security_profile": "fapi2"},

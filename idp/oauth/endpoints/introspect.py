@@ -9,6 +9,7 @@ from idp.errors import ProtocolError
 from idp.oauth.client_auth import ClientAuthenticator
 from idp.oauth.clients import Client
 from idp.oauth.living import Living, LivingTokens
+from idp.oauth.subjects import Subjects
 from idp.platform.db import Database
 from idp.platform.forms import parse_form
 from idp.platform.http import Answer, Call, json_answer
@@ -31,6 +32,7 @@ class IntrospectionEndpoint:
     living: LivingTokens
     database: Database
     refresh_tokens: RefreshTokens
+    subjects: Subjects
     issuer: str
 
     def __call__(self, call: Call) -> Answer:
@@ -48,7 +50,9 @@ class IntrospectionEndpoint:
         with self.database.read() as tx:
             found = self.refresh_tokens.living(tx, token, client.client_id)
             person = self.living.people.find_tx(tx, found.sub) if found else None
-        return _refresh_document(found, person, self.issuer) if found and person else _INACTIVE
+        if found is None or person is None or person.disabled:
+            return _INACTIVE
+        return _refresh_document(found, self.subjects.seen_by(client, found.sub), person, self.issuer)
 
 
 def _may_see(client: Client, found: Living) -> bool:
@@ -65,14 +69,12 @@ def _shown(found: Living) -> dict[str, Any]:
     return document
 
 
-def _refresh_document(found: LivingRefreshToken, person: Person, issuer: str) -> dict[str, Any]:
-    if person.disabled:
-        return _INACTIVE
+def _refresh_document(found: LivingRefreshToken, sub: str, person: Person, issuer: str) -> dict[str, Any]:
     return {
         "active": True,
         "token_type": "refresh_token",
         "iss": issuer,
-        "sub": found.sub,
+        "sub": sub,
         "client_id": found.client_id,
         "scope": found.scope,
         "exp": found.expires_at,

@@ -24,8 +24,7 @@ from idp.platform import pages as web
 from idp.platform.forms import MAX_URL, Form, decode_pairs
 from idp.platform.pages import Pages
 from idp.platform.secrets import MasterKey
-from idp.tokens.identity import IdTokenHint, read_hint
-from idp.tokens.keyring import Keyring
+from idp.tokens.identity import IdTokenHint, ReadHint
 from idp.users.accounts import Accounts
 from idp.users.people import BrowserSession
 from idp.users.sessions import Sessions
@@ -55,10 +54,9 @@ class LogoutPages:
     accounts: Accounts
     clients: ClientDirectory
     frames: LogoutFrames
-    keyring: Keyring
+    read_hint: ReadHint
     master: MasterKey
     clock: Clock
-    issuer: str
 
     def blueprint(self) -> Blueprint:
         rooms = Blueprint("logout", __name__)
@@ -90,7 +88,7 @@ class LogoutPages:
 
     def _asked(self, parameters: Mapping[str, str]) -> _Asked:
         token, named = parameters.get("id_token_hint"), parameters.get("client_id")
-        hint = read_hint(token, self.keyring, self.issuer) if token else None
+        hint = self.read_hint(token) if token else None
         if hint is not None and named is not None and named != hint.client_id:
             raise PageError("invalid_request", "This sign-out request contradicts itself.")
         client_id = hint.client_id if hint else named if token is None else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from idp.oauth import scopes
 from idp.oauth.living import LivingTokens
 from idp.oauth.presented import Holders, presented, refusal
+from idp.oauth.subjects import FindClient, Subjects
 from idp.platform.db import Database
 from idp.platform.http import Answer, Call, json_answer
 from idp.tokens.store import Grants
@@ -23,6 +24,8 @@ class UserinfoEndpoint:
     holders: Holders
     database: Database
     grants: Grants
+    find_client: FindClient
+    subjects: Subjects
 
     def __call__(self, call: Call) -> Answer:
         shown = presented(call)
@@ -35,8 +38,12 @@ class UserinfoEndpoint:
             raise refusal(
                 "insufficient_scope", "The token has no openid scope", status=403, scheme=shown.scheme, scope="openid"
             )
+        client = self.find_client(found.token.client_id)
+        if client is None:
+            raise refusal("invalid_token", "The token is not valid", scheme=shown.scheme)
         claims = {*scopes.claims_of(granted), *self._named(found.token)}
-        return json_answer({**claim_values(found.person, claims), "sub": found.token.sub}, headers=headers)
+        sub = self.subjects.seen_by(client, found.person.sub)
+        return json_answer({**claim_values(found.person, claims), "sub": sub}, headers=headers)
 
     def _named(self, token: AccessToken) -> Sequence[str]:
         """The claims that the `claims` parameter asked for here (§5.5); the person allowed them."""

@@ -14,6 +14,7 @@ from idp.oauth.clients import Client
 from idp.oauth.entitlement import FindResource
 from idp.oauth.resources import Resource
 from idp.oauth.sender import BEARER, Sender
+from idp.oauth.subjects import Subjects
 from idp.platform.forms import Form
 from idp.tokens.issuer import TokenIssuer
 from idp.tokens.values import Grant, TokenAnswer
@@ -59,6 +60,7 @@ class PersonalTokens:
     issuer: TokenIssuer
     issuer_url: str
     find_resource: FindResource
+    subjects: Subjects
     access_token_ttl: int
 
     def resource(self, grant: Grant, asked: tuple[str, ...]) -> Resource:
@@ -86,6 +88,7 @@ class PersonalTokens:
         id_token_alg = client.id_token_alg if "openid" in scope else None
         return self._tokens(
             grant,
+            client,
             person,
             resource,
             scope,
@@ -104,14 +107,20 @@ class PersonalTokens:
         if response_types.returns_access_token(response_type):
             resource = self.resource(grant, ())
             scope = self.scope(grant, None, resource)
-            tokens = self._tokens(grant, person, resource, scope)
+            tokens = self._tokens(grant, client, person, resource, scope)
             answer = {name: str(value) for name, value in tokens.document().items()}
             hashed["at_hash"] = tokens.access_token
         if response_types.returns_id_token(response_type):
             scope = tuple(grant.scope.split())
             named = self._named(grant, client, person, scope, alone=response_type == response_types.ID_TOKEN)
             given = {name: value for name, value in hashed.items() if value is not None}
-            answer["id_token"] = self.issuer.id_token(grant, alg=client.id_token_alg, hashed=given, claims=named)
+            answer["id_token"] = self.issuer.id_token(
+                grant,
+                alg=client.id_token_alg,
+                hashed=given,
+                claims=named,
+                sub=self.subjects.seen_by(client, grant.sub),
+            )
         return answer
 
     @staticmethod
@@ -128,6 +137,7 @@ class PersonalTokens:
     def _tokens(
         self,
         grant: Grant,
+        client: Client,
         person: Person,
         resource: Resource,
         scope: tuple[str, ...],
@@ -146,6 +156,8 @@ class PersonalTokens:
             roles=person.roles if "roles" in resource.claims else None,
             id_token_alg=id_token_alg,
             refresh_token=refresh_token,
+            sub=self.subjects.in_token_for(resource.uri, client, grant.sub),
+            id_sub=self.subjects.seen_by(client, grant.sub),
             extra=further_claims(resource, sender),
             id_claims=id_claims,
         )

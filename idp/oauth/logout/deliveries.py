@@ -14,6 +14,7 @@ from idp.clock import Clock
 from idp.oauth.clients import Client, ClientDirectory
 from idp.oauth.logout.notices import JOB
 from idp.oauth.models import LogoutDeliveryRow
+from idp.oauth.subjects import Subjects
 from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database
 from idp.platform.forms import FORM
@@ -80,6 +81,7 @@ class LogoutPost:
         audit: Audit,
         clients: ClientDirectory,
         keyring: Keyring,
+        subjects: Subjects,
         http: OutboundHttp,
         *,
         issuer: str,
@@ -89,6 +91,7 @@ class LogoutPost:
         self._audit = audit
         self._clients = clients
         self._keyring = keyring
+        self._subjects = subjects
         self._http = http
         self._issuer = issuer
 
@@ -133,7 +136,7 @@ class LogoutPost:
         now = self._clock.now()
         claims = {
             "iss": self._issuer,
-            "sub": delivery.sub,
+            "sub": self._subjects.seen_by(client, delivery.sub),
             "aud": client.client_id,
             "iat": now,
             "exp": now + TTL,
