@@ -12,6 +12,7 @@ from idp.assembly.authorize import authorize_pages
 from idp.assembly.exchange import living_tokens
 from idp.assembly.login import askers, login_levels, login_opener, login_pages, login_prompts, second_factor
 from idp.assembly.logout import logout_pages
+from idp.assembly.mail import mail_pages
 from idp.assembly.registration import registration_routes
 from idp.assembly.senders import proofs as dpop_proofs
 from idp.assembly.tokens import client_authenticator, token_endpoint
@@ -58,7 +59,15 @@ def create_app(house: House) -> Flask:
     frame = account_frame(house, pages)
     second = second_factor(house, pages, askers(authorize, frame), login_opener(house, pages, authorize))
     login, logout = login_pages(house, pages, second), logout_pages(house, pages)
-    for rooms in (authorize, login, second, logout, CheckSessionPage(pages), security_pages(house, frame)):
+    for rooms in (
+        authorize,
+        login,
+        second,
+        logout,
+        CheckSessionPage(pages),
+        security_pages(house, frame),
+        mail_pages(house, pages),
+    ):
         app.register_blueprint(rooms.blueprint(), url_prefix=prefix)
     app.add_url_rule(f"{house.settings.issuer_path}/static/<path:name>", "static", _static)
     mount(app, routes)

@@ -139,6 +139,8 @@ class Settings(BaseSettings):
     login_window: Seconds = Field(900, description="the time in which failed logins are counted")
     login_max_failures: Count = Field(10, description="failed logins per account in the window")
     login_max_failures_per_address: Count = Field(100, description="failed logins per address in the window")
+    reset_max: Count = Field(3, description="links to a new password an hour per account")
+    reset_max_per_address: Count = Field(30, description="links to a new password an hour per address that asks")
     code_max_failures: Count = Field(5, description="wrong one-time codes per account in the window")
     trusted_device_days: Count = Field(
         30, description="how long a browser is asked for no second factor, where its owner wants that"

@@ -58,15 +58,20 @@ from idp.tokens.refresh import RefreshTokens
 from idp.tokens.revocations import Revocations
 from idp.tokens.store import Grants
 from idp.users import accounts as people
+from idp.users import links as mail_links
 from idp.users import sessions as session_store
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
+from idp.users.letters import Letters
+from idp.users.links import MailLinks
 from idp.users.login import steps as login_steps
 from idp.users.passwords import PasswordHasher
 from idp.users.people import Change, PersonChanged, SessionEnded
+from idp.users.recovery import PasswordRecovery
 from idp.users.recovery_codes import RecoveryCodes
 from idp.users.sessions import Sessions
 from idp.users.totp import Authenticators
+from idp.users.verification import EmailVerification
 from vetted_http import Client as OutboundHttp
 
 _PRUNE_BATCH = 1000
@@ -79,6 +84,7 @@ _PRUNERS: tuple[Prune, ...] = (
     outbox_store.prune,
     session_store.prune,
     login_steps.prune,
+    mail_links.prune,
     grant_store.prune,
     revocation_store.prune,
     code_store.prune,
@@ -104,6 +110,8 @@ class House:
     limits: Limits
     jobs: Jobs
     mailer: Mailer
+    recovery: PasswordRecovery
+    verification: EmailVerification
     receivers: Receivers
     metrics: Metrics
     outbound: OutboundHttp
@@ -176,13 +184,15 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         idle_ttl=settings.session_idle_ttl,
         absolute_ttl=settings.session_absolute_ttl,
     )
+    mailer = Mailer(settings.mail_url.get_secret_value(), settings.mail_from, clock, jobs, master)
+    links, letters = MailLinks(clock), Letters(mailer, flask, name=settings.name, url=settings.url)
     accounts = Accounts(
         database,
         _passwords(settings, master),
         clock,
         audit,
         outbox.publish,
-        [partial(_person_changed, sessions, grants)],
+        [partial(_person_changed, sessions, grants, letters)],
         password_min_length=settings.password_min_length,
     )
     client_directory = ClientDirectory(database)
@@ -213,7 +223,9 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         audit=audit,
         limits=Limits(_counters(settings, database), master, clock),
         jobs=jobs,
-        mailer=Mailer(settings.mail_url.get_secret_value(), settings.mail_from, clock, jobs),
+        mailer=mailer,
+        recovery=PasswordRecovery(database, jobs, accounts, links, letters),
+        verification=EmailVerification(database, accounts, links, letters),
         receivers=Receivers(database, clock, audit),
         metrics=metrics or Metrics(),
         outbound=outbound,
@@ -269,10 +281,16 @@ def _session_ended(grants: Grants, tx: sa.Connection, ended: SessionEnded) -> No
         grants.end_session(tx, sid)
 
 
-def _person_changed(sessions: Sessions, grants: Grants, tx: sa.Connection, event: PersonChanged) -> None:
+def _person_changed(
+    sessions: Sessions, grants: Grants, letters: Letters, tx: sa.Connection, event: PersonChanged
+) -> None:
     """Who is disabled, deleted or gets another password is logged out everywhere, apps included, at once."""
     if event.change in _ENDS_TOKENS:
         sessions.end_all(tx, event.person.sub)
         grants.end_subject(tx, event.person.sub)
+    if event.change is Change.PASSWORD_SET and event.person.email is not None:
+        letters.password_changed(tx, event.person.email, event.person.username)
     if event.change is Change.DELETED:
         forget_person(tx, event.person.sub)
+        Authenticators.remove(tx, event.person.sub)
+        RecoveryCodes.remove(tx, event.person.sub)

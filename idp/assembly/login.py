@@ -93,6 +93,7 @@ def login_pages(house: House, pages: Pages, second: SecondFactor) -> LoginPages:
         second_factor=second,
         opener=second.opener,
         find_context=second.find_context,
+        verification=house.verification,
         signup=settings.signup == "on",
         signup_max=settings.signup_max,
     )

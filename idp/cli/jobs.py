@@ -6,11 +6,14 @@ import signal
 import threading
 
 import click
+import structlog
 
 from idp.background import Background
 from idp.cli.base import Invocation
 from idp.opening import open_house
 from idp.platform import telemetry
+
+log = structlog.get_logger("idp.jobs")
 
 
 @click.command()
@@ -22,4 +25,5 @@ def jobs() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     with open_house(settings) as house, Background(house, jobs=True, metrics=None):
+        log.info("job runner started")
         stopping.wait()

@@ -1,7 +1,11 @@
-"""Mail: a job commits with the change that asks for it, and the job runner sends it, again and again until it is taken."""
+"""Mail: a job commits with the change that asks for it, and the job runner sends it, again and again until it is taken.
+
+Letters carry links that open accounts: what waits in the database is sealed under the master key.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import smtplib
 import ssl
@@ -20,6 +24,7 @@ from idp.clock import Clock
 from idp.errors import Refused
 from idp.platform.ids import new_id
 from idp.platform.jobs import Jobs
+from idp.platform.secrets import MasterKey
 
 KIND = "mail"
 _TIMEOUT = 20
@@ -31,22 +36,25 @@ log = structlog.get_logger("idp.mail")
 class Mailer:
     """`url` is console://, file://DIR, smtp://USER:PASSWORD@HOST:PORT or smtps://...; smtp upgrades to TLS where the server offers it."""
 
-    def __init__(self, url: str, sender: str, clock: Clock, jobs: Jobs) -> None:
+    def __init__(self, url: str, sender: str, clock: Clock, jobs: Jobs, master: MasterKey) -> None:
         self._url = urlsplit(url)
         if self._url.scheme not in {"console", "file", "smtp", "smtps"}:
             raise Refused("mail_url", "IDP_MAIL_URL must be console://, file://, smtp:// or smtps://")
         self._sender = sender
         self._clock = clock
         self._jobs = jobs
+        self._master = master
         jobs.register(KIND, self._deliver)
 
     def queue(self, tx: sa.Connection, *, to: str, subject: str, text: str, html: str | None = None) -> None:
         """Send a mail once the caller's transaction commits."""
         if _CONTROL.search(to + subject):  # a line break would let one header become two
             raise Refused("mail", "the address and the subject of a mail have no control characters")
-        self._jobs.enqueue(tx, KIND, {"to": to, "subject": subject, "text": text, "html": html})
+        clear = json.dumps({"to": to, "subject": subject, "text": text, "html": html}).encode()
+        self._jobs.enqueue(tx, KIND, {"sealed": self._master.seal(clear, purpose=KIND).hex()})
 
-    def _deliver(self, payload: Mapping[str, Any]) -> None:
+    def _deliver(self, job: Mapping[str, Any]) -> None:
+        payload = json.loads(self._master.unseal(bytes.fromhex(job["sealed"]), purpose=KIND))
         message = self._message(payload)
         match self._url.scheme:
             case "console":

@@ -25,6 +25,10 @@ _NEVER = r"@\s\x00-\x1f\x7f\ud800-\udfff"
 _EMAIL = re.compile(rf"[^{_NEVER}]{{1,64}}@[^{_NEVER}.]+(\.[^{_NEVER}.]+)*\Z")
 _ROLE = re.compile(r"[a-z][a-z0-9_.:-]{0,63}\Z")
 _PAGE = 500
+First = Callable[[sa.Connection], None]
+"""What must happen first in the transaction of a change; it raises when the change must not be."""
+Also = Callable[[sa.Connection, Person], None]
+"""What else is written with a new person."""
 
 
 class Accounts:
@@ -88,6 +92,7 @@ class Accounts:
         password: str | None = None,
         roles: Sequence[str] = (),
         claims: Mapping[str, Any] | None = None,
+        also: Also | None = None,
     ) -> Person:
         """A new person with a `sub` of their own; the name and the address must be free."""
         now = self._clock.now()
@@ -110,14 +115,16 @@ class Accounts:
         try:
             with self._database.write() as tx:
                 store.insert(tx, person, hashed)
+                if also is not None:
+                    also(tx, person)
                 self._tell(tx, Change.CREATED, person)
         except IntegrityError as error:
             raise Refused("taken", "the user name or the e-mail address is taken") from error
         return person
 
-    def update(self, sub: str, **changes: Any) -> Person:
+    def update(self, sub: str, *, first: First | None = None, **changes: Any) -> Person:
         """Change username, email, email_verified, roles or claims. Another address is unverified unless it is said to be."""
-        return self._change(sub, Change.UPDATED, changes)
+        return self._change(sub, Change.UPDATED, changes, first)
 
     def disable(self, sub: str) -> Person:
         """No more logins; sessions and tokens end at once."""
@@ -126,10 +133,12 @@ class Accounts:
     def enable(self, sub: str) -> Person:
         return self._change(sub, Change.ENABLED, {"disabled": False})
 
-    def set_password(self, sub: str, password: str) -> Person:
+    def set_password(self, sub: str, password: str, *, first: First | None = None) -> Person:
         """A new password; sessions and tokens end at once."""
         hashed = self._hashed(password, self._existing(sub))
         with self._database.write() as tx:
+            if first is not None:
+                first(tx)
             person = store.find(tx, sub)
             if person is None or not store.set_password(tx, sub, hashed):
                 raise Refused("unknown", "there is no such user")
@@ -173,9 +182,11 @@ class Accounts:
         check_acceptable(password, min_length=self._min_length, context=names)
         return self._passwords.hash(password)
 
-    def _change(self, sub: str, change: Change, changes: Mapping[str, Any]) -> Person:
+    def _change(self, sub: str, change: Change, changes: Mapping[str, Any], first: First | None = None) -> Person:
         try:
             with self._database.write() as tx:
+                if first is not None:
+                    first(tx)
                 old = store.find(tx, sub)
                 if old is None:
                     raise Refused("unknown", "there is no such user")
@@ -201,6 +212,11 @@ class Accounts:
         self._audit.append(tx, f"user.{change}", sub=person.sub)
 
 
+def is_email(text: str) -> bool:
+    """Whether this can be an e-mail address."""
+    return max(len(text), len(store.email_key(text))) <= 254 and _EMAIL.match(text) is not None
+
+
 def document(person: Person) -> dict[str, Any]:
     """A person as the command line shows them."""
     return {**told(person), "claims": dict(person.claims)}
@@ -223,7 +239,7 @@ def _checked(person: Person) -> Person:
     ):
         raise Refused("username", "a user name has 1 to 64 characters and no control characters or outer spaces")
     email = person.email
-    if email is not None and (max(len(email), len(store.email_key(email))) > 254 or not _EMAIL.match(email)):
+    if email is not None and not is_email(email):
         raise Refused("email", "this is not an e-mail address")
     if len(person.roles) > 32 or not all(_ROLE.match(role) for role in person.roles):
         raise Refused("role", "a role is a lower-case word of letters, digits and .:_-")

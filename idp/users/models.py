@@ -96,3 +96,14 @@ class LoginStepRow(Model):
     version: Mapped[int] = mapped_column(sa.BigInteger)
     amr: Mapped[list[str]] = mapped_column(sa.JSON)
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
+class MailLinkRow(Model):
+    """A link that went out by mail: its digest, what it is for, and the person and address it was made for."""
+
+    __tablename__ = "mail_links"
+    digest: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    purpose: Mapped[str] = mapped_column(sa.String(16))
+    sub: Mapped[str] = mapped_column(sa.String(64), index=True)
+    email: Mapped[str] = mapped_column(sa.String(254))
+    expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)

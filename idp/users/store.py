@@ -26,6 +26,7 @@ _COLUMNS = (
 _BY_SUB = sa.select(*_COLUMNS).where(UserRow.sub == sa.bindparam("sub"))
 _HELD = sa.select(UserRow.version).where(UserRow.sub == sa.bindparam("sub")).with_for_update(read=True)
 _BY_NAME = sa.select(*_COLUMNS).where(UserRow.username_key == sa.bindparam("name"))
+_BY_EMAIL = sa.select(*_COLUMNS).where(UserRow.email_key == sa.bindparam("email"))
 _CREDENTIALS = sa.select(*_COLUMNS, UserRow.password).where(
     sa.or_(UserRow.username_key == sa.bindparam("name"), UserRow.email_key == sa.bindparam("email"))
 )
@@ -53,6 +54,10 @@ def hold(tx: sa.Connection, sub: str) -> int | None:
 
 def by_username(tx: sa.Connection, username: str) -> Person | None:
     return _one(tx, _BY_NAME, name=username_key(username))
+
+
+def by_email(tx: sa.Connection, email: str) -> Person | None:
+    return _one(tx, _BY_EMAIL, email=email_key(email))
 
 
 def credentials(tx: sa.Connection, text: str) -> tuple[Person, str | None] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -115,6 +116,14 @@ def _walk_security(page: Page, shop: Shop, person: str) -> Iterator[str]:
 def _walk_home(page: Page, shop: Shop) -> Iterator[str]:
     page.goto(f"{shop.app}/callback?error=access_denied")
     yield "app-sorry"
+    page.goto(f"{shop.idp.url}/password/forgot")
+    yield "forgot"
+    page.fill("input[name=email]", f"nobody-{secrets.token_hex(4)}@example.com")
+    page.click("#forgot-submit")
+    expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    yield "forgot-sent"
+    page.goto(f"{shop.idp.url}/password/reset?token=none")
+    yield "link-gone"
     page.goto(shop.idp.url)
     yield "home-signed-in"
     page.goto(f"{shop.idp.url}/oauth/logout")

@@ -61,7 +61,8 @@ def test_over_tls_cookies_are_bound_to_the_host(secured: tuple[RunningIdp, Path]
     first = browser.open(f"{idp.url}/login")
     page = browser.submit(Page(first), "login", username="alice", password=PASSWORD)
     assert "Hello" in page.text
-    assert set(browser.http.cookies.keys()) == {"__Host-idp-flow", "__Host-idp-session", "__Host-idp-device"}
+    names = ("flow", "session", "device", "browser-state")
+    assert set(browser.http.cookies.keys()) == {f"__Host-idp-{name}" for name in names}
     assert all(cookie.secure and cookie.path == "/" for cookie in browser.http.cookies)
     assert "max-age=" in first.headers["Strict-Transport-Security"]
 

@@ -19,6 +19,7 @@ from idp.platform.db import Database
 from idp.platform.jobs import Jobs
 from idp.platform.mailer import Mailer
 from idp.platform.models import JobRow
+from idp.platform.secrets import MasterKey
 from tests.support.clocks import ManualClock
 from tests.support.servers import free_port
 
@@ -52,7 +53,7 @@ def inbox() -> Iterator[tuple[Inbox, str]]:
 
 def mailer(database: Database, clock: ManualClock, url: str) -> tuple[Mailer, Jobs]:
     jobs = Jobs(database, clock)
-    return Mailer(url, SENDER, clock, jobs), jobs
+    return Mailer(url, SENDER, clock, jobs, MasterKey(bytes(32))), jobs
 
 
 def send(database: Database, clock: ManualClock, url: str, **changes: Any) -> int:
@@ -164,7 +165,7 @@ def test_a_line_break_lets_no_header_in(database: Database, clock: ManualClock, 
 @pytest.mark.parametrize("url", ["", "x", "http://mail.test", "/tmp/mail", "smtp", "imap://mail.test"])
 def test_a_way_to_send_that_we_do_not_know_is_refused(clock: ManualClock, url: str) -> None:
     with pytest.raises(Refused):
-        Mailer(url, SENDER, clock, Jobs(None, clock))  # type: ignore[arg-type]
+        Mailer(url, SENDER, clock, Jobs(None, clock), MasterKey(bytes(32)))  # type: ignore[arg-type]
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH")

@@ -20,6 +20,7 @@ from idp.users.login.second_factor import SecondFactor
 from idp.users.login.words import minutes, sentence
 from idp.users.people import Person
 from idp.users.sessions import Sessions
+from idp.users.verification import EmailVerification
 
 _WRONG = "The name or the password is not right."
 _HOUR = 3600
@@ -38,6 +39,7 @@ class LoginPages:
     second_factor: SecondFactor
     opener: LoginOpener
     find_context: FindContext
+    verification: EmailVerification
     signup: bool
     signup_max: int
 
@@ -127,6 +129,7 @@ class LoginPages:
                 email=form.get("email", "").strip(),
                 password=form.get("password", ""),
                 claims={"name": form["name"].strip()} if form.get("name", "").strip() else {},
+                also=self.verification.send,
             )
         except Refused as error:
             return self._signup_form(context, browser, alert=sentence(error), status=400)

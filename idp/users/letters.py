@@ -1,0 +1,45 @@
+"""What we write to people: each letter as text and as HTML, from templates, with links built from the issuer only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask
+
+from idp.platform.mailer import Mailer
+
+
+class Letters:
+    """Writes letters and queues them with the transaction that asks for them."""
+
+    def __init__(self, mailer: Mailer, flask: Flask, *, name: str, url: Callable[[str], str]) -> None:
+        self._mailer = mailer
+        self._flask = flask
+        self._name = name
+        self._url = url
+
+    def reset(self, tx: sa.Connection, to: str, username: str, secret: str) -> None:
+        """How to choose a new password."""
+        link = self._url(f"/password/reset?token={secret}")
+        self._send(tx, "reset", to, f"{self._name}: choose a new password", username=username, link=link)
+
+    def verify(self, tx: sa.Connection, to: str, username: str, secret: str) -> None:
+        """How to show that an address is one's own."""
+        link = self._url(f"/email/verify?token={secret}")
+        self._send(tx, "verify", to, f"{self._name}: is this your address?", username=username, link=link)
+
+    def password_changed(self, tx: sa.Connection, to: str, username: str) -> None:
+        """That the password is another one now."""
+        link = self._url("/password/forgot")
+        self._send(tx, "password_changed", to, f"{self._name}: your password was changed", username=username, link=link)
+
+    def _send(self, tx: sa.Connection, letter: str, to: str, subject: str, **facts: Any) -> None:
+        text, html = (
+            self._flask.jinja_env.get_template(f"mail/{letter}.{form}").render(
+                name=self._name, subject=subject, **facts
+            )
+            for form in ("txt", "html")
+        )
+        self._mailer.queue(tx, to=to, subject=subject, text=text, html=html)

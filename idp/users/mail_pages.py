@@ -1,0 +1,99 @@
+"""The pages behind mail: a forgotten password, a new one, and the proof of an address. A click consumes a link, never the look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from idp.errors import Refused
+from idp.platform import pages as web
+from idp.platform.ids import new_secret
+from idp.platform.limits import Limits
+from idp.platform.pages import Pages
+from idp.users.accounts import is_email
+from idp.users.login.words import sentence
+from idp.users.recovery import PasswordRecovery
+from idp.users.store import email_key
+from idp.users.verification import EmailVerification
+
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class MailPages:
+    """What the pages need; `resets` an hour for one address, `resets_per_peer` for one visitor."""
+
+    pages: Pages
+    limits: Limits
+    recovery: PasswordRecovery
+    verification: EmailVerification
+    resets: int
+    resets_per_peer: int
+
+    def blueprint(self) -> Blueprint:
+        rooms = Blueprint("mail_pages", __name__)
+        rooms.add_url_rule("/password/forgot", "forgot", self.forgot, methods=["GET", "POST"])
+        rooms.add_url_rule("/password/reset", "reset", self.reset, methods=["GET", "POST"])
+        rooms.add_url_rule("/email/verify", "verify", self.verify, methods=["GET", "POST"])
+        return rooms
+
+    def forgot(self) -> Response:
+        """Take an address. The answer is the same whether it is known or not."""
+        if request.method == "GET":
+            return self._form("forgot.html", "forgot")
+        self._check("forgot")
+        email = request.form.get("email", "").strip()
+        if not is_email(email):
+            return self._form("forgot.html", "forgot", 400, alert="This is not an e-mail address.")
+        self.limits.take("reset-peer", request.environ.get("idp.peer", ""), limit=self.resets_per_peer, window=_HOUR)
+        self.limits.take("reset", email_key(email), limit=self.resets, window=_HOUR)
+        self.recovery.ask(email)
+        return self.pages.render("forgot_sent.html", email=email)
+
+    def reset(self) -> Response:
+        """Choose a new password."""
+        secret = request.values.get("token", "")
+        person = self.recovery.person(secret)
+        if person is None:
+            return self._gone()
+        if request.method == "GET":
+            return self._form("reset.html", "reset", token=secret, person=person)
+        self._check("reset")
+        try:
+            self.recovery.reset(secret, request.form.get("password", ""))
+        except Refused as error:
+            if error.code == "expired":
+                return self._gone()
+            return self._form("reset.html", "reset", 400, token=secret, person=person, alert=sentence(error))
+        return self.pages.render("reset_done.html")
+
+    def verify(self) -> Response:
+        """Say that the address is one's own."""
+        secret = request.values.get("token", "")
+        person = self.verification.person(secret)
+        if person is None:
+            return self._gone()
+        if request.method == "GET":
+            return self._form("verify.html", "verify", token=secret, person=person)
+        self._check("verify")
+        try:
+            verified = self.verification.verify(secret)
+        except Refused:
+            return self._gone()
+        return self.pages.render("verified.html", person=verified)
+
+    def _gone(self) -> Response:
+        return self.pages.render("link_gone.html", 400)
+
+    def _check(self, purpose: str) -> None:
+        self.pages.check_form(self.pages.cookie(request, web.FLOW), purpose)
+
+    def _form(self, template: str, purpose: str, status: int = 200, **context: Any) -> Response:
+        known = self.pages.cookie(request, web.FLOW)
+        browser = known or new_secret()
+        response = self.pages.render(template, status, csrf=self.pages.csrf_token(browser, purpose), **context)
+        if known is None:
+            self.pages.set_cookie(response, web.FLOW, browser)
+        return response

@@ -1,0 +1,42 @@
+"""Reading the mail that a running identity provider wrote to its folder."""
+
+from __future__ import annotations
+
+import email.policy
+import re
+import time
+from email import message_from_bytes
+from email.message import EmailMessage
+from typing import cast
+
+from tests.support.running import RunningIdp
+
+PATIENCE = 30
+
+
+def letters_to(idp: RunningIdp, address: str, count: int = 1) -> list[EmailMessage]:
+    """The letters to an address, oldest first, once there are so many."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        found = [message for message in _all(idp) if message["To"] == address]
+        if len(found) >= count:
+            return found
+        assert time.monotonic() < deadline, f"{len(found)} of {count} letters to {address}"
+        time.sleep(0.05)
+
+
+def link_in(letter: EmailMessage) -> str:
+    """The link of a letter; its text and its HTML must have the same."""
+    links = set()
+    for form in ("plain", "html"):
+        body = letter.get_body((form,))
+        assert body is not None
+        links |= set(re.findall(r"https?://[^\s\"<]+", body.get_content()))
+    (link,) = links
+    return link
+
+
+def _all(idp: RunningIdp) -> list[EmailMessage]:
+    paths = sorted((idp.folder / "mail").glob("*.eml"))
+    policy = email.policy.default
+    return [cast(EmailMessage, message_from_bytes(path.read_bytes(), policy=policy)) for path in paths]
