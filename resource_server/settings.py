@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
-from token_guard.trust import check_url
+from token_guard.outbound import check_url
 
 PREFIX = "RS_"
 _DATABASES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 from tests.guard.minting import EC, jwks
 
@@ -23,17 +24,27 @@ class Issuer:
         self.max_age: int | None = 300
         self.behave: Behaviour = self.send_keys
         self.asked = 0
+        self.active: dict[str, dict[str, Any]] = {}
+        self.asked_about: list[tuple[str, BaseHTTPRequestHandler]] = []
         self._lock = threading.Lock()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_GET(self) -> None:
                 outer.answer(self)
+
+            def do_POST(self) -> None:
+                outer.introspect(self)
 
             def log_message(self, *_arguments: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 128
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
@@ -43,6 +54,14 @@ class Issuer:
         with self._lock:
             self.asked += 1
         return self.behave(handler)
+
+    def introspect(self, handler: BaseHTTPRequestHandler) -> None:
+        """RFC 7662 at any path: what `active` says of the token."""
+        form = parse_qs(handler.rfile.read(int(handler.headers["Content-Length"])).decode())
+        token = form["token"][0]
+        self.asked_about.append((token, handler))
+        told = {"active": True, **self.active[token]} if token in self.active else {"active": False}
+        send(handler, 200, json.dumps(told).encode(), **{"Content-Type": "application/json"})
 
     def send_keys(self, handler: BaseHTTPRequestHandler) -> None:
         headers = {} if self.max_age is None else {"Cache-Control": f"public, max-age={self.max_age}"}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from token_guard import Guard, GuardError, IssuerTrust, JwksPolicy, Needs, StatusPolicy
 from token_guard.fetch import Fetched, FetchError
-from token_guard.trust import Limits
+from token_guard.outbound import Limits
 
 from tests.guard.issuer import Issuer, send
 from tests.guard.minting import AUDIENCE, EC, ISSUER, jwks, signed, token

@@ -16,8 +16,10 @@ from token_guard.details import DetailsNeed
 from token_guard.dpop import Dpop
 from token_guard.errors import GuardError
 from token_guard.guard import Admission, Guard
+from token_guard.introspection import Introspection
 from token_guard.needs import ActorPolicy, Needs, at_least
 from token_guard.nonces import Nonces
+from token_guard.observing import Outcome
 from token_guard.presented import Presented
 from token_guard.principal import Principal
 from token_guard.status_cache import StatusPolicy
@@ -33,10 +35,12 @@ __all__ = [
     "Dpop",
     "Guard",
     "GuardError",
+    "Introspection",
     "IssuerTrust",
     "JwksPolicy",
     "Needs",
     "Nonces",
+    "Outcome",
     "Presented",
     "Principal",
     "StatusPolicy",

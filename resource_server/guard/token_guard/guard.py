@@ -19,13 +19,16 @@ from token_guard.fetch import FetchJwks, fetch_jwks
 from token_guard.issuers import Issuers
 from token_guard.jwks_cache import KeysState
 from token_guard.needs import NOTHING, Needs, check_needs
+from token_guard.observing import Observations, Observe, Outcome, prometheus
 from token_guard.once import MemoryOnce, OnceStore
 from token_guard.presented import Credentials, Presented, credentials_of
 from token_guard.principal import Principal
+from token_guard.resource_metadata import describe, well_known_url
 from token_guard.status_cache import ListsState, StatusLists, StatusPolicy
 from token_guard.token_cache import VerifiedTokens
 from token_guard.trust import IssuerTrust
 from token_guard.uris import normalised
+from token_guard.validation import is_opaque
 
 _MAX_LIST = 4 * 1024 * 1024
 
@@ -46,7 +49,9 @@ class Guard:
     `once` remembers proofs and details that were used; several processes or nodes need one they share, such as `SqlOnce` or `RedisOnce`.
     `certificates` is the header in which a proxy hands on client certificates; those of direct TLS are seen without it.
     `status` says how status lists are kept, and what happens when one cannot be had.
-    `cache_seconds` keeps verified tokens (at most 30 s, never past their end or a change of keys); 0: off. `realm` is named in challenges.
+    `resource` is the identifier under which the API publishes its metadata (RFC 9728); every challenge then says where. `realm` is named too.
+    `cache_seconds` keeps verified tokens (at most 30 s, never past their end or a change of keys or lists); 0: off.
+    `observe` is told of every decision; the last `journal` refusals are kept by their trace ids.
     """
 
     def __init__(
@@ -58,9 +63,12 @@ class Guard:
         once: OnceStore | None = None,
         certificates: CertificateHeader | None = None,
         status: StatusPolicy | None = None,
-        fetch: FetchJwks = fetch_jwks,
-        cache_seconds: float = 0,
+        resource: str | None = None,
         realm: str | None = None,
+        cache_seconds: float = 0,
+        observe: Observe | None = None,
+        journal: int = 1000,
+        fetch: FetchJwks = fetch_jwks,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._issuers = Issuers(trusts, fetch=fetch, now=now)
@@ -70,18 +78,15 @@ class Guard:
         if dpop is not None and not self._base_url:
             raise ValueError("base_url must be set: DPoP proofs name the URL at which clients see the API")
         self._dpop = (dpop or Dpop()) if self._base_url and not bearer_only else None
-        self.certificates = certificates
-        self._offer = _offer(self._dpop, realm)
         self._once = once or MemoryOnce(now=now)
+        self._observations = Observations(journal=journal, observe=observe)
+        self._offer = _offer(self._dpop, resource, realm)
         self._now = now
+        self.trusts = trusts
+        self.certificates = certificates
+        self.resource = resource
 
-    def warm(self) -> bool:
-        """Fetch the issuers' keys before the first request; whether all are there now."""
-        return self._issuers.warm()
-
-    def keys(self) -> Mapping[str, KeysState]:
-        """How it stands with the keys, by issuer: for readiness and metrics."""
-        return self._issuers.states()
+    # -- deciding --------------------------------------------------------------------------------------------------------
 
     def admit(self, presented: Presented, needs: Needs = NOTHING) -> Admission:
         """Who calls, when the token is good, its sender holds what it is bound to, and `needs` are met; raises `GuardError`."""
@@ -90,7 +95,7 @@ class Guard:
             credentials = credentials_of(presented.authorization)
             return self._admitted(credentials, presented, needs)
         except GuardError as error:
-            raise self._told(error, credentials, presented) from error.__cause__
+            raise self._told(error, credentials, presented.trace_id) from error.__cause__
 
     def authenticate(self, authorization: str | None, needs: Needs = NOTHING) -> Principal:
         """Who calls, by the value of the Authorization header alone, so with tokens that are bound to nothing; raises `GuardError`."""
@@ -98,64 +103,87 @@ class Guard:
 
     def validate(self, token: str, needs: Needs = NOTHING) -> Principal:
         """Who a bearer token speaks for; raises `GuardError`."""
-        credentials, presented = Credentials(BEARER, token), Presented()
+        credentials = Credentials(BEARER, token)
         try:
-            return self._admitted(credentials, presented, needs).principal
+            return self._admitted(credentials, Presented(), needs).principal
         except GuardError as error:
-            raise self._told(error, credentials, presented) from error.__cause__
+            raise self._told(error, credentials, None) from error.__cause__
 
-    def require(self, principal: Principal, needs: Needs) -> None:
+    def require(self, principal: Principal, needs: Needs, *, trace_id: str | None = None) -> None:
         """Ask more of a caller who was let in, such as what depends on the values of the request; raises `GuardError`."""
         try:
             check_needs(principal=principal, needs=needs, now=self._now())
         except GuardError as error:
-            raise self._told(error, None, Presented()) from error.__cause__
+            raise self._told(error, None, trace_id) from error.__cause__
 
-    def use_detail(self, principal: Principal, need: DetailsNeed) -> Detail | None:
+    def use_detail(self, principal: Principal, need: DetailsNeed, *, trace_id: str | None = None) -> Detail | None:
         """The detail that allows what is about to be done, used up by this: call it last, when nothing else can refuse. Raises `GuardError`."""
         try:
             return use_detail(principal=principal, need=need, store=self._once, now=self._now())
         except GuardError as error:
-            raise self._told(error, None, Presented()) from error.__cause__
+            raise self._told(error, None, trace_id) from error.__cause__
 
     def verify(self, token: str, *, types: frozenset[str]) -> Mapping[str, Any]:
         """The claims of another kind of JWT of a trusted issuer, such as a Security Event Token: only type, issuer and signature."""
         return self._issuers.verify(token, types=types)
 
-    def _told(self, error: GuardError, credentials: Credentials | None, presented: Presented) -> GuardError:
-        """The refusal with what its challenge must say about this API."""
-        error.offer, error.trace_id = self._offer, presented.trace_id
-        error.scheme = credentials.scheme if credentials else None
-        return error
-
-    def lists(self) -> ListsState:
-        """How it stands with the status lists: for readiness and metrics."""
-        return self._lists.state()
+    # -- what issuers tell -----------------------------------------------------------------------------------------------
 
     def heed(self, claims: Mapping[str, Any]) -> None:
         """Heed the `status.*` events of a Security Event Token whose claims `verify` gave: what they revoke is refused at once."""
         for event in status_events(claims):
             match event:
                 case ListChanged(uri, indexes):
-                    self._lists.changed(uri, indexes)
+                    self.status_changed(uri, indexes)
                 case KeyRevoked(kid):
                     self._issuers.forget_key(str(claims.get("iss")), kid)
+                    self._issuers.forget_answers()
 
     def status_changed(self, uri: str | None = None, indexes: Iterable[int] = ()) -> None:
         """A status list changed, or (None) any may have: tokens at `indexes` are refused at once, other checks wait for the new list."""
         self._lists.changed(uri, indexes)
+        self._issuers.forget_answers()
 
     def accept_list(self, token: str, *, uri: str, issuer: str) -> None:
         """Take over a status list that was pushed, as if it had been fetched now; raises `GuardError` for one that is not good."""
         self._lists.accept(token, uri, issuer)
 
-    def _verify_list(self, token: str, issuer: str) -> Mapping[str, Any]:
-        return self._issuers.verify(token, types=frozenset({status_list.TYPE}), issuer=issuer, max_length=_MAX_LIST)
+    # -- telling ---------------------------------------------------------------------------------------------------------
+
+    def warm(self) -> bool:
+        """Fetch the issuers' keys before the first request; whether all are there now."""
+        return self._issuers.warm()
+
+    def keys(self) -> Mapping[str, KeysState]:
+        """How it stands with the keys, by issuer: for readiness."""
+        return self._issuers.states()
+
+    def lists(self) -> ListsState:
+        """How it stands with the status lists: for readiness."""
+        return self._lists.state()
+
+    def metrics(self) -> str:
+        """Counters and states in Prometheus' text format."""
+        return prometheus(self._observations.counts(), self.keys(), self.lists())
+
+    def refusal(self, trace_id: str) -> Outcome | None:
+        """Why the request with this trace id was refused, if it was one of the last that were; for operators, not for callers."""
+        return self._observations.find(trace_id)
+
+    def metadata(self, needs: Iterable[Needs] = (), **more: Any) -> Mapping[str, Any]:
+        """The protected resource metadata (RFC 9728 §2); `needs` are those of the API's operations, `more` are names, links and the like."""
+        if self.resource is None:
+            raise ValueError("resource must be set: it is whose metadata this is")
+        algorithms = self._dpop.algorithms if self._dpop else ()
+        return describe(resource=self.resource, trusts=self.trusts, needs=needs, proof_algorithms=algorithms, more=more)
+
+    # -- the order of checks ---------------------------------------------------------------------------------------------
 
     def _admitted(self, credentials: Credentials, presented: Presented, needs: Needs) -> Admission:
-        """The order of checks: the token, its sender, what the operation needs; what can be used once is used up last."""
+        """The token, its sender, its status, what the operation needs; what can be used once is used up last."""
         now = self._now()
-        principal = self._read(credentials.token, now)
+        opaque = is_opaque(credentials.token)
+        principal = self._issuers.ask(credentials.token, fresh=needs.fresh) if opaque else self._read(credentials, now)
         proof = check_binding(
             credentials=credentials,
             principal=principal,
@@ -167,20 +195,39 @@ class Guard:
         if principal.status is not None:
             self._lists.check(principal.status, principal.issuer, needs.on_stale)
         check_needs(principal=principal, needs=needs, now=now)
-        if proof is not None and self._dpop is not None:
-            use_proof(proof=proof, policy=self._dpop, store=self._once)
-            return Admission(principal, _next_nonce(proof, self._dpop, now))
-        return Admission(principal, {})
+        if needs.fresh and not opaque:
+            self._issuers.confirm(credentials.token, principal.issuer)
+        headers = self._used_up(proof, now)
+        self._observations.accepted(issuer=principal.issuer, trace_id=presented.trace_id, now=now)
+        return Admission(principal, headers)
 
-    def _read(self, token: str, now: float) -> Principal:
+    def _read(self, credentials: Credentials, now: float) -> Principal:
+        token = credentials.token
         if self._verified is None:
             return self._issuers.read(token)
-        generation = self._issuers.generation
+        generation = self._issuers.generation + self._lists.generation
         known = self._verified.find(token, generation=generation, now=now)
         if known is None:
             known = self._issuers.read(token)
             self._verified.keep(token, known, generation=generation, now=now)
         return known
+
+    def _used_up(self, proof: Proof | None, now: float) -> Mapping[str, str]:
+        """Use up the proof; headers for the answer."""
+        if proof is None or self._dpop is None:
+            return {}
+        use_proof(proof=proof, policy=self._dpop, store=self._once)
+        return _next_nonce(proof, self._dpop, now)
+
+    def _told(self, error: GuardError, credentials: Credentials | None, trace_id: str | None) -> GuardError:
+        """The refusal with what its challenge must say about this API, counted and written down."""
+        error.offer, error.trace_id = self._offer, trace_id
+        error.scheme = credentials.scheme if credentials else None
+        self._observations.refused(error, token=credentials.token if credentials else None, now=self._now())
+        return error
+
+    def _verify_list(self, token: str, issuer: str) -> Mapping[str, Any]:
+        return self._issuers.verify(token, types=frozenset({status_list.TYPE}), issuer=issuer, max_length=_MAX_LIST)
 
 
 def _base_url(given: str | None, trust: IssuerTrust) -> str:
@@ -193,10 +240,11 @@ def _base_url(given: str | None, trust: IssuerTrust) -> str:
     return ""
 
 
-def _offer(dpop: Dpop | None, realm: str | None) -> Offer:
+def _offer(dpop: Dpop | None, resource: str | None, realm: str | None) -> Offer:
+    where = None if resource is None else well_known_url(resource)
     if dpop is None:
-        return Offer(realm=realm)
-    return Offer(schemes=(BEARER, DPOP), proof_algorithms=dpop.algorithms, realm=realm)
+        return Offer(resource_metadata=where, realm=realm)
+    return Offer((BEARER, DPOP), dpop.algorithms, where, realm)
 
 
 def _next_nonce(proof: Proof, dpop: Dpop, now: float) -> Mapping[str, str]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from token_guard.checks import Check
 from token_guard.claims import read_claims
-from token_guard.errors import invalid_token
+from token_guard.errors import cannot_know, invalid_token
 from token_guard.fetch import FetchJwks
+from token_guard.introspection import Introspector
 from token_guard.jwks_cache import JwksCache, KeysState
 from token_guard.principal import Principal
 from token_guard.trust import IssuerTrust
@@ -23,6 +24,12 @@ class Issuers:
         if not trusts or len(self._trusts) != len(trusts):
             raise ValueError("name at least one issuer, and each once")
         self._keys = {trust.issuer: JwksCache(trust, fetch, now) for trust in trusts}
+        self._askers = {
+            trust.issuer: Introspector(trust.introspection, issuer=trust.issuer, now=now)
+            for trust in trusts
+            if trust.introspection is not None
+        }
+        self._asks_opaque = next((one for one in trusts if one.introspection and one.introspection.opaque), None)
         self._now = now
 
     @property
@@ -47,6 +54,26 @@ class Issuers:
         principal = read_claims(claims=unverified.claims, trust=trust, now=self._now())
         self._check_signature(unverified, trust, principal.issued_at)
         return principal
+
+    def ask(self, token: str, *, fresh: bool) -> Principal:
+        """The caller of a token that says nothing itself, by what the issuer says of it (RFC 7662); raises `GuardError`."""
+        trust = self._asks_opaque
+        if trust is None:
+            raise invalid_token(Check.SHAPE, "the token is no JWT")
+        claims = self._askers[trust.issuer].ask(token, fresh=fresh)
+        return read_claims(claims=claims, trust=trust, now=self._now())
+
+    def confirm(self, token: str, issuer: str) -> None:
+        """That the issuer itself, asked now, says that the token is active; raises `GuardError`."""
+        asker = self._askers.get(issuer)
+        if asker is None:
+            raise cannot_know(Check.INTROSPECTION_AWAY, "there is no introspection endpoint to ask")
+        asker.ask(token, fresh=True)
+
+    def forget_answers(self) -> None:
+        """Something was revoked: what issuers said of tokens before does not count any more."""
+        for asker in self._askers.values():
+            asker.forget()
 
     def verify(
         self, token: str, *, types: frozenset[str], issuer: str | None = None, max_length: int = MAX_TOKEN

@@ -19,9 +19,9 @@ from token_guard.checks import Check
 from token_guard.errors import cannot_know, invalid_token
 from token_guard.fetch import Fetched, FetchError, get
 from token_guard.forking import survive_forks
+from token_guard.outbound import Limits
 from token_guard.principal import StatusReference
 from token_guard.status_list import MEDIA_TYPE, VALID, StatusList, StatusListError, read_status_list
-from token_guard.trust import Limits
 
 OnStale = Literal["allow", "deny"]
 FetchList = Callable[[str, Limits, str | None], Fetched]

@@ -9,20 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from token_guard.algorithms import DEFAULT_ALGORITHMS, check_algorithms
+from token_guard.introspection import Introspection
+from token_guard.outbound import Limits, check_url
 
 ACCESS_TOKEN_TYPES = frozenset({"at+jwt"})
 ClaimPath = str | tuple[str, ...]
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The bounds of one HTTP exchange; seconds and bytes. `ca_file`: PEM certificates to trust instead of the system's."""
-
-    connect_timeout: float = 2
-    total_timeout: float = 3
-    max_bytes: int = 256 * 1024
-    ca_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +64,9 @@ class IssuerTrust:
 
     `audience` is our identifier there, or several. A token for one of `delegated_audiences` is accepted only from services that call for
     themselves or act for somebody (`act`). `jwks` are keys at hand: nothing is fetched then, and the issuer may be any text, such as a
-    service that signs its messages. `status_uris` are the beginnings of the URLs of its status lists, by default everything under the
-    issuer; with `status_required` a token without a place in one is refused. `types` are the accepted values of `typ`, in lower case and
-    without `application/`.
+    service that signs its messages. `types` are the accepted values of `typ`, in lower case and without `application/`. `claims` says how
+    this issuer names them. `status_uris` are the beginnings of the URLs of its status lists, by default everything under the issuer; with
+    `status_required` a token without a place in one is refused. `introspection` is where to ask about tokens.
     """
 
     issuer: str
@@ -90,6 +81,7 @@ class IssuerTrust:
     status_required: bool = False
     skew: int = 10
     max_lifetime: int = 24 * 3600
+    introspection: Introspection | None = None
     policy: JwksPolicy = field(default_factory=JwksPolicy)
     audiences: frozenset[str] = field(init=False)
 
@@ -105,16 +97,6 @@ class IssuerTrust:
                 check_url(url)
         object.__setattr__(self, "audiences", frozenset(audiences))
         object.__setattr__(self, "status_uris", self.status_uris or (f"{self.issuer.rstrip('/')}/",))
-
-
-def check_url(url: str) -> str:
-    """The URL, when keys may be fetched from it: https, or http on loopback; raises `ValueError`."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise ValueError("must be https; http is accepted on loopback only")
-    if not parts.hostname:
-        raise ValueError("must name a host")
-    return url
 
 
 def metadata_urls(issuer: str) -> tuple[str, str]:

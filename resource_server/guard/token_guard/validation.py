@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,11 @@ from token_guard.trust import IssuerTrust
 MAX_TOKEN = 8 * 1024
 MAX_DEPTH = 16
 _UNSUPPORTED_HEADERS = frozenset({"crit", "jwk", "jku", "x5u", "x5c", "b64"})
+
+
+_OPAQUE = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}={0,2}")
+_JWS = re.compile(r"e[w-z0-9_-][^.]*\.[^.]*\.[^.]*")
+"""Three parts, the first of which is base64url of something that begins with a brace."""
 
 
 class Malformed(Exception):
@@ -55,6 +61,11 @@ def validate(*, token: str, trust: IssuerTrust, keys: Keys, now: float) -> Princ
     if not is_signed(unverified=unverified, key=key):
         raise invalid_token(Check.SIGNATURE, "the signature is wrong")
     return principal
+
+
+def is_opaque(token: str) -> bool:
+    """Whether it could be a token that says nothing itself: one of RFC 6750 §2.1 that is no JWS."""
+    return _JWS.fullmatch(token) is None and _OPAQUE.fullmatch(token) is not None
 
 
 def take_apart(*, token: str, max_length: int = MAX_TOKEN) -> Unverified:
