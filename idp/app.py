@@ -15,6 +15,7 @@ from idp.assembly.logout import logout_pages
 from idp.assembly.mail import mail_pages
 from idp.assembly.registration import registration_routes
 from idp.assembly.senders import proofs as dpop_proofs
+from idp.assembly.status import status_routes
 from idp.assembly.tokens import client_authenticator, token_endpoint
 from idp.errors import PageError, Unavailable
 from idp.oauth import request as requests
@@ -110,6 +111,7 @@ def protocol_routes(house: House) -> list[Route]:
         Route("/oauth/introspect", introspect, POST),
         Route("/oauth/userinfo", userinfo, GET | POST, cors=True),
         *registration_routes(house),
+        *status_routes(house),
         Route("/oauth/jwks", JwksEndpoint(house.keyring, max_age=house.settings.jwks_max_age), GET, cors=True),
         Route(events.PATH, SnapshotEndpoint(house.receivers, house.people_page), GET),
         Route("/livez", _alive, GET),

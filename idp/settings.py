@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     jwks_max_age: Annotated[int, Field(ge=1)] = Field(
         300, description="how long others may cache the JWKS; a new key waits so long plus 60 s"
     )
+    status_list_ttl: Annotated[int, Field(ge=1, le=300)] = Field(
+        15, description="how long an API may rely on its copy of a status list; revocations reach it within that time"
+    )
     key_rotation_days: Count = Field(90, description="age at which the job runner rotates a signing key")
 
     dpop_window: Annotated[int, Field(ge=1, le=600)] = Field(

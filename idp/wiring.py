@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from idp.clock import Clock, SystemClock
+from idp.errors import ProtocolError
 from idp.oauth import codes as code_store
 from idp.oauth import pending as pending_store
 from idp.oauth import registration_tokens as registration_token_store
@@ -21,7 +22,7 @@ from idp.oauth.client_auth import private_key_jwt
 from idp.oauth.client_keys import ClientKeys
 from idp.oauth.client_store import ClientStore
 from idp.oauth.clients import GENERATION as CLIENTS
-from idp.oauth.clients import ClientDirectory
+from idp.oauth.clients import ClientDirectory, hold_served
 from idp.oauth.consent import forget_person
 from idp.oauth.exchange.rules import ExchangeRules
 from idp.oauth.logout import deliveries as logout_store
@@ -48,6 +49,7 @@ from idp.platform.secrets import MasterKey
 from idp.platform.telemetry import Metrics
 from idp.settings import Settings
 from idp.tokens import revocations as revocation_store
+from idp.tokens import status_list_indexes as status_store
 from idp.tokens import store as grant_store
 from idp.tokens.access import AccessTokens
 from idp.tokens.identity import ReadHint, read_hint
@@ -56,6 +58,10 @@ from idp.tokens.keyring import GENERATION as KEYS
 from idp.tokens.keyring import Keyring
 from idp.tokens.refresh import RefreshTokens
 from idp.tokens.revocations import Revocations
+from idp.tokens.status_list_indexes import GENERATION as STATUS
+from idp.tokens.status_list_indexes import StatusIndexes
+from idp.tokens.status_list_revocations import StatusRevocations
+from idp.tokens.status_list_tokens import StatusListTokens
 from idp.tokens.store import Grants
 from idp.users import accounts as people
 from idp.users import links as mail_links
@@ -87,6 +93,7 @@ _PRUNERS: tuple[Prune, ...] = (
     mail_links.prune,
     grant_store.prune,
     revocation_store.prune,
+    status_store.prune,
     code_store.prune,
     pending_store.prune,
     private_key_jwt.prune,
@@ -120,6 +127,8 @@ class House:
     read_hint: ReadHint
     subjects: Subjects
     token_issuer: TokenIssuer
+    status_indexes: StatusIndexes
+    status_lists: StatusListTokens
     grants: Grants
     revocations: Revocations
     refresh_tokens: RefreshTokens
@@ -142,6 +151,7 @@ class House:
     def watcher(self) -> Watcher:
         """What keeps this process's caches in step with the database."""
         followers = {
+            STATUS: self.status_indexes.follow,
             KEYS: self.keyring.reload,
             CLIENTS: self.client_directory.forget,
             RESOURCES: self.resource_directory.reload,
@@ -173,9 +183,14 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
     database = Database(flask, settings.database, pool_size=settings.database_pool)
     audit, jobs, outbox = Audit(clock), Jobs(database, clock), Outbox(clock)
     longest = max(settings.access_token_ttl, settings.id_token_ttl)
-    revocations = Revocations(settings.refresh_absolute_ttl + _DAY)
+    revocations = Revocations(
+        settings.refresh_absolute_ttl + _DAY, [StatusRevocations(clock, outbox.publish, settings.issuer)]
+    )
     grants = Grants(clock, revocations)
-    keyring = Keyring(database, master, clock, audit, jwks_max_age=settings.jwks_max_age, longest_life=longest)
+    keyring = Keyring(
+        database, master, clock, audit, revocations, jwks_max_age=settings.jwks_max_age, longest_life=longest
+    )
+    indexes = StatusIndexes(database, clock, settings.issuer, _admit_client)
     sessions = Sessions(
         database,
         clock,
@@ -233,7 +248,9 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         access_tokens=AccessTokens(keyring, settings.issuer, clock, subjects.person_of),
         read_hint=partial(read_hint, keyring=keyring, issuer=settings.issuer, person_of=subjects.person_of),
         subjects=subjects,
-        token_issuer=TokenIssuer(keyring, settings.issuer, clock, random, id_token_ttl=settings.id_token_ttl),
+        token_issuer=TokenIssuer(keyring, settings.issuer, clock, random, indexes, id_token_ttl=settings.id_token_ttl),
+        status_indexes=indexes,
+        status_lists=StatusListTokens(database, keyring, clock, url=settings.issuer, ttl=settings.status_list_ttl),
         grants=grants,
         revocations=revocations,
         refresh_tokens=RefreshTokens(clock, grants, window=settings.refresh_window, idle_ttl=settings.refresh_idle_ttl),
@@ -275,6 +292,12 @@ def _counters(settings: Settings, database: Database) -> Counters:
     return RedisCounters(settings.redis_url.get_secret_value())
 
 
+def _admit_client(tx: sa.Connection, client_id: str) -> None:
+    """A client that was disabled just now, while this process remembered it as it was, gets nothing any more."""
+    if not hold_served(tx, client_id):
+        raise ProtocolError("invalid_client", "Client authentication failed", status=401, detail="disabled just now")
+
+
 def _session_ended(grants: Grants, tx: sa.Connection, ended: SessionEnded) -> None:
     """What hangs on the session ends, and on those of this browser that it followed."""
     for sid in {ended.session.sid, *(party.sid for party in ended.parties)}:
@@ -286,8 +309,7 @@ def _person_changed(
 ) -> None:
     """Who is disabled, deleted or gets another password is logged out everywhere, apps included, at once."""
     if event.change in _ENDS_TOKENS:
-        sessions.end_all(tx, event.person.sub)
-        grants.end_subject(tx, event.person.sub)
+        sessions.end_all(tx, event.person.sub, partial(grants.end_subject, tx, event.person.sub))
     if event.change is Change.PASSWORD_SET and event.person.email is not None:
         letters.password_changed(tx, event.person.email, event.person.username)
     if event.change is Change.DELETED:

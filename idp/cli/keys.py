@@ -35,7 +35,7 @@ def rotate(house: House, alg: str | None, now: bool) -> None:
     _show(house.keyring.rotate(alg, now=now))
 
 
-@keys.command()
+@keys.command(context_settings={"ignore_unknown_options": True})  # a kid may begin with a hyphen
 @click.argument("kid")
 @with_house
 def revoke(house: House, kid: str) -> None:

@@ -19,7 +19,7 @@ def receiver() -> None:
 
 @receiver.command()
 @click.argument("url")
-@click.option("--events", required=True, help="which events, comma separated: user.*")
+@click.option("--events", required=True, help="which events, comma separated: user.*,status.*")
 @click.option("--audience", required=True, help="the aud of the tokens it gets")
 @with_house
 def create(house: House, url: str, events: str, audience: str) -> None:

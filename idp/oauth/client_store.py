@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from idp.clock import Clock
 from idp.errors import Refused
-from idp.oauth.clients import GENERATION
+from idp.oauth.clients import GENERATION, lock
 from idp.oauth.exchange.models import ExchangeRuleRow
 from idp.oauth.models import ClientRow, ConsentRow
 from idp.oauth.registration.credentials import SECRET_METHODS
@@ -98,7 +98,8 @@ class ClientStore:
         self._changed(tx, "client.deleted", client_id, detail)
 
     def end_tokens(self, tx: sa.Connection, client_id: str) -> None:
-        """End everything the client holds."""
+        """End everything the client holds; whoever is about to hand it more waits, and then finds the client as it is by then."""
+        lock(tx, client_id)
         self._end_tokens(tx, client_id)
 
     def _changed(self, tx: sa.Connection, event: str, client_id: str, detail: Mapping[str, Any] | None) -> None:

@@ -20,6 +20,10 @@ from idp.platform.db import AnyRow, Database
 GENERATION = "clients"
 _KNOWN, _UNKNOWN = 10_000, 1_000
 _FIND = sa.select(ClientRow.__table__).where(ClientRow.client_id == sa.bindparam("this"))
+_HOLD = _FIND.with_for_update(read=True)
+_DISABLED = sa.select(ClientRow.disabled).where(ClientRow.client_id == sa.bindparam("this"))
+_HOLD_DISABLED = _DISABLED.with_for_update(read=True)
+_LOCK_DISABLED = _DISABLED.with_for_update()
 _V = TypeVar("_V")
 
 
@@ -101,6 +105,11 @@ class ClientDirectory:
         row = tx.execute(_FIND, {"this": client_id}).one_or_none()
         return None if row is None else client_of(row)
 
+    def hold(self, tx: sa.Connection, client_id: str) -> Client | None:
+        """The client, unless it is disabled; nobody changes it before this transaction ends."""
+        row = tx.execute(_HOLD, {"this": client_id}).one_or_none()
+        return None if row is None or row.disabled else client_of(row)
+
     def forget(self) -> None:
         """Drop the cache: something changed."""
         with self._lock:
@@ -122,6 +131,16 @@ def _put(cache: OrderedDict[str, _V], key: str, value: _V, cap: int) -> None:
     cache[key] = value
     if len(cache) > cap:
         cache.popitem(last=False)
+
+
+def hold_served(tx: sa.Connection, client_id: str) -> bool:
+    """Whether the client is there and not disabled: whoever changes that waits until this transaction ends, and then finds what it gave."""
+    return tx.execute(_HOLD_DISABLED, {"this": client_id}).scalar() is False
+
+
+def lock(tx: sa.Connection, client_id: str) -> None:
+    """Let nobody give the client anything until this transaction ends."""
+    tx.execute(_LOCK_DISABLED, {"this": client_id})
 
 
 def client_of(row: AnyRow) -> Client:

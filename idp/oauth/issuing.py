@@ -10,12 +10,15 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from idp.clock import Clock
+from idp.errors import PageError
 from idp.oauth import acr, response_types
-from idp.oauth.clients import Client
+from idp.oauth.clients import Client, hold_served
 from idp.oauth.codes import Codes
 from idp.oauth.grants.face import People, PersonalTokens
 from idp.oauth.request import AuthorizationRequest
 from idp.platform.ids import new_id
+from idp.tokens.status_list import StatusClaim
+from idp.tokens.status_list_indexes import Reservation
 from idp.tokens.store import Grants
 from idp.tokens.values import Grant
 from idp.users.people import BrowserSession, Person
@@ -29,7 +32,8 @@ class Issued:
     client: Client
     grant: Grant
     code: str | None
-    person: Person | None
+    person: Person | None = None
+    status: StatusClaim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +47,29 @@ class Issuing:
     tokens: PersonalTokens
     grant_ttl: int
 
-    def write(self, tx: sa.Connection, asked: AuthorizationRequest, client: Client, session: BrowserSession) -> Issued:
+    def reserve(self, asked: AuthorizationRequest) -> Reservation | None:
+        """A place for the access token of the response, if it will carry one; to be asked for before the transaction begins."""
+        return self.tokens.reserve() if response_types.returns_access_token(asked.response_type) else None
+
+    def write(
+        self,
+        tx: sa.Connection,
+        asked: AuthorizationRequest,
+        client: Client,
+        session: BrowserSession,
+        reserved: Reservation | None,
+    ) -> Issued:
         """Write the code, and the grant where the response carries tokens. The session is held by this transaction, so its person is too."""
         grant = self._grant(asked, session)
         code = self._code(tx, asked, grant) if response_types.returns_code(asked.response_type) else None
         if not response_types.returns_tokens(asked.response_type):
-            return Issued(asked, client, grant, code, None)
+            return Issued(asked, client, grant, code)
+        if not hold_served(tx, asked.client_id):
+            raise PageError("invalid_client", "The app that sent you here may not sign you in any more.")
         person = self.people.find_tx(tx, session.sub)
         self.grants.save(tx, grant)
-        return Issued(asked, client, grant, code, person)
+        status = reserved.attach(tx, ("grant", grant.id)) if reserved else None
+        return Issued(asked, client, grant, code, person, status)
 
     def parameters(self, issued: Issued) -> dict[str, str | None]:
         """The parameters of the response (OpenID Connect Core §3.1.2.5, §3.2.2.5, §3.3.2.5)."""
@@ -62,6 +80,7 @@ class Issuing:
             issued.client,
             issued.person,
             response_type=issued.asked.response_type,
+            status=issued.status,
             code=issued.code,
             state=issued.asked.state,
         )

@@ -29,6 +29,7 @@ _ENDPOINTS = {
     "/oauth/logout": "end_session_endpoint",
     "/oauth/check_session": "check_session_iframe",
     "/oauth/register": "registration_endpoint",
+    "/oauth/status": "status_list_aggregation_endpoint",
 }
 _LOGOUT = (
     "backchannel_logout_supported",
@@ -37,6 +38,8 @@ _LOGOUT = (
     "frontchannel_logout_session_supported",
 )
 """What the end of a session does besides, wherever there is an end-session endpoint."""
+_OAUTH_ONLY = frozenset({"status_list_aggregation_endpoint"})
+"""What drafts define stays out of the OpenID document."""
 _OPENID_ONLY = frozenset({"userinfo_endpoint", "end_session_endpoint", "check_session_iframe"})
 
 
@@ -57,7 +60,7 @@ class Facts:
 
 def openid_document(facts: Facts) -> dict[str, Any]:
     """The OpenID provider's metadata."""
-    document = {**_shared(facts), **_endpoints(facts, frozenset())}
+    document = {**_shared(facts), **_endpoints(facts, _OAUTH_ONLY)}
     document |= dict.fromkeys(_LOGOUT, True) if "end_session_endpoint" in document else {}
     document |= {
         "subject_types_supported": ["public", "pairwise"],

@@ -17,13 +17,13 @@ from idp.oauth.scopes import OPENID_SCOPES
 from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database, insert_or_ignore
 from idp.platform.generations import bump, current
+from idp.tokens.status_list import LONGEST_LIFE
 
 GENERATION = "resources"
 ALGORITHMS = ("ES256", "RS256", "PS256", "Ed25519")
 _SCOPE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}\Z")
 _URI = re.compile(r"[\x21-\x7e]{1,512}\Z")
 _PARTY = re.compile(r"[A-Za-z0-9._~-]{1,255}\Z")
-_MAX_TTL = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +159,8 @@ class ResourceAdmin:
             raise Refused("name", "names and descriptions have no control characters")
         if resource.signing_alg not in ALGORITHMS:
             raise Refused("signing_alg", f"algorithms are {', '.join(ALGORITHMS)}")
-        if resource.token_ttl is not None and not 1 <= resource.token_ttl <= _MAX_TTL:
-            raise Refused("token_ttl", f"a token lives 1 to {_MAX_TTL} seconds")
+        if resource.token_ttl is not None and not 1 <= resource.token_ttl <= LONGEST_LIFE:
+            raise Refused("token_ttl", f"a token lives 1 to {LONGEST_LIFE} seconds")
         if not set(resource.claims) <= {"roles"}:
             raise Refused("claim", "a resource can ask for the claim roles")
         if resource.may_act and not _PARTY.match(resource.may_act):

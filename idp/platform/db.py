@@ -89,6 +89,12 @@ def insert_or_ignore(tx: sa.Connection, table: type[Model], values: Mapping[str,
     return tx.execute(_insert_or_ignore(tx.dialect.name, table), dict(values)).scalar() is not None
 
 
+def insert_each_or_ignore(tx: sa.Connection, table: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, but for those a unique key forbids."""
+    if rows:
+        tx.execute(_insert_each_or_ignore(tx.dialect.name, table), [dict(row) for row in rows])
+
+
 def upsert(tx: sa.Connection, table: type[Model], values: Mapping[str, Any], *, key: Sequence[str]) -> None:
     """Insert a row, or overwrite the other columns of the one with the same `key` columns."""
     changed = tuple(name for name in values if name not in key)
@@ -98,6 +104,11 @@ def upsert(tx: sa.Connection, table: type[Model], values: Mapping[str, Any], *, 
 @cache
 def _insert_or_ignore(dialect: str, table: type[Model]) -> Any:
     return _INSERTS[dialect](table).on_conflict_do_nothing().returning(sa.literal(1))
+
+
+@cache
+def _insert_each_or_ignore(dialect: str, table: type[Model]) -> Any:
+    return _INSERTS[dialect](table).on_conflict_do_nothing()
 
 
 @cache

@@ -21,7 +21,10 @@ from idp.platform.models import OutboxRow, ReceiverRow
 
 SEQUENCE = "outbox"
 _KEEP = 7 * 86400
-EVENTS = ("user.created", "user.updated", "user.disabled", "user.enabled", "user.deleted")
+EVENTS = (
+    *("user.created", "user.updated", "user.disabled", "user.enabled", "user.deleted"),
+    *("status.changed", "status.key_revoked"),
+)
 """Every type there is; a receiver names them by pattern."""
 _PATTERN = re.compile(r"[a-z_]+\.(\*|[a-z_]+)\Z")
 
@@ -70,7 +73,7 @@ class Receivers:
         if not _reachable(url):
             raise Refused("url", "a receiver has an http or https URL without user, password or fragment")
         if not events or not all(_matches_any(pattern) for pattern in events):
-            raise Refused("events", f"events are {', '.join(EVENTS)}, or user.* for all of them")
+            raise Refused("events", f"events are {', '.join(EVENTS)}, or user.* and status.* for all of a kind")
         if not 0 < len(audience) <= 2048 or not audience.isprintable():
             raise Refused("audience", "an audience has 1 to 2048 printable characters")
         token = new_secret()

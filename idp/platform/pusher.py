@@ -100,8 +100,8 @@ class Pusher:
             "iat": self._clock.now(),
             "jti": f"{receiver.id}.{event.sequence}",
             "txn": str(event.sequence),
-            "sub_id": {"format": "iss_sub", "iss": self._issuer, "sub": event.subject},
-            "events": {f"{URN}{event.type}": {"sequence": event.sequence, "user": event.payload}},
+            "sub_id": _subject(event, self._issuer),
+            "events": {f"{URN}{event.type}": {"sequence": event.sequence, _topic(event): event.payload}},
         }
 
     def _advance(self, identifier: str, sequence: int) -> bool:
@@ -124,3 +124,18 @@ class Pusher:
         with self._database.write() as tx:
             mine = (ReceiverRow.id == receiver.id, ReceiverRow.lease_owner == self._me)
             tx.execute(sa.update(ReceiverRow).where(*mine).values(**values))
+
+
+def _topic(event: AnyRow) -> str:
+    """What an event is about, `user` or `status`: the first part of its type."""
+    return str(event.type).partition(".")[0]
+
+
+def _subject(event: AnyRow, issuer: str) -> dict[str, Any]:
+    """Whom or what it is about (RFC 9493 §3): a person of ours, a list by its URI, or a key by its id."""
+    match event.type:
+        case "status.changed":
+            return {"format": "uri", "uri": event.subject}
+        case "status.key_revoked":
+            return {"format": "opaque", "id": event.subject}
+    return {"format": "iss_sub", "iss": issuer, "sub": event.subject}

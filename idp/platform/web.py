@@ -44,7 +44,10 @@ log = structlog.get_logger("idp.web")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A protocol endpoint: where it stands, which methods it answers, and whether browsers of other origins may call it."""
+    """A protocol endpoint: where it stands, which methods it answers, and whether browsers of other origins may call it.
+
+    A path may end in one `<part>` that varies: such a route is found by Flask, which takes a little longer.
+    """
 
     path: str
     endpoint: Endpoint
@@ -228,7 +231,7 @@ def mount(app: Flask, routes: Iterable[Route]) -> None:
 
 
 def _view_of(route: Route) -> Callable[[], Response]:
-    def view() -> Response:
+    def view(**_parts: str) -> Response:
         environ = request.environ
         peer, request_id = environ.get("idp.peer", ""), environ.get("idp.request_id", "")
         answer = serve_route(route, environ, peer, request_id)

@@ -8,6 +8,7 @@ from typing import Any
 from idp.clock import Clock
 from idp.tokens import jose
 from idp.tokens.keyring import Keyring
+from idp.tokens.status_list import StatusClaim
 from idp.tokens.values import AccessToken, PersonOf, same_person
 
 TYPE = "at+jwt"
@@ -24,9 +25,10 @@ def mint_access_token(
     ttl: int,
     now: int,
     jti: str,
+    status: StatusClaim,
     extra: Mapping[str, Any],
 ) -> str:
-    """One access token (RFC 9068 §2.2); `extra` holds what a login adds: auth_time, acr, amr, roles."""
+    """One access token (RFC 9068 §2.2) that can be revoked; `extra` holds what a login adds: auth_time, acr, amr, roles."""
     claims = {
         "iss": issuer,
         "sub": sub,
@@ -36,6 +38,7 @@ def mint_access_token(
         "jti": jti,
         "client_id": client_id,
         "scope": scope,
+        "status": status,
         **extra,
     }
     return signer.compose(TYPE, claims)

@@ -11,6 +11,8 @@ from idp.tokens import lineage
 from idp.tokens.access import mint_access_token
 from idp.tokens.identity import mint_id_token
 from idp.tokens.keyring import Keyring
+from idp.tokens.status_list import StatusClaim
+from idp.tokens.status_list_indexes import StatusIndexes
 from idp.tokens.values import AccessToken, Grant, TokenAnswer, token_type_of
 
 _NO_CLAIMS: Mapping[str, Any] = {}
@@ -20,11 +22,21 @@ _LOGIN = ("auth_time", "acr", "amr")
 class TokenIssuer:
     """Mints tokens in the name of one issuer; lifetimes are in seconds."""
 
-    def __init__(self, keyring: Keyring, issuer: str, clock: Clock, random: RandomBytes, *, id_token_ttl: int) -> None:
+    def __init__(
+        self,
+        keyring: Keyring,
+        issuer: str,
+        clock: Clock,
+        random: RandomBytes,
+        indexes: StatusIndexes,
+        *,
+        id_token_ttl: int,
+    ) -> None:
         self._keyring = keyring
         self._issuer = issuer
         self._clock = clock
         self._random = random
+        self.indexes = indexes
         self._id_token_ttl = id_token_ttl
 
     def service_token(
@@ -37,7 +49,7 @@ class TokenIssuer:
         alg: str,
         extra: Mapping[str, Any] = _NO_CLAIMS,
     ) -> TokenAnswer:
-        """A token for a client itself (RFC 6749 §4.4): no row is written, the `jti` alone makes it unique."""
+        """A token for a client itself (RFC 6749 §4.4): no row is written, its index is of a block that is the client's."""
         token = mint_access_token(
             self._keyring.signer(alg),
             issuer=self._issuer,
@@ -48,6 +60,7 @@ class TokenIssuer:
             ttl=ttl,
             now=self._clock.now(),
             jti=self._random.text(),
+            status=self.indexes.of_client(client_id),
             extra=extra,
         )
         return TokenAnswer(token, ttl, scope, token_type=token_type_of(extra))
@@ -60,6 +73,7 @@ class TokenIssuer:
         scope: str,
         ttl: int,
         alg: str,
+        status: StatusClaim,
         roles: tuple[str, ...] | None,
         id_token_alg: str | None,
         refresh_token: str | None,
@@ -70,7 +84,8 @@ class TokenIssuer:
     ) -> TokenAnswer:
         """The tokens of a grant: an access token for one audience, and an ID token when `id_token_alg` is given.
 
-        `sub` and `id_sub` are what the person is called in the one and in the other, where it is not the public identifier. `extra` holds
+        `status` is what `indexes.reserve()` gave, attached to the grant in the transaction that let it have these tokens. `sub` and `id_sub`
+        are what the person is called in the one and in the other, where it is not the public identifier. `extra` holds
         further claims of the access token, `id_claims` are the person's claims that were asked for in the ID token.
         """
         now = self._clock.now()
@@ -85,6 +100,7 @@ class TokenIssuer:
             ttl=ttl,
             now=now,
             jti=f"{grant.id}.{self._random.text()}",
+            status=status,
             extra={**login, **extra} if roles is None else {**login, "roles": list(roles), **extra},
         )
         id_token = None
@@ -104,6 +120,7 @@ class TokenIssuer:
         scope: str,
         ttl: int,
         alg: str,
+        status: StatusClaim,
         extra: Mapping[str, Any],
     ) -> TokenAnswer:
         """An access token for one that was presented (RFC 8693): it hangs on the same grant and tells of the same login."""
@@ -118,6 +135,7 @@ class TokenIssuer:
             ttl=ttl,
             now=self._clock.now(),
             jti=lineage.succeed(subject.jti, self._clock.precise()),
+            status=status,
             extra={**login, **extra},
         )
         return TokenAnswer(token, ttl, scope, token_type=token_type_of(extra))

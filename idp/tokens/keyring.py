@@ -77,7 +77,15 @@ class Keyring:
     """Signs and verifies with the current snapshot, and moves keys through their states."""
 
     def __init__(
-        self, database: Database, master: MasterKey, clock: Clock, audit: Audit, *, jwks_max_age: int, longest_life: int
+        self,
+        database: Database,
+        master: MasterKey,
+        clock: Clock,
+        audit: Audit,
+        revocations: Revocations | None = None,
+        *,
+        jwks_max_age: int,
+        longest_life: int,
     ) -> None:
         self._database = database
         self._master = master
@@ -85,6 +93,7 @@ class Keyring:
         self._audit = audit
         self._wait = jwks_max_age + CACHE_MARGIN
         self._keep = longest_life + CACHE_MARGIN
+        self._revocations = revocations or Revocations(self._keep)
         self._snapshot = _Snapshot()
 
     def signer(self, alg: str) -> jose.Signer:
@@ -204,7 +213,8 @@ class Keyring:
                     self._promote(tx, record.kid, record.alg)
             elif record.state == "retiring" and (record.retires_at or 0) <= now:
                 with self._database.write() as tx:
-                    self._retire(tx, record.kid, from_states=("retiring",))
+                    if self._retire(tx, record.kid, from_states=("retiring",)):
+                        self._audit.append(tx, "key.retired", kid=record.kid)
             elif record.state == "active" and max_age and (record.activated_at or now) + max_age <= now:
                 self.rotate(record.alg)
 
@@ -230,20 +240,32 @@ class Keyring:
         if tx.execute(gone).rowcount != 1:
             return False
         bump(tx, GENERATION)
-        self._audit.append(tx, "key.retired", kid=kid)
         return True
 
     def revoke(self, kid: str) -> None:
-        """Take a key out at once: no JWKS shows it, its tokens are refused here, and a new key signs in its place."""
-        alg = next((record.alg for record in self.list() if record.kid == kid and record.state in _PUBLISHED), None)
-        if alg is None:
+        """Take a key out at once: no JWKS shows it, what it signed is refused, receivers are told, and another key signs in its place."""
+        known = [record for record in self.list() if record.state in _PUBLISHED]
+        record = next((record for record in known if record.kid == kid), None)
+        if record is None:
             raise Refused("unknown", "there is no such published key")
-        now = self._clock.now()
+        now, signs = self._clock.now(), record.state == "active"
+        if signs and not any(one.alg == record.alg and one.state == "next" for one in known):
+            self._add(record.alg, jose.generate(record.alg), state="next", activates_at=now)
         with self._database.write() as tx:
-            self._retire(tx, kid, from_states=_PUBLISHED)
-            Revocations(self._keep).add(tx, "key", kid, since=now, now=now)
+            if not self._retire(tx, kid, from_states=_PUBLISHED):
+                raise Refused("unknown", "somebody else took this key out at the same moment")
+            self._revocations.add(tx, "key", kid, since=now, now=now)
+            self._audit.append(tx, "key.retired", kid=kid)
             self._audit.append(tx, "key.revoked", kid=kid)
-        self.ensure(alg)
+            if signs:
+                self._promote_waiting(tx, record.alg)
+        self.ensure(record.alg)
+
+    def _promote_waiting(self, tx: sa.Connection, alg: str) -> None:
+        waiting = sa.select(SigningKeyRow.kid).where(SigningKeyRow.alg == alg, SigningKeyRow.state == "next")
+        kid = tx.execute(waiting).scalar()
+        if kid is not None:
+            self._promote(tx, kid, alg)
 
     def list(self) -> list[KeyRecord]:
         """Every key, oldest first."""

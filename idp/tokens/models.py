@@ -84,3 +84,46 @@ class RevocationRow(Model):
     target: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
     since: Mapped[float] = mapped_column(sa.Double)
     until: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
+class StatusShardRow(Model):
+    """One status list: how many positions of it are given out, and how positions are scattered."""
+
+    __tablename__ = "status_shards"
+    name: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    hour: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+    used: Mapped[int] = mapped_column(sa.Integer)
+    stride: Mapped[int] = mapped_column(sa.Integer)
+    shift: Mapped[int] = mapped_column(sa.Integer)
+    expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
+class StatusBlockRow(Model):
+    """Positions of a shard that one client's own tokens have; `revoked_in` is the generation that revoked them all."""
+
+    __tablename__ = "status_blocks"
+    shard: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    first: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    size: Mapped[int] = mapped_column(sa.Integer)
+    client_id: Mapped[str] = mapped_column(sa.String(255), index=True)
+    revoked_in: Mapped[int | None] = mapped_column(sa.BigInteger)
+
+
+class StatusEntryRow(Model):
+    """What a token hangs on, and its index: when that is revoked, the index is."""
+
+    __tablename__ = "status_entries"
+    kind: Mapped[str] = mapped_column(sa.String(8), primary_key=True)
+    target: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
+    shard: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    idx: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
+class RevokedIndexRow(Model):
+    """A revoked index, and the generation that revoked it."""
+
+    __tablename__ = "revoked_indexes"
+    shard: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    idx: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    revoked_in: Mapped[int] = mapped_column(sa.BigInteger)

@@ -104,7 +104,7 @@ class RefreshTokens:
         row = self._consume(tx, presented, client_id, asked, now)
         if row is None:
             return self._replayed(tx, presented, client_id, asked, now)
-        grant = self._grants.find(tx, row.grant_id)
+        grant = self._grants.hold(tx, row.grant_id)
         if grant is None or not self._grants.holds(tx, grant):
             return Refreshed(refusal=Refusal.ENDED, grant=grant)
         successor = new_secret()

@@ -16,6 +16,8 @@ from idp.tokens.values import Grant
 
 _PAGE = 500
 _FIND = sa.select(GrantRow.__table__).where(GrantRow.id == sa.bindparam("grant_id"))
+_HOLD = _FIND.with_for_update(read=True, key_share=True)
+_LOCK = sa.select(GrantRow.id).order_by(GrantRow.id).with_for_update()
 _NEWEST = (
     sa.select(GrantRow.__table__)
     .where(GrantRow.sid == sa.bindparam("of_session"), GrantRow.client_id == sa.bindparam("of_client"))
@@ -40,6 +42,15 @@ class Grants:
         row = tx.execute(_FIND, {"grant_id": grant_id}).one_or_none()
         return None if row is None else _grant(row)
 
+    def hold(self, tx: sa.Connection, grant_id: str) -> Grant | None:
+        """The grant; whoever ends it waits until this transaction ends, and then finds what it gave."""
+        row = tx.execute(_HOLD, {"grant_id": grant_id}).one_or_none()
+        return None if row is None else _grant(row)
+
+    def lock(self, tx: sa.Connection, grant_id: str) -> None:
+        """Let nobody be given anything for this grant until this transaction ends."""
+        tx.execute(_LOCK.where(GrantRow.id == grant_id))
+
     def newest(self, tx: sa.Connection, sid: str, client_id: str) -> Grant | None:
         """What a client was granted last in a browser session, whether or not it still holds."""
         row = tx.execute(_NEWEST, {"of_session": sid, "of_client": client_id}).one_or_none()
@@ -53,20 +64,22 @@ class Grants:
 
     def end(self, tx: sa.Connection, grant_id: str) -> None:
         """Revoke one grant; it may be one whose code was never redeemed."""
+        self.lock(tx, grant_id)
         self._add(tx, "grant", grant_id)
 
     def end_session(self, tx: sa.Connection, sid: str) -> None:
         """Revoke what hangs on a browser session; offline grants go on (CONTRACT: after logout)."""
-        query = sa.select(GrantRow.id).where(GrantRow.sid == sid, GrantRow.offline.is_(False))
+        query = _LOCK.where(GrantRow.sid == sid, GrantRow.offline.is_(False))
         for grant_id in tx.execute(query).scalars().all():
-            self.end(tx, grant_id)
+            self._add(tx, "grant", grant_id)
 
     def end_subject(self, tx: sa.Connection, sub: str) -> None:
-        """Revoke everything a person ever granted until now."""
+        """Revoke everything a person ever granted until now; their sessions end first, so that nothing is granted meanwhile."""
+        tx.execute(_LOCK.where(GrantRow.sub == sub))
         self._add(tx, "subject", sub)
 
     def end_client(self, tx: sa.Connection, client_id: str) -> None:
-        """Revoke everything a client holds until now."""
+        """Revoke everything a client holds until now; its record is changed first, so that nobody hands it more meanwhile."""
         self._add(tx, "client", client_id)
 
     def _add(self, tx: sa.Connection, kind: str, target: str) -> None:

@@ -132,9 +132,13 @@ class Sessions:
         """Whether this session still lives, as this transaction sees it."""
         return tx.execute(_ALIVE, {"sid": sid, **self._living()}).scalar() is not None
 
+    def hold(self, tx: sa.Connection, sid: str) -> bool:
+        """Whether this session still lives; it cannot end before this transaction does."""
+        return tx.execute(_HOLD, {"sid": sid, **self._living()}).scalar() is not None
+
     def join(self, tx: sa.Connection, sid: str, party: str) -> bool:
         """Note who takes part in a living session: it cannot end before this transaction does. False when it has ended."""
-        if tx.execute(_HOLD, {"sid": sid, **self._living()}).scalar() is None:
+        if not self.hold(tx, sid):
             return False
         insert_or_ignore(tx, SessionPartyRow, {"sid": sid, "name": party, "session": sid})
         return True
@@ -149,21 +153,27 @@ class Sessions:
         with self._database.write() as tx:
             return tuple(party for ended in self._end(tx, SessionRow.sid == sid) for party in ended.parties)
 
-    def end_all(self, tx: sa.Connection, sub: str) -> None:
-        """Log a person out everywhere and forget their devices."""
-        self._end(tx, SessionRow.sub == sub)
+    def end_all(self, tx: sa.Connection, sub: str, also: Callable[[], None] | None = None) -> None:
+        """Log a person out everywhere and forget their devices. `also` may write before the audit trail does."""
+        self._end(tx, SessionRow.sub == sub, also)
         tx.execute(sa.delete(DeviceRow).where(DeviceRow.sub == sub))
 
-    def _end(self, tx: sa.Connection, condition: sa.ColumnElement[bool]) -> list[SessionEnded]:
+    def _end(
+        self, tx: sa.Connection, condition: sa.ColumnElement[bool], also: Callable[[], None] | None = None
+    ) -> list[SessionEnded]:
         gone = sa.delete(SessionRow).where(condition).returning(*_COLUMNS)
-        return [self._told(tx, _session(row)) for row in tx.execute(gone).all()]
+        ended = [self._told(tx, _session(row)) for row in tx.execute(gone).all()]
+        if also is not None:
+            also()
+        for one in ended:
+            self._audit.append(tx, "logout", sub=one.session.sub, session=one.session.sid)
+        return ended
 
     def _told(self, tx: sa.Connection, session: BrowserSession) -> SessionEnded:
         parties = tx.execute(_LEAVE, {"ended": session.sid}).all()
         ended = SessionEnded(session, tuple(Party(row.name, row.sid) for row in parties))
         for listener in self._listeners:
             listener(tx, ended)
-        self._audit.append(tx, "logout", sub=session.sub, session=session.sid)
         return ended
 
     def _row(self, tx: sa.Connection, cookie: str) -> AnyRow | None:

@@ -20,7 +20,8 @@ def test_discovery_announces_what_is_mounted_and_nothing_else(idp: RunningIdp) -
     paths = {route.path for route in protocol_routes(house)} | {"/oauth/authorize", "/oauth/logout"}
     document = requests.get(f"{idp.url}{OPENID}").json()
     announced = {url.removeprefix(idp.issuer) for name, url in document.items() if name.endswith(("_endpoint", "_uri"))}
-    assert announced == {path for path in paths if path.startswith("/oauth/")}
+    lists = {path for path in paths if path.startswith("/oauth/status")}
+    assert announced == {path for path in paths if path.startswith("/oauth/")} - lists
     for path in announced:
         assert requests.get(f"{idp.url}{path}").status_code != 404
     for path in (
@@ -44,6 +45,12 @@ def test_both_documents_tell_the_same(idp: RunningIdp) -> None:
     assert openid.json()["code_challenge_methods_supported"] == ["S256"]
     assert openid.json()["authorization_response_iss_parameter_supported"] is True
     assert "RS256" in openid.json()["id_token_signing_alg_values_supported"]
+
+
+def test_what_only_a_draft_defines_stands_in_the_rfc_8414_document_alone(idp: RunningIdp) -> None:
+    openid, oauth = (requests.get(f"{idp.url}{path}").json() for path in (OPENID, OAUTH))
+    assert oauth["status_list_aggregation_endpoint"] == f"{idp.issuer}/oauth/status"
+    assert not [name for name in openid if name.startswith("status_list")]
 
 
 @pytest.mark.parametrize("path", [OPENID, OAUTH, "/oauth/jwks"])

@@ -34,7 +34,7 @@ def test_a_service_gets_a_token_of_its_own(service: App, idp: RunningIdp) -> Non
     found = claims(document["access_token"])
     assert found["sub"] == found["client_id"] == service.client_id
     assert (found["aud"], found["iss"], found["scope"]) == (API, idp.issuer, "read write")
-    assert found.keys() == {"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope"}
+    assert found.keys() == {"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "status"}
     header = json.loads(base64.urlsafe_b64decode(document["access_token"].split(".")[0] + "=="))
     assert (header["typ"], header["alg"]) == ("at+jwt", "ES256")
 

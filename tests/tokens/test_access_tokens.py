@@ -18,28 +18,36 @@ from idp.tokens.access import AccessTokens
 from idp.tokens.identity import IdTokenHint, left_half, read_hint
 from idp.tokens.issuer import TokenIssuer
 from idp.tokens.keyring import Keyring
+from idp.tokens.status_list import reference
+from idp.tokens.status_list_indexes import StatusIndexes
 from idp.tokens.values import Grant, TokenAnswer
 from tests.support import databases
 from tests.support.clocks import ManualClock
 from tests.tokens.support import grant_of
 
 ISSUER, API = "https://idp.test", "https://api.test"
+STATUS = reference(7, f"{ISSUER}/oauth/status/1-0")
 
 
 @pytest.fixture(scope="module")
-def ring(sqlite_template: Any, tmp_path_factory: pytest.TempPathFactory) -> Keyring:
-    """Keys of every algorithm; nothing here depends on the kind of database."""
-    url = databases.sqlite_copy(sqlite_template, tmp_path_factory.mktemp("keys"))
-    clock = ManualClock()
-    database: Database = databases.open_database(url)
+def shared(sqlite_template: Any, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """Nothing here depends on the kind of database."""
+    return databases.open_database(databases.sqlite_copy(sqlite_template, tmp_path_factory.mktemp("keys")))
+
+
+@pytest.fixture(scope="module")
+def ring(shared: Database) -> Keyring:
+    """Keys of every algorithm."""
+    clock, database = ManualClock(), shared
     made = Keyring(database, MasterKey(b"m" * 32), clock, Audit(clock), jwks_max_age=300, longest_life=300)
     made.ensure(*jose.ALGORITHMS)
     return made
 
 
 @pytest.fixture
-def issuer(ring: Keyring, clock: ManualClock) -> TokenIssuer:
-    return TokenIssuer(ring, ISSUER, clock, RandomBytes(), id_token_ttl=120)
+def issuer(shared: Database, ring: Keyring, clock: ManualClock) -> TokenIssuer:
+    indexes = StatusIndexes(shared, clock, ISSUER, lambda _tx, _client_id: None)
+    return TokenIssuer(ring, ISSUER, clock, RandomBytes(), indexes, id_token_ttl=120)
 
 
 @pytest.fixture
@@ -61,6 +69,7 @@ def tokens(issuer: TokenIssuer, grant: Grant, **changes: Any) -> TokenAnswer:
         "scope": "openid read",
         "ttl": 300,
         "alg": "ES256",
+        "status": STATUS,
         "roles": None,
         "id_token_alg": "RS256",
     }
@@ -90,6 +99,7 @@ def test_an_access_token_says_what_rfc_9068_wants(
         "iat": clock.now(),
         "client_id": "app",
         "scope": "openid read",
+        "status": {"status_list": {"idx": 7, "uri": f"{ISSUER}/oauth/status/1-0"}},
         "auth_time": grant.auth_time,
         "acr": "2fa",
         "amr": ["pwd", "otp"],

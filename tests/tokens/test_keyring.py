@@ -321,7 +321,10 @@ def test_every_step_of_a_key_is_in_the_audit_trail(database: Database, ring: Key
     with database.read() as tx:
         assert verify(tx).broken_at is None
         told = [row[0] for row in tx.exec_driver_sql("SELECT event FROM audit ORDER BY sequence")]
-    assert told == ["key.created", "key.created", "key.activated", "key.retired", "key.revoked", "key.created"]
+    assert told == [
+        *("key.created", "key.created", "key.activated"),
+        *("key.created", "key.retired", "key.revoked", "key.activated"),
+    ]
 
 
 def test_an_access_token_of_a_revoked_key_reads_as_none(ring: Keyring, clock: ManualClock) -> None:

@@ -31,6 +31,7 @@ from idp.platform.db import Database
 from idp.platform.forms import Form, decode_pairs
 from idp.platform.ids import new_secret
 from idp.platform.pages import Pages
+from idp.tokens.status_list_indexes import Reservation
 from idp.users.accounts import Accounts
 from idp.users.login.context import LoginContext
 from idp.users.people import BrowserSession
@@ -239,19 +240,20 @@ class AuthorizePages:
         )
 
     def _issue(self, visit: _Visit, session: BrowserSession) -> Response:
+        reserved = self.issuing.reserve(visit.asked)
         with self.database.write() as tx:
             joined = self.sessions.join(tx, session.sid, visit.client.client_id)
-            issued = self._write(tx, visit, session) if joined else None
+            issued = self._write(tx, visit, session, reserved) if joined else None
         if issued is None:  # logged out in this very moment
             return self._decide(replace(visit, session=None))
         answer = {**self.issuing.parameters(issued), **self._state(visit)}
         return self.responses.send(visit.asked.destination, answer)
 
-    def _write(self, tx: sa.Connection, visit: _Visit, session: BrowserSession) -> Issued:
+    def _write(self, tx: sa.Connection, visit: _Visit, session: BrowserSession, reserved: Reservation | None) -> Issued:
         asked = visit.asked
         if visit.pending and not self.pending.use(tx, visit.pending.id, visit.browser or ""):
             raise PageError("expired", _GONE)
-        issued = self.issuing.write(tx, asked, visit.client, session)
+        issued = self.issuing.write(tx, asked, visit.client, session, reserved)
         if visit.consented:
             self.consents.remember(tx, session.sub, asked, visit.resources)
             self.audit.append(

@@ -11,6 +11,14 @@ from idp.platform.http import JSON, Answer, Call
 from idp.tokens.keyring import Keyring, PublishedKeys
 
 
+def conditional_answer(call: Call, body: bytes, etag: str, headers: Mapping[str, str]) -> Answer:
+    """A document with its ETag, or 304 for whoever has it already (RFC 9110 §13.1.2)."""
+    tagged = {**headers, "ETag": etag}
+    if etag in call.headers.get("if-none-match", ""):
+        return Answer(304, b"", tagged)
+    return Answer(200, body, tagged)
+
+
 class JwksEndpoint:
     """The keys that verify our signatures (RFC 7517 §5)."""
 
@@ -37,11 +45,8 @@ class DocumentEndpoint:
 class _Prepared:
     def __init__(self, current: Callable[[], PublishedKeys], max_age: int) -> None:
         self._current = current
-        self._cache = f"public, max-age={max_age}"
+        self._headers = {"Content-Type": JSON, "Cache-Control": f"public, max-age={max_age}"}
 
     def __call__(self, call: Call) -> Answer:
         document = self._current()
-        headers = {"Content-Type": JSON, "Cache-Control": self._cache, "ETag": document.etag}
-        if document.etag in call.headers.get("if-none-match", ""):
-            return Answer(304, b"", headers)
-        return Answer(200, document.body, headers)
+        return conditional_answer(call, document.body, document.etag, self._headers)

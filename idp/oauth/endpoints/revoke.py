@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from idp.clock import Clock
+from idp.oauth import clients
 from idp.oauth.client_auth import ClientAuthenticator
 from idp.oauth.clients import Client
 from idp.platform.audit import Audit
@@ -52,8 +53,13 @@ class RevocationEndpoint:
         return True
 
     def _end_access_token(self, tx: sa.Connection, client: Client, token: str) -> None:
+        """Its grant, or for a client's own token the client, is locked: nobody exchanges the token meanwhile."""
         read = self.access_tokens.read(token)
         if read is None or read.client_id != client.client_id:
             return
-        self.revocations.add(tx, "token", read.jti, since=self.clock.precise(), now=self.clock.now())
+        if read.grant_id:
+            self.grants.lock(tx, read.grant_id)
+        else:
+            clients.lock(tx, read.client_id)
+        self.revocations.add_token(tx, read, since=self.clock.precise(), now=self.clock.now())
         self.audit.append(tx, "access_token.revoked", client_id=client.client_id, jti=read.jti)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from idp.clock import Clock
+from idp.oauth.clients import hold_served
 from idp.oauth.living import Living, LivingTokens
 from idp.tokens.identity import IdTokenHint
 from idp.tokens.store import Grants
@@ -47,15 +48,22 @@ class PresentedTokens:
         return found
 
     def _access_token(self, tx: sa.Connection, token: str) -> Living | None:
+        """Held before it is examined: whoever ends its clients or its grant now waits, and then finds what it was exchanged for."""
         read = self.living.access_tokens.read(token)
-        return None if read is None else self.living.examine(tx, read)
+        if read is None:
+            return None
+        if read.grant_id:
+            self.grants.hold(tx, read.grant_id)
+        clients = {read.client_id} if read.grant_id else {read.client_id, read.sub}
+        return self.living.examine(tx, read) if all(hold_served(tx, one) for one in clients) else None
 
     def _id_token(self, tx: sa.Connection, token: str, client_id: str) -> Living | None:
         """A login as the person's newest grant to this client in the same session, which must still hold."""
         read = self.read_id_token(token)
         if read is None or read.client_id != client_id or read.sid is None or read.expires_at <= self.clock.now():
             return None
-        grant = self.grants.newest(tx, read.sid, client_id)
+        newest = self.grants.newest(tx, read.sid, client_id)
+        grant = newest and self.grants.hold(tx, newest.id)
         if grant is None or not self.grants.holds(tx, grant) or not self.session_alive(tx, read.sid):
             return None
         return self.living.examine(tx, _as_access_token(grant, read, self.issuer))

@@ -12,15 +12,18 @@ from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from idp.errors import ProtocolError
 from idp.oauth import entitlement
 from idp.oauth.authlib_views import ClientView, CodeView, TokenRequest
+from idp.oauth.clients import hold_served
 from idp.oauth.codes import Code, Codes
 from idp.oauth.grants.face import People, PersonalTokens, TokenCall
-from idp.oauth.resources import Resource
 from idp.oauth.sender import refresh_binding
 from idp.oauth.server import TokenServer
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.tokens.refresh import RefreshTokens
+from idp.tokens.status_list import StatusClaim
+from idp.tokens.status_list_indexes import Reservation
 from idp.tokens.store import Grants
+from idp.tokens.values import Grant
 from idp.users.people import Person
 from idp.users.sessions import Sessions
 
@@ -29,10 +32,11 @@ _GONE = "The code is unknown, expired or used"
 
 @dataclass(frozen=True, slots=True)
 class _Redeemed:
-    """What a committed redemption leaves to be minted; `person` None: it was refused."""
+    """What a committed redemption leaves to be minted."""
 
-    person: Person | None = None
-    refresh_token: str | None = None
+    person: Person
+    status: StatusClaim
+    refresh_token: str | None
 
 
 class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
@@ -78,32 +82,23 @@ class CodeExchange:
             raise ProtocolError("invalid_grant", "The code is bound to another key")
         resource = self.tokens.resource(code.grant, call.form.all("resource"))
         scope = self.tokens.scope(code.grant, None, resource)
+        reserved = self.tokens.reserve()
         with self.database.write() as tx:
-            redeemed = self._redeem(tx, code, call)
-        if redeemed.person is None:
+            redeemed = self._redeem(tx, code, call, reserved)
+        if redeemed is None:
             raise ProtocolError("invalid_grant", _GONE)
-        return self._minted(code, call, redeemed.person, redeemed.refresh_token, resource, scope)
-
-    def _minted(
-        self,
-        code: Code,
-        call: TokenCall,
-        person: Person,
-        refresh_token: str | None,
-        resource: Resource,
-        scope: tuple[str, ...],
-    ) -> Mapping[str, Any]:
         return self.tokens.mint(
             code.grant,
             call.client,
-            person,
+            redeemed.person,
             resource=resource,
             scope=scope,
-            refresh_token=refresh_token,
+            status=redeemed.status,
+            refresh_token=redeemed.refresh_token,
             sender=call.sender,
         ).document()
 
-    def _redeem(self, tx: sa.Connection, code: Code, call: TokenCall) -> _Redeemed:
+    def _redeem(self, tx: sa.Connection, code: Code, call: TokenCall, reserved: Reservation) -> _Redeemed | None:
         """Consume first. A reuse ends the grant, also when the first redemption has not written it yet: its id is known."""
         if not self.codes.consume(tx, code):
             self.grants.end(tx, code.grant.id)
@@ -115,15 +110,21 @@ class CodeExchange:
                 sub=code.grant.sub,
                 peer=call.peer,
             )
-            return _Redeemed()
+            return None
+        if not self._still_holds(tx, code.grant):
+            return None
         person = self.people.find_tx(tx, code.grant.sub)
-        if person is None or person.disabled or not self._still_holds(tx, code):
-            return _Redeemed()
+        if person is None or person.disabled:
+            return None
         self.grants.save(tx, code.grant)
+        status = reserved.attach(tx, ("grant", code.grant.id))
         if not entitlement.gives_refresh_token(call.client, code.grant.scope.split()):
-            return _Redeemed(person)
-        return _Redeemed(person, self.refresh_tokens.first(tx, code.grant, refresh_binding(call.client, call.sender)))
+            return _Redeemed(person, status, None)
+        binding = refresh_binding(call.client, call.sender)
+        return _Redeemed(person, status, self.refresh_tokens.first(tx, code.grant, binding))
 
-    def _still_holds(self, tx: sa.Connection, code: Code) -> bool:
-        sid = code.grant.sid
-        return self.grants.holds(tx, code.grant) and (sid is None or self.sessions.alive(tx, sid))
+    def _still_holds(self, tx: sa.Connection, grant: Grant) -> bool:
+        """Client and session are held first: whoever ends them now waits, and then finds what this transaction gave."""
+        if not hold_served(tx, grant.client_id):
+            return False
+        return (grant.sid is None or self.sessions.hold(tx, grant.sid)) and self.grants.holds(tx, grant)

@@ -17,6 +17,8 @@ from idp.oauth.sender import BEARER, Sender
 from idp.oauth.subjects import Subjects
 from idp.platform.forms import Form
 from idp.tokens.issuer import TokenIssuer
+from idp.tokens.status_list import StatusClaim
+from idp.tokens.status_list_indexes import Reservation
 from idp.tokens.values import Grant, TokenAnswer
 from idp.users.claims import claim_values
 from idp.users.people import Person
@@ -73,6 +75,10 @@ class PersonalTokens:
             raise ProtocolError("invalid_target", "The resource was not authorized")
         return resource
 
+    def reserve(self) -> Reservation:
+        """An index for the next token, to be attached to the grant in the transaction that decides; ask for it before that begins."""
+        return self.issuer.indexes.reserve()
+
     def mint(
         self,
         grant: Grant,
@@ -81,6 +87,7 @@ class PersonalTokens:
         *,
         resource: Resource,
         scope: tuple[str, ...],
+        status: StatusClaim,
         refresh_token: str | None,
         sender: Sender,
     ) -> TokenAnswer:
@@ -92,6 +99,7 @@ class PersonalTokens:
             person,
             resource,
             scope,
+            status,
             sender=sender,
             id_token_alg=id_token_alg,
             refresh_token=refresh_token,
@@ -99,15 +107,25 @@ class PersonalTokens:
         )
 
     def front_channel(
-        self, grant: Grant, client: Client, person: Person, *, response_type: str, code: str | None, state: str | None
+        self,
+        grant: Grant,
+        client: Client,
+        person: Person,
+        *,
+        response_type: str,
+        status: StatusClaim | None,
+        code: str | None,
+        state: str | None,
     ) -> dict[str, str]:
-        """The tokens of an authorization response; its ID token vouches for all that comes with it (OpenID Connect Core §3.3.2.11)."""
+        """The tokens of an authorization response, an access token where `status` has a place for it; the ID token vouches for all that comes
+        with it (OpenID Connect Core §3.3.2.11).
+        """
         answer: dict[str, str] = {}
         hashed = {"c_hash": code, "s_hash": state}
-        if response_types.returns_access_token(response_type):
+        if status is not None:
             resource = self.resource(grant, ())
             scope = self.scope(grant, None, resource)
-            tokens = self._tokens(grant, client, person, resource, scope)
+            tokens = self._tokens(grant, client, person, resource, scope, status)
             answer = {name: str(value) for name, value in tokens.document().items()}
             hashed["at_hash"] = tokens.access_token
         if response_types.returns_id_token(response_type):
@@ -141,6 +159,7 @@ class PersonalTokens:
         person: Person,
         resource: Resource,
         scope: tuple[str, ...],
+        status: StatusClaim,
         *,
         sender: Sender = BEARER,
         id_token_alg: str | None = None,
@@ -153,6 +172,7 @@ class PersonalTokens:
             scope=" ".join(scope),
             ttl=resource.token_ttl or self.access_token_ttl,
             alg=resource.signing_alg,
+            status=status,
             roles=person.roles if "roles" in resource.claims else None,
             id_token_alg=id_token_alg,
             refresh_token=refresh_token,

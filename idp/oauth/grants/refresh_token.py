@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from idp.errors import ProtocolError
-from idp.oauth.clients import ClientDirectory
+from idp.oauth.clients import Client, ClientDirectory
 from idp.oauth.grants.face import People, PersonalTokens, TokenCall
 from idp.oauth.sender import refresh_binding
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.tokens.refresh import Refreshed, RefreshTokens, Refusal
+from idp.tokens.status_list_indexes import Reservation
 from idp.tokens.values import Confirmation, Grant
 
 _REFUSED = "The refresh token is unknown, expired or used"
@@ -35,14 +37,17 @@ class RefreshGrant:
     grant_type = "refresh_token"
 
     def answer(self, call: TokenCall) -> Mapping[str, Any]:
-        presented = call.form.require("refresh_token")
+        presented, reserved = call.form.require("refresh_token"), self.tokens.reserve()
         with self.database.write() as tx:
+            client = self.clients.hold(tx, call.client.client_id)
+            if client is None:
+                raise ProtocolError("invalid_grant", _REFUSED, detail="the client is disabled")
             refreshed = self.refresh_tokens.rotate(
                 tx,
                 presented,
                 client_id=call.client.client_id,
                 asked=_fingerprint(call),
-                mint=lambda grant, successor, bound: self._mint(tx, call, grant, successor, bound),
+                mint=partial(self._mint, tx, call, client, reserved),
                 binding=refresh_binding(call.client, call.sender),
             )
             if refreshed.refusal is Refusal.REUSED:
@@ -53,17 +58,32 @@ class RefreshGrant:
         return refreshed.answer
 
     def _mint(
-        self, tx: sa.Connection, call: TokenCall, grant: Grant, successor: str, bound: Confirmation
+        self,
+        tx: sa.Connection,
+        call: TokenCall,
+        client: Client,
+        reserved: Reservation,
+        grant: Grant,
+        successor: str,
+        bound: Confirmation,
     ) -> dict[str, Any]:
         if not call.sender.holds(bound):
             raise ProtocolError("invalid_grant", "The refresh token is bound to another key")
-        client, person = self.clients.get_tx(tx, call.client.client_id), self.people.find_tx(tx, grant.sub)
-        if client is None or client.disabled or person is None or person.disabled:
-            raise ProtocolError("invalid_grant", _REFUSED, detail="the client or the person is disabled")
+        person = self.people.find_tx(tx, grant.sub)
+        if person is None or person.disabled:
+            raise ProtocolError("invalid_grant", _REFUSED, detail="the person is disabled")
         resource = self.tokens.resource(grant, call.form.all("resource"))
         scope = self.tokens.scope(grant, call.form.get("scope"), resource)
+        status = reserved.attach(tx, ("grant", grant.id))
         return self.tokens.mint(
-            grant, client, person, resource=resource, scope=scope, refresh_token=successor, sender=call.sender
+            grant,
+            client,
+            person,
+            resource=resource,
+            scope=scope,
+            status=status,
+            refresh_token=successor,
+            sender=call.sender,
         ).document()
 
     def _tell(self, tx: sa.Connection, call: TokenCall, refreshed: Refreshed) -> None:

@@ -10,18 +10,20 @@ import sqlalchemy as sa
 
 from idp.clock import Clock
 from idp.errors import ProtocolError
+from idp.oauth.clients import hold_served
 from idp.oauth.entitlement import FindResource
 from idp.oauth.exchange import narrowing
 from idp.oauth.exchange.presented import ACCESS_TOKEN, ID_TOKEN, PresentedTokens
 from idp.oauth.exchange.rules import GRANT_TYPE, ExchangeRule, find_rule
 from idp.oauth.grants.face import TokenCall
-from idp.oauth.living import Living, is_enabled
+from idp.oauth.living import Living
 from idp.oauth.resources import Resource
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.platform.forms import Form
 from idp.tokens import lineage
 from idp.tokens.issuer import TokenIssuer
+from idp.tokens.status_list import StatusClaim
 
 _SUBJECT = "The subject_token is not a living token that this client may exchange"
 _ACTOR = "The actor_token is not a living token of this client"
@@ -79,16 +81,17 @@ class TokenExchange:
         if call.client.is_public:
             raise ProtocolError("unauthorized_client", "A public client cannot exchange tokens")
         asked = _asked(call.form)
+        reserved = self.issuer.indexes.reserve()
         with self.database.write() as tx:
             exchange = self._exchange(tx, call.client.client_id, asked)
-            answer = self._mint(call, exchange)
+            answer = self._mint(call, exchange, reserved.attach(tx, *_hangs_on(exchange)))
             self._tell(tx, call, exchange, answer)
         return answer
 
     def _exchange(self, tx: sa.Connection, client_id: str, asked: _Asked) -> _Exchange:
         """The rule first: without one nobody learns whether a token lives (RFC 8693 §2.2.2)."""
         rule, target = find_rule(tx, client_id, asked.audience), self.find_resource(asked.audience)
-        if rule is None or target is None or not is_enabled(tx, client_id):
+        if rule is None or target is None or not hold_served(tx, client_id):
             raise ProtocolError("invalid_target", "This client may not exchange tokens for this audience")
         subject = self.presented.subject(tx, asked.subject_token, asked.subject_type, client_id)
         source = self.find_resource(subject.token.audience) if subject else None
@@ -112,7 +115,7 @@ class TokenExchange:
         if "cnf" in token.claims:
             _refuse("The subject_token is bound to a key")
 
-    def _mint(self, call: TokenCall, exchange: _Exchange) -> dict[str, Any]:
+    def _mint(self, call: TokenCall, exchange: _Exchange, status: StatusClaim) -> dict[str, Any]:
         subject, target = exchange.subject, exchange.target
         scope = narrowing.scope_of(
             call.form.get("scope"), subject.token.scope, source=exchange.source, target=target, rule=exchange.rule
@@ -129,6 +132,7 @@ class TokenExchange:
             scope=" ".join(scope),
             ttl=ttl,
             alg=target.signing_alg,
+            status=status,
             extra={**_claims(exchange), **call.sender.claims},
         )
         return {**token.document(), "issued_token_type": ACCESS_TOKEN}
@@ -146,6 +150,15 @@ class TokenExchange:
             subject_jti=exchange.subject.token.jti,
             peer=call.peer,
         )
+
+
+def _hangs_on(exchange: _Exchange) -> list[tuple[str, str]]:
+    """Whatever ends the new token when it is revoked: its clients, the grant, and every token that it descends from."""
+    token = exchange.subject.token
+    clients = {exchange.client_id} if token.grant_id else {exchange.client_id, token.sub}
+    tokens = (*lineage.ancestors(token.jti), token.jti)
+    grants = [("grant", token.grant_id)] if token.grant_id else []
+    return [*grants, *(("client", one) for one in sorted(clients)), *(("token", jti) for jti in tokens)]
 
 
 def _asked(form: Form) -> _Asked:
