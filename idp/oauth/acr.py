@@ -29,4 +29,5 @@ def told(level: str, wanted: Collection[str]) -> str:
 
 
 def _rank(level: str) -> int:
-    return LEVELS.index(level)
+    """A level we do not know is weaker than every one we do."""
+    return LEVELS.index(level) if level in LEVELS else -1

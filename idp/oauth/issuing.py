@@ -23,6 +23,9 @@ from idp.tokens.store import Grants
 from idp.tokens.values import Grant
 from idp.users.people import BrowserSession, Person
 
+_TOKENS_ONLY = 3600
+"""Seconds that a grant lives which gives nothing more than one response: longer than any token of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Issued:
@@ -98,6 +101,7 @@ class Issuing:
 
     def _grant(self, asked: AuthorizationRequest, session: BrowserSession) -> Grant:
         now = self.clock.now()
+        life = self.grant_ttl if response_types.returns_code(asked.response_type) else _TOKENS_ONLY
         return Grant(
             id=new_id(self.clock.precise()),
             client_id=asked.client_id,
@@ -112,7 +116,7 @@ class Issuing:
             nonce=asked.nonce,
             claims_request=_by_name(asked),
             created_at=now,
-            expires_at=now + self.grant_ttl,
+            expires_at=now + life,
         )
 
 
