@@ -96,7 +96,9 @@ def is_too_weak(facts: Facts) -> bool:
 
 
 def is_reachable(facts: Facts) -> bool:
-    """Whether any login here could be as strong as it is wanted."""
+    """Whether the login there is, or any other login here, could be as strong as it is wanted."""
+    if facts.acr is not None and acr.meets(facts.acr, facts.wanted_acr):
+        return True
     return not facts.wanted_acr or acr.goal(facts.wanted_acr, facts.reachable_acr) is not None
 
 

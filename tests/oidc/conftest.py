@@ -105,10 +105,15 @@ def signed_in(op: RunningIdp, relying: Relying) -> Browser:
 
 def login_earlier(op: RunningIdp, browser: Browser, seconds: int) -> None:
     """Let the login of this browser have happened so many seconds earlier."""
+    change_session(op, browser, auth_time=SessionRow.auth_time - seconds)
+
+
+def change_session(op: RunningIdp, browser: Browser, **columns: Any) -> None:
+    """Let the session of this browser be another than it is."""
     cookie = next(cookie.value for cookie in browser.http.cookies if cookie.name.endswith("idp-session"))
     default = f"sqlite:///{op.folder / 'var' / 'idp.sqlite3'}"
     database = databases.open_database(op.environ.get("IDP_DATABASE_URL", default))
-    moved = sa.update(SessionRow).where(SessionRow.digest == digest(cookie or ""))
+    changed = sa.update(SessionRow).where(SessionRow.digest == digest(cookie or ""))
     with database.write() as tx:
-        assert tx.execute(moved.values(auth_time=SessionRow.auth_time - seconds)).rowcount == 1
+        assert tx.execute(changed.values(**columns)).rowcount == 1
     database.engine.dispose()

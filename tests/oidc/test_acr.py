@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.oidc.conftest import Relying
+from tests.oidc.conftest import Relying, change_session
 from tests.oidc.rp import FLOWS, Flow, claims_parameter
 from tests.support.flows import Browser
 from tests.support.flows import claims as payload
@@ -72,6 +72,42 @@ def test_what_is_not_both_essential_and_a_value_is_a_wish(
 ) -> None:
     tokens = relying("code").tokens_of(signed_in, prompt="none", claims=claims_parameter(id_token={"acr": form}))
     assert tokens.identity["acr"] == "1fa"
+
+
+@pytest.fixture
+def strong(op: RunningIdp, relying: Relying, agent: Browser) -> Browser:
+    """A browser with a login stronger than those that can be had here any more."""
+    relying("code").tokens_of(agent)
+    change_session(op, agent, acr="2fa", amr=["pwd", "otp"])
+    return agent
+
+
+TOLD: list[tuple[dict[str, str], str]] = [
+    ({}, "2fa"),
+    ({"acr_values": "2fa"}, "2fa"),
+    ({"acr_values": "1fa 2fa"}, "2fa"),
+    ({"acr_values": "1fa"}, "1fa"),
+    ({"acr_values": "phr 1fa"}, "1fa"),
+    ({"acr_values": "phr"}, "2fa"),
+    ({"claims": claims_parameter(id_token={"acr": {"essential": True, "value": "1fa"}})}, "1fa"),
+    ({"claims": claims_parameter(id_token={"acr": {"essential": True, "values": ["2fa", "phr"]}})}, "2fa"),
+]
+
+
+@pytest.mark.parametrize(("asked", "told"), TOLD, ids=[" ".join(asked.values())[:60] for asked, _ in TOLD])
+def test_a_stronger_login_meets_a_weaker_demand_and_is_told_as_what_was_demanded(
+    relying: Relying, strong: Browser, asked: dict[str, str], told: str
+) -> None:
+    tokens = relying("code id_token").tokens_of(strong, prompt="none", **asked)
+    assert [identity["acr"] for identity in tokens.identities] == [told, told]
+    assert payload(tokens.access[0])["acr"] == told
+    assert tokens.identity["amr"] == ["pwd", "otp"]
+
+
+def test_a_login_that_must_be_repeated_and_would_be_weaker_is_refused(relying: Relying, strong: Browser) -> None:
+    asked = claims_parameter(id_token={"acr": {"essential": True, "value": "2fa"}})
+    party = relying("code")
+    assert party.answer(strong, party.start(prompt="login", claims=asked))["error"] == UNMET
 
 
 def test_an_essential_claim_counts_more_than_acr_values(relying: Relying, signed_in: Browser) -> None:
