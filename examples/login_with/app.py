@@ -1,4 +1,4 @@
-"""A third-party web app with a "Log in with" button: Authlib's client, PKCE, a call to an API, refresh and logout.
+"""A third-party web app with a "Log in with" button: Authlib's client, PKCE, a call to an API, refresh, logout and back-channel logout.
 
 Run it by `idp demo`, or by itself: `python examples/login_with/app.py` with the settings of `Config.from_environment`.
 """
@@ -21,11 +21,15 @@ from authlib.common.security import generate_token
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, abort, redirect, render_template, request, session, url_for
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
 from werkzeug.wrappers import Response
 
 SCOPE = "openid profile email offline_access payments:read payments:write orders:read users:read"
 TIMEOUT = 10
 EARLY = 30
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 def secret(name: str) -> str:
@@ -63,6 +67,8 @@ class Logins:
     """Tokens stay on the server, by a random key in the cookie. In memory: a real app would use its database."""
 
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+    heard: dict[str, int] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
     def keep(self, token: dict[str, Any]) -> str:
@@ -71,6 +77,25 @@ class Logins:
             self.tokens[key] = token
         return key
 
+    def end(self, told: dict[str, Any]) -> None:
+        """Log out whoever a logout token names: one session, or without `sid` every session of the person. Each token counts once."""
+        with self.lock:
+            self.heard = {jti: until for jti, until in self.heard.items() if until > time.time()}
+            if told["jti"] in self.heard:
+                return
+            self.heard[told["jti"]] = told["exp"]
+            name = "sid" if "sid" in told else "sub"
+            for key in [key for key, token in self.tokens.items() if token["userinfo"].get(name) == told[name]]:
+                del self.tokens[key]
+                self.ended.add(key)
+
+    def was_ended(self, key: str) -> bool:
+        """Whether the identity provider ended this login; said once."""
+        with self.lock:
+            ended = key in self.ended
+            self.ended.discard(key)
+        return ended
+
 
 class ApiError(Exception):
     """The API refused, or could not be reached."""
@@ -78,6 +103,28 @@ class ApiError(Exception):
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+
+
+def read_logout_token(idp: Any, config: Config, token: str) -> dict[str, Any]:
+    """The claims of a logout token of our identity provider, for us (Back-Channel Logout §2.6); raises `ValueError` or `JoseError`."""
+    algorithms = [alg for alg in idp.load_server_metadata()["id_token_signing_alg_values_supported"] if alg != "none"]
+    try:
+        read = jwt.decode(token, KeySet.import_key_set(idp.fetch_jwk_set()), algorithms=algorithms)
+    except InvalidKeyIdError:  # a new key: ask again
+        read = jwt.decode(token, KeySet.import_key_set(idp.fetch_jwk_set(force=True)), algorithms=algorithms)
+    needed: dict[str, Any] = {name: {"essential": True} for name in ("iat", "exp", "jti")}
+    jwt.JWTClaimsRegistry(
+        leeway=60,
+        iss={"essential": True, "value": config.issuer},
+        aud={"essential": True, "value": config.client_id},
+        **needed,
+    ).validate(read.claims)
+    claims: dict[str, Any] = read.claims
+    if read.header.get("typ", "").lower() != "logout+jwt" or "nonce" in claims or not {"sub", "sid"} & claims.keys():
+        raise ValueError("this is no logout token")
+    if claims.get("events") != {LOGOUT_EVENT: {}}:
+        raise ValueError("this tells of something else")
+    return claims
 
 
 def create_app(config: Config) -> Flask:
@@ -143,8 +190,11 @@ def create_app(config: Config) -> Flask:
 
     @app.get("/")
     def home() -> Any:
-        token = logins.tokens.get(session.get("login", ""))
-        return redirect(url_for("profile")) if token else render_template("home.html")
+        key = session.get("login", "")
+        if key in logins.tokens:
+            return redirect(url_for("profile"))
+        session.pop("login", None)
+        return render_template("home.html", ended=logins.was_ended(key))
 
     @app.post("/login")
     def login() -> Response:
@@ -199,6 +249,18 @@ def create_app(config: Config) -> Flask:
         session.clear()
         query = urlencode({"id_token_hint": token["id_token"], "post_logout_redirect_uri": f"{config.base_url}/"})
         return redirect(f"{idp.load_server_metadata()['end_session_endpoint']}?{query}")
+
+    @app.post("/backchannel-logout")
+    def backchannel_logout() -> Response:
+        """The identity provider says that somebody's session ended (OpenID Connect Back-Channel Logout §2.5)."""
+        try:
+            logins.end(read_logout_token(idp, config, request.form.get("logout_token", "")))
+            answer = app.make_response(("", 200))
+        except (JoseError, ValueError) as error:
+            app.logger.warning("logout token refused: %s", error)
+            answer = app.make_response(({"error": "invalid_request"}, 400))
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
 
     @app.errorhandler(OAuthError)
     def refused(error: OAuthError) -> tuple[str, int]:

@@ -138,6 +138,7 @@ def _app_client(made: Mapping[str, str]) -> dict[str, object]:
         "client_uri": APP,
         "redirect_uris": [f"{APP}/callback"],
         "post_logout_redirect_uris": [f"{APP}/"],
+        "backchannel_logout_uri": f"{APP}/backchannel-logout",
         "grant_types": ["authorization_code", "refresh_token"],
         "scope": "openid profile email offline_access " + " ".join(_API_SCOPES),
         "audience": [API],

@@ -52,6 +52,7 @@ def open_shop(folder: Path) -> Iterator[Shop]:
             tos_uri=f"{app}/terms",
             redirect_uris=[f"{app}/callback"],
             post_logout_redirect_uris=[f"{app}/"],
+            backchannel_logout_uri=f"{app}/backchannel-logout",
             grant_types=["authorization_code", "refresh_token"],
             scope="openid profile email offline_access " + " ".join(SCOPES),
             audience=[api],
