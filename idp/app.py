@@ -136,8 +136,8 @@ def _documents(
         prompts=login_prompts(house),
         response_types=response_types.offered(house.settings.implicit),
     )
-    oauth = DocumentEndpoint(oauth_document(facts), max_age=_METADATA_AGE)
-    openid = DocumentEndpoint(openid_document(facts), max_age=_METADATA_AGE)
+    prepare = partial(DocumentEndpoint, max_age=_METADATA_AGE, varying=house.details_types.metadata)
+    oauth, openid = prepare(oauth_document(facts)), prepare(openid_document(facts))
     found = [Route(OPENID_PATH, openid, GET, cors=True)]
     if house.settings.issuer_path:
         return [*found, Route(oauth_path(house.settings.issuer), oauth, GET, cors=True, absolute=True)]

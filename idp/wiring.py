@@ -24,6 +24,8 @@ from idp.oauth.client_store import ClientStore
 from idp.oauth.clients import GENERATION as CLIENTS
 from idp.oauth.clients import ClientDirectory, hold_served
 from idp.oauth.consent import forget_person
+from idp.oauth.details.types import GENERATION as DETAILS_TYPES
+from idp.oauth.details.types import DetailsTypes
 from idp.oauth.exchange.rules import ExchangeRules
 from idp.oauth.logout import deliveries as logout_store
 from idp.oauth.logout.notices import LogoutNotices
@@ -147,6 +149,7 @@ class House:
     clients: ClientAdmin
     resources: ResourceAdmin
     exchange_rules: ExchangeRules
+    details_types: DetailsTypes
 
     def watcher(self) -> Watcher:
         """What keeps this process's caches in step with the database."""
@@ -155,6 +158,7 @@ class House:
             KEYS: self.keyring.reload,
             CLIENTS: self.client_directory.forget,
             RESOURCES: self.resource_directory.reload,
+            DETAILS_TYPES: self.details_types.reload,
         }
         return Watcher(self.database, followers)
 
@@ -268,6 +272,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         resource_directory=ResourceDirectory(database, settings.issuer),
         clients=clients,
         resources=resources,
+        details_types=DetailsTypes(database),
         exchange_rules=ExchangeRules(
             database, audit, find_client=clients.find, find_resource=resources.find, issuer=settings.issuer
         ),

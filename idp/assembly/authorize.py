@@ -31,6 +31,7 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
         response_types=frozenset(response_types.offered(settings.implicit)),
         prompts=frozenset(login_prompts(house)),
         person_of=house.subjects.person_of,
+        details=house.details_types.asked,
     )
     issuing = Issuing(
         clock=house.clock,
@@ -52,6 +53,7 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
         pending=PendingAuthorizations(house.database, house.clock, ttl=settings.authorization_ttl),
         consents=Consents(house.clock),
         issuing=issuing,
+        details_in_words=house.details_types.in_words,
         sessions=house.sessions,
         accounts=house.accounts,
         audit=house.audit,

@@ -30,6 +30,7 @@ def exchange_grants(house: House) -> tuple[TokenGrant, ...]:
         database=house.database,
         presented=presented,
         find_resource=house.resource_directory.find,
+        details_types=house.details_types,
         issuer=house.token_issuer,
         issuer_url=settings.issuer,
         audit=house.audit,

@@ -37,7 +37,9 @@ def personal_tokens(house: House) -> PersonalTokens:
     """What mints the tokens of people's grants, at the token endpoint and in authorization responses."""
     settings = house.settings
     find = house.resource_directory.find
-    return PersonalTokens(house.token_issuer, settings.issuer, find, house.subjects, settings.access_token_ttl)
+    return PersonalTokens(
+        house.token_issuer, settings.issuer, find, house.subjects, settings.access_token_ttl, house.details_types
+    )
 
 
 def token_endpoint(house: House, authenticator: ClientAuthenticator, senders: Senders) -> TokenEndpoint:

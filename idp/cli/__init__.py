@@ -16,6 +16,7 @@ _MODULES = {
     "user": "user",
     "client": "client",
     "resource": "resource",
+    "details-type": "details_type",
     "exchange": "exchange",
     "keys": "keys",
     "receiver": "receiver",
@@ -38,7 +39,7 @@ class _Commands(click.Group):
         module = _MODULES.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = getattr(import_module(f"idp.cli.{module}"), cmd_name)
+        command: click.Command = getattr(import_module(f"idp.cli.{module}"), cmd_name.replace("-", "_"))
         return command
 
 

@@ -68,6 +68,7 @@ class Client:
     request_uris: frozenset[str]
     request_object_alg: str | None
     require_signed_request_object: bool
+    details_types: frozenset[str]
     disabled: bool
     metadata: Mapping[str, Any]
 
@@ -174,6 +175,7 @@ def client_of(row: AnyRow) -> Client:
         request_uris=frozenset(metadata.get("request_uris", ())),
         request_object_alg=metadata.get("request_object_signing_alg"),
         require_signed_request_object=metadata.get("require_signed_request_object", False),
+        details_types=frozenset(metadata.get("authorization_details_types", ())),
         disabled=row.disabled,
         metadata=metadata,
     )

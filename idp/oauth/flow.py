@@ -33,7 +33,7 @@ class Facts:
     `reachable_acr`: the levels a login can reach here. `subs`: who may log in, empty for anybody.
     `fresh`: the person logged in for this very request. `consented`: they allowed it in this very request. `remembered`: an earlier
     consent covers all that is asked. `trusted`: the operator lets this client skip consent. `provable`: the client's identity is proven
-    by where the answer goes.
+    by where the answer goes. `detailed`: it asks for authorization details, which are allowed anew each time (RFC 9396).
     """
 
     now: int
@@ -51,6 +51,7 @@ class Facts:
     wanted_acr: tuple[str, ...]
     essential_acr: bool
     reachable_acr: tuple[str, ...]
+    detailed: bool = False
 
 
 LOGIN_REQUIRED = Refusal("login_required", "The person must log in")
@@ -103,9 +104,9 @@ def is_reachable(facts: Facts) -> bool:
 
 
 def needs_consent(facts: Facts) -> bool:
-    """Whether the person must be asked: not twice in one request, never for trusted clients unless `prompt=consent`."""
+    """Whether the person must be asked: not twice in one request, and not for trusted clients but for details or `prompt=consent`."""
     if facts.consented:
         return False
-    if "consent" in facts.prompt:
+    if "consent" in facts.prompt or facts.detailed:
         return True
     return not facts.trusted and not (facts.remembered and facts.provable)

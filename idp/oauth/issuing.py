@@ -117,6 +117,7 @@ class Issuing:
             claims_request=_by_name(asked),
             created_at=now,
             expires_at=now + life,
+            authorization_details=asked.authorization_details,
         )
 
 

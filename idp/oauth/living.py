@@ -26,6 +26,11 @@ class Living:
     token: AccessToken
     person: Person | None
 
+    @property
+    def sub(self) -> str:
+        """The public identifier of whom it speaks for, whatever the token calls them."""
+        return self.person.sub if self.person else self.token.sub
+
 
 @dataclass(frozen=True, slots=True)
 class LivingTokens:

@@ -6,7 +6,7 @@ Until client and redirect URI are proven, a refusal is a page; from then on it l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
@@ -14,6 +14,7 @@ from idp.errors import AuthorizationError, ProtocolError
 from idp.oauth import acr, claims_request, dpop, entitlement, flow, redirects, response_modes, response_types, scopes
 from idp.oauth.claims_request import Demand
 from idp.oauth.clients import Client
+from idp.oauth.details.entries import Entry
 from idp.oauth.entitlement import FindResource
 from idp.oauth.response_modes import Destination
 from idp.platform.forms import Form
@@ -53,6 +54,7 @@ class AuthorizationRequest:
     userinfo_claims: tuple[str, ...] = ()
     id_token_claims: tuple[str, ...] = ()
     dpop_jkt: str | None = None
+    authorization_details: tuple[Entry, ...] = ()
 
     @property
     def binding(self) -> Confirmation:
@@ -83,6 +85,10 @@ def restored(document: Mapping[str, Any]) -> AuthorizationRequest:
     return AuthorizationRequest(**known)
 
 
+ReadDetails = Callable[[str, Collection[str], Collection[str]], tuple[Entry, ...]]
+"""(authorization_details, the client's types, the audiences) -> the entries."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lookups:
     """Where the checks look things up; `opened` unpacks a request object. `response_types` and `prompts` are those of this deployment."""
@@ -95,6 +101,7 @@ class Lookups:
     response_types: frozenset[str]
     prompts: frozenset[str]
     person_of: PersonOf
+    details: ReadDetails
 
 
 @dataclass(slots=True)
@@ -239,6 +246,14 @@ def _audiences_and_scope(draft: _Draft, lookups: Lookups) -> None:
     draft.found["scope"] = scope
 
 
+def _authorization_details(draft: _Draft, lookups: Lookups) -> None:
+    """RFC 9396 §5: of registered types, and for the resources of the request."""
+    text = draft.form.get("authorization_details")
+    if text is not None:
+        allowed, audiences = draft.client.details_types, draft.found["audiences"]
+        draft.found["authorization_details"] = lookups.details(text, allowed, audiences)
+
+
 def _nonce(draft: _Draft, _lookups: Lookups) -> None:
     """OpenID Connect Core §3.2.2.1, §3.3.2.11: an ID token in the response answers an OpenID request and is bound to it."""
     if not response_types.returns_id_token(draft.found["response_type"]):
@@ -321,6 +336,7 @@ CHECKS: Sequence[Callable[[_Draft, Lookups], None]] = (
     _registration,
     _pkce,
     _audiences_and_scope,
+    _authorization_details,
     _nonce,
     _prompt,
     _max_age,

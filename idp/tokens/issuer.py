@@ -77,6 +77,7 @@ class TokenIssuer:
         roles: tuple[str, ...] | None,
         id_token_alg: str | None,
         refresh_token: str | None,
+        details: tuple[Mapping[str, Any], ...] = (),
         extra: Mapping[str, Any] = _NO_CLAIMS,
         id_claims: Mapping[str, Any] = _NO_CLAIMS,
         sub: str | None = None,
@@ -85,8 +86,8 @@ class TokenIssuer:
         """The tokens of a grant: an access token for one audience, and an ID token when `id_token_alg` is given.
 
         `status` is what `indexes.reserve()` gave, attached to the grant in the transaction that let it have these tokens. `sub` and `id_sub`
-        are what the person is called in the one and in the other, where it is not the public identifier. `extra` holds
-        further claims of the access token, `id_claims` are the person's claims that were asked for in the ID token.
+        are what the person is called in the one and in the other, where it is not the public identifier. `details` are the authorization
+        details of the access token and `extra` its further claims; `id_claims` are the person's claims that were asked for in the ID token.
         """
         now = self._clock.now()
         login = _login(grant)
@@ -101,14 +102,14 @@ class TokenIssuer:
             now=now,
             jti=f"{grant.id}.{self._random.text()}",
             status=status,
-            extra={**login, **extra} if roles is None else {**login, "roles": list(roles), **extra},
+            extra={**login, **_said(roles, details), **extra},
         )
         id_token = None
         if id_token_alg is not None:
             id_token = self.id_token(
                 grant, alg=id_token_alg, hashed={"at_hash": access_token}, claims=id_claims, sub=id_sub
             )
-        return TokenAnswer(access_token, ttl, scope, refresh_token, id_token, token_type_of(extra))
+        return TokenAnswer(access_token, ttl, scope, refresh_token, id_token, token_type_of(extra), details)
 
     def exchanged_token(
         self,
@@ -121,6 +122,8 @@ class TokenIssuer:
         ttl: int,
         alg: str,
         status: StatusClaim,
+        roles: tuple[str, ...] | None,
+        details: tuple[Mapping[str, Any], ...],
         extra: Mapping[str, Any],
     ) -> TokenAnswer:
         """An access token for one that was presented (RFC 8693): it hangs on the same grant and tells of the same login."""
@@ -136,9 +139,9 @@ class TokenIssuer:
             now=self._clock.now(),
             jti=lineage.succeed(subject.jti, self._clock.precise()),
             status=status,
-            extra={**login, **extra},
+            extra={**login, **_said(roles, details), **extra},
         )
-        return TokenAnswer(token, ttl, scope, token_type=token_type_of(extra))
+        return TokenAnswer(token, ttl, scope, token_type=token_type_of(extra), authorization_details=details)
 
     def id_token(
         self,
@@ -166,3 +169,11 @@ class TokenIssuer:
 def _login(grant: Grant) -> dict[str, Any]:
     """What every token of a grant tells of its login (OpenID Connect Core §2, RFC 9068 §2.2.1)."""
     return {"auth_time": grant.auth_time, "acr": grant.acr, "amr": list(grant.amr)}
+
+
+def _said(roles: tuple[str, ...] | None, details: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
+    """What an access token says of the person and of what was granted, where there is anything to say."""
+    said: dict[str, Any] = {} if roles is None else {"roles": list(roles)}
+    if details:
+        said["authorization_details"] = list(details)
+    return said

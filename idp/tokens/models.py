@@ -59,6 +59,7 @@ class GrantRow(Model):
     claims_request: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+    authorization_details: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON, server_default="[]")
 
 
 class RefreshTokenRow(Model):

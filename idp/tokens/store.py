@@ -102,6 +102,7 @@ def _columns(grant: Grant) -> dict[str, Any]:
         "claims_request": dict(grant.claims_request),
         "created_at": grant.created_at or int(created_at(grant.id)),
         "expires_at": grant.expires_at,
+        "authorization_details": list(grant.authorization_details),
     }
 
 
@@ -111,7 +112,8 @@ def _grant(row: AnyRow) -> Grant:
 
 def grant_of(columns: Mapping[str, Any]) -> Grant:
     """The value for one row of columns."""
-    return Grant(**{**columns, "audiences": tuple(columns["audiences"]), "amr": tuple(columns["amr"])})
+    lists = {name: tuple(columns[name]) for name in ("audiences", "amr", "authorization_details") if name in columns}
+    return Grant(**{**columns, **lists})
 
 
 def prune(tx: sa.Connection, now: int, limit: int = _PAGE) -> int:

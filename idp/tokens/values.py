@@ -33,7 +33,7 @@ class Grant:
     """What a person allowed a client: the root of a family of tokens. Its id begins the `jti` of every token of the family.
 
     `audiences` are the resources the person authorized (RFC 8707), the default one first. `scope` is all that was granted, space separated.
-    `offline` grants outlive the browser session `sid`.
+    `offline` grants outlive the browser session `sid`. `authorization_details` are the entries that were granted (RFC 9396).
     """
 
     id: str
@@ -50,6 +50,7 @@ class Grant:
     claims_request: Mapping[str, Any] = field(default_factory=dict)
     created_at: int = 0
     expires_at: int = 0
+    authorization_details: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class TokenAnswer:
     refresh_token: str | None = None
     id_token: str | None = None
     token_type: str = BEARER
+    authorization_details: tuple[Mapping[str, Any], ...] = ()
 
     def document(self) -> dict[str, Any]:
         answer: dict[str, Any] = {
@@ -96,4 +98,6 @@ class TokenAnswer:
             answer["refresh_token"] = self.refresh_token
         if self.id_token is not None:
             answer["id_token"] = self.id_token
+        if self.authorization_details:
+            answer["authorization_details"] = list(self.authorization_details)
         return answer

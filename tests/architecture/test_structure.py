@@ -20,6 +20,7 @@ MAX_LINES = 400
 LAZY = {
     ("idp/wiring.py", "idp.platform.limits_redis"),
     ("idp/assembly/senders.py", "idp.platform.replay_redis"),
+    ("idp/oauth/details/types.py", "idp.oauth.details.schema"),
     ("idp/opening.py", "idp.platform.schema"),
     ("idp/wsgi.py", "idp.background"),
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.conftest import API
+from tests.delegation.payments import PAYMENT, SCHEMA, WORDS, Payer
 from tests.delegation.support import TOKEN_EXCHANGE, USERS, Service
 from tests.support.flows import App, Browser
 from tests.support.running import RunningIdp
@@ -49,3 +51,29 @@ def token(idp: RunningIdp, web_app: App, person: str) -> str:
     """A person's access token for the first API."""
     access_token: str = web_app.tokens(Browser(idp.url), person, scope="openid offline_access read")["access_token"]
     return access_token
+
+
+@pytest.fixture(scope="session")
+def payments(idp: RunningIdp, users_api: str) -> str:
+    """The registered type `payment_initiation`, for the first API and the users API; its amount may be lowered."""
+    idp.cli(
+        *("details-type", "create", PAYMENT, "--schema", "-", "--name", "A payment", "--words", WORDS),
+        *("--resource", API, "--resource", users_api, "--maximum", "instructed_amount.value"),
+        stdin=json.dumps(SCHEMA),
+    )
+    return PAYMENT
+
+
+@pytest.fixture(scope="session")
+def payer(idp: RunningIdp, payments: str) -> Payer:
+    """A confidential app that may ask for payments at two APIs."""
+    return Payer(
+        idp.url,
+        idp.client(
+            client_name="Payer",
+            redirect_uris=["https://payer.test/cb"],
+            grant_types=["authorization_code", "refresh_token"],
+            audience=[API, USERS],
+            authorization_details_types=[payments],
+        ),
+    )

@@ -95,6 +95,7 @@ def asked(profile: str = "oauth21", method: str = "client_secret_basic", **param
         response_types=frozenset({"code"}),
         prompts=frozenset(PROMPTS),
         person_of=same_person,
+        details=lambda *_: (),
     )
     return check(Form({**given, **parameters}.items()), lookups)
 

@@ -5,7 +5,7 @@ A request that can be answered at once is; any other is stored, bound to the bro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -18,6 +18,8 @@ from idp.oauth import acr, consent, redirects
 from idp.oauth import request as requests
 from idp.oauth.clients import Client
 from idp.oauth.consent import Consents
+from idp.oauth.details.entries import Entry
+from idp.oauth.details.words import AskedDetails
 from idp.oauth.flow import Facts, Refusal, Step, next_step
 from idp.oauth.issuing import Issued, Issuing
 from idp.oauth.pending import Pending, PendingAuthorizations
@@ -69,6 +71,7 @@ class AuthorizePages:
     pending: PendingAuthorizations
     consents: Consents
     issuing: Issuing
+    details_in_words: Callable[[Sequence[Entry]], Sequence[AskedDetails]]
     sessions: Sessions
     accounts: Accounts
     audit: Audit
@@ -192,6 +195,7 @@ class AuthorizePages:
             wanted_acr=asked.acr_values,
             essential_acr=asked.acr_essential,
             reachable_acr=self.levels_of(session.sub) if session and asked.acr_values else self.levels,
+            detailed=bool(asked.authorization_details),
         )
 
     def _remembered(self, visit: _Visit, session: BrowserSession) -> bool:
@@ -236,6 +240,7 @@ class AuthorizePages:
             context=self._context(visit.pending, visit.client),
             person=person,
             groups=consent.in_words(visit.asked.to_allow, visit.resources),
+            details=self.details_in_words(visit.asked.authorization_details),
             csrf=self.pages.csrf_token(visit.browser or "", f"consent {visit.pending.id} {person.sub}"),
         )
 
@@ -263,6 +268,7 @@ class AuthorizePages:
                 client_id=asked.client_id,
                 session=session.sid,
                 scope=" ".join(asked.to_allow),
+                authorization_details=list(asked.authorization_details) or None,
             )
         return issued
 

@@ -31,15 +31,29 @@ class JwksEndpoint:
 
 
 class DocumentEndpoint:
-    """One metadata document that does not change while the process lives."""
+    """One metadata document. `varying` gives the members that operators change while the process lives; it is prepared anew when they do."""
 
-    def __init__(self, document: Mapping[str, Any], *, max_age: int) -> None:
-        body = json.dumps(document, separators=(",", ":")).encode()
-        fixed = PublishedKeys(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
-        self._serve = _Prepared(lambda: fixed, max_age)
+    def __init__(
+        self, document: Mapping[str, Any], *, max_age: int, varying: Callable[[], Mapping[str, Any]] = dict
+    ) -> None:
+        self._fixed = document
+        self._varying = varying
+        self._prepared = _prepared(document, varying())
+        self._serve = _Prepared(self._current, max_age)
 
     def __call__(self, call: Call) -> Answer:
         return self._serve(call)
+
+    def _current(self) -> PublishedKeys:
+        varying, (shown, document) = self._varying(), self._prepared
+        if varying != shown:
+            self._prepared = _, document = _prepared(self._fixed, varying)
+        return document
+
+
+def _prepared(fixed: Mapping[str, Any], varying: Mapping[str, Any]) -> tuple[Mapping[str, Any], PublishedKeys]:
+    body = json.dumps({**fixed, **varying}, separators=(",", ":")).encode()
+    return varying, PublishedKeys(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
 class _Prepared:

@@ -19,7 +19,7 @@ from idp.users.people import Person
 
 _COPIED = (
     *("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "amr", "roles"),
-    *("act", "may_act", "cnf"),
+    *("act", "may_act", "authorization_details", "cnf"),
 )
 _INACTIVE = {"active": False}
 

@@ -82,6 +82,7 @@ class CodeExchange:
             raise ProtocolError("invalid_grant", "The code is bound to another key")
         resource = self.tokens.resource(code.grant, call.form.all("resource"))
         scope = self.tokens.scope(code.grant, None, resource)
+        details = self.tokens.details(code.grant, call.form.get("authorization_details"), resource)
         reserved = self.tokens.reserve()
         with self.database.write() as tx:
             redeemed = self._redeem(tx, code, call, reserved)
@@ -93,6 +94,7 @@ class CodeExchange:
             redeemed.person,
             resource=resource,
             scope=scope,
+            details=details,
             status=redeemed.status,
             refresh_token=redeemed.refresh_token,
             sender=call.sender,

@@ -7,6 +7,7 @@ from typing import Any
 
 from idp.errors import ProtocolError
 from idp.oauth import entitlement
+from idp.oauth.details.entries import invalid
 from idp.oauth.entitlement import FindResource
 from idp.oauth.grants.face import TokenCall, further_claims
 from idp.tokens.issuer import TokenIssuer
@@ -24,6 +25,8 @@ class ClientCredentials:
         self._ttl = ttl
 
     def answer(self, call: TokenCall) -> Mapping[str, Any]:
+        if "authorization_details" in call.form:
+            raise invalid("A client has no authorization_details without a person who grants them")
         asked = call.form.all("resource")
         if len(asked) > 1:
             raise ProtocolError("invalid_target", "A token has exactly one audience")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +12,8 @@ import sqlalchemy as sa
 from idp.errors import ProtocolError
 from idp.oauth import entitlement, response_types, scopes
 from idp.oauth.clients import Client
+from idp.oauth.details.entries import Entry
+from idp.oauth.details.types import DetailsTypes
 from idp.oauth.entitlement import FindResource
 from idp.oauth.resources import Resource
 from idp.oauth.sender import BEARER, Sender
@@ -64,6 +67,7 @@ class PersonalTokens:
     find_resource: FindResource
     subjects: Subjects
     access_token_ttl: int
+    details_types: DetailsTypes
 
     def resource(self, grant: Grant, asked: tuple[str, ...]) -> Resource:
         """The one audience of the next token: the asked one, else the grant's first; raises `invalid_target` (RFC 8707 §2.2)."""
@@ -87,6 +91,7 @@ class PersonalTokens:
         *,
         resource: Resource,
         scope: tuple[str, ...],
+        details: tuple[Entry, ...],
         status: StatusClaim,
         refresh_token: str | None,
         sender: Sender,
@@ -99,6 +104,7 @@ class PersonalTokens:
             person,
             resource,
             scope,
+            details,
             status,
             sender=sender,
             id_token_alg=id_token_alg,
@@ -125,8 +131,9 @@ class PersonalTokens:
         if status is not None:
             resource = self.resource(grant, ())
             scope = self.scope(grant, None, resource)
-            tokens = self._tokens(grant, client, person, resource, scope, status)
-            answer = {name: str(value) for name, value in tokens.document().items()}
+            details = self.details(grant, None, resource)
+            tokens = self._tokens(grant, client, person, resource, scope, details, status)
+            answer = _parameters(tokens.document())
             hashed["at_hash"] = tokens.access_token
         if response_types.returns_id_token(response_type):
             scope = tuple(grant.scope.split())
@@ -159,6 +166,7 @@ class PersonalTokens:
         person: Person,
         resource: Resource,
         scope: tuple[str, ...],
+        details: tuple[Entry, ...],
         status: StatusClaim,
         *,
         sender: Sender = BEARER,
@@ -178,9 +186,19 @@ class PersonalTokens:
             refresh_token=refresh_token,
             sub=self.subjects.in_token_for(resource.uri, client, grant.sub),
             id_sub=self.subjects.seen_by(client, grant.sub),
+            details=details,
             extra=further_claims(resource, sender),
             id_claims=id_claims,
         )
 
     def scope(self, grant: Grant, asked: str | None, resource: Resource) -> tuple[str, ...]:
         return entitlement.for_token(grant.scope, asked, resource)
+
+    def details(self, grant: Grant, asked: str | None, resource: Resource) -> tuple[Entry, ...]:
+        """The authorization details of the next token; raises `invalid_authorization_details` for more than was granted (RFC 9396 §6)."""
+        return self.details_types.for_token(grant.authorization_details, asked, resource.uri)
+
+
+def _parameters(document: Mapping[str, Any]) -> dict[str, str]:
+    """A token response as the parameters of a redirect; what is no text is JSON."""
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in document.items()}

@@ -25,7 +25,7 @@ _REFUSED = "The refresh token is unknown, expired or used"
 
 @dataclass(frozen=True, slots=True)
 class RefreshGrant:
-    """SPEC: consume, mint and seal are one transaction; a refused scope or resource consumes nothing."""
+    """SPEC: consume, mint and seal are one transaction; a refused scope, resource or detail consumes nothing."""
 
     database: Database
     refresh_tokens: RefreshTokens
@@ -74,6 +74,7 @@ class RefreshGrant:
             raise ProtocolError("invalid_grant", _REFUSED, detail="the person is disabled")
         resource = self.tokens.resource(grant, call.form.all("resource"))
         scope = self.tokens.scope(grant, call.form.get("scope"), resource)
+        details = self.tokens.details(grant, call.form.get("authorization_details"), resource)
         status = reserved.attach(tx, ("grant", grant.id))
         return self.tokens.mint(
             grant,
@@ -81,6 +82,7 @@ class RefreshGrant:
             person,
             resource=resource,
             scope=scope,
+            details=details,
             status=status,
             refresh_token=successor,
             sender=call.sender,
@@ -96,5 +98,6 @@ class RefreshGrant:
 def _fingerprint(call: TokenCall) -> str:
     """What this request asks for and who sends it, so that a replay asking for something else or with another key is told apart."""
     scope = " ".join(sorted((call.form.get("scope") or "").split()))
+    details = call.form.get("authorization_details", "")
     sender = (f"{member}={value}" for member, value in sorted(call.sender.cnf.items()))
-    return hashlib.sha256("\n".join((scope, *call.form.all("resource"), *sender)).encode()).hexdigest()
+    return hashlib.sha256("\n".join((scope, details, *call.form.all("resource"), *sender)).encode()).hexdigest()

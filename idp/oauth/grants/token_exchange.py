@@ -11,13 +11,16 @@ import sqlalchemy as sa
 from idp.clock import Clock
 from idp.errors import ProtocolError
 from idp.oauth.clients import hold_served
+from idp.oauth.details.entries import Entry
+from idp.oauth.details.types import DetailsTypes
 from idp.oauth.entitlement import FindResource
 from idp.oauth.exchange import narrowing
 from idp.oauth.exchange.presented import ACCESS_TOKEN, ID_TOKEN, PresentedTokens
 from idp.oauth.exchange.rules import GRANT_TYPE, ExchangeRule, find_rule
-from idp.oauth.grants.face import TokenCall
+from idp.oauth.grants.face import TokenCall, further_claims
 from idp.oauth.living import Living
 from idp.oauth.resources import Resource
+from idp.oauth.sender import Sender
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.platform.forms import Form
@@ -53,7 +56,7 @@ class _Exchange:
     @property
     def acting(self) -> str:
         """The `sub` of the party that acts."""
-        return self.actor.token.sub if self.actor else self.client_id
+        return self.actor.sub if self.actor else self.client_id
 
     @property
     def is_impersonation(self) -> bool:
@@ -68,6 +71,7 @@ class TokenExchange:
     database: Database
     presented: PresentedTokens
     find_resource: FindResource
+    details_types: DetailsTypes
     issuer: TokenIssuer
     issuer_url: str
     audit: Audit
@@ -84,6 +88,7 @@ class TokenExchange:
         reserved = self.issuer.indexes.reserve()
         with self.database.write() as tx:
             exchange = self._exchange(tx, call.client.client_id, asked)
+            _check_binding(exchange, call.sender)
             answer = self._mint(call, exchange, reserved.attach(tx, *_hangs_on(exchange)))
             self._tell(tx, call, exchange, answer)
         return answer
@@ -112,8 +117,6 @@ class TokenExchange:
             _refuse("The subject_token says that somebody else may act")
         if lineage.exchanges(token.jti) >= self.longest:
             _refuse("The token has been exchanged too many times")
-        if "cnf" in token.claims:
-            _refuse("The subject_token is bound to a key")
 
     def _mint(self, call: TokenCall, exchange: _Exchange, status: StatusClaim) -> dict[str, Any]:
         subject, target = exchange.subject, exchange.target
@@ -126,27 +129,35 @@ class TokenExchange:
             _refuse(_SUBJECT)  # it expired just now
         token = self.issuer.exchanged_token(
             subject.token,
-            sub=subject.person.sub if subject.person else subject.token.sub,
+            sub=subject.sub,
             client_id=exchange.client_id,
             audience=target.uri,
             scope=" ".join(scope),
             ttl=ttl,
             alg=target.signing_alg,
             status=status,
-            extra={**_claims(exchange), **call.sender.claims},
+            roles=subject.person.roles if subject.person and "roles" in target.claims else None,
+            details=self._details(call, exchange),
+            extra={**_act(exchange), **further_claims(target, call.sender)},
         )
         return {**token.document(), "issued_token_type": ACCESS_TOKEN}
+
+    def _details(self, call: TokenCall, exchange: _Exchange) -> tuple[Entry, ...]:
+        """Those of the presented token that count at the new audience too, narrowed as the request says (RFC 9396 §6)."""
+        had = exchange.subject.token.claims.get("authorization_details", ())
+        return self.details_types.for_token(had, call.form.get("authorization_details"), exchange.target.uri)
 
     def _tell(self, tx: sa.Connection, call: TokenCall, exchange: _Exchange, answer: Mapping[str, Any]) -> None:
         self.audit.append(
             tx,
             "token.exchanged",
             client_id=exchange.client_id,
-            sub=exchange.subject.token.sub,
+            sub=exchange.subject.sub,
             actor=None if exchange.is_impersonation else exchange.acting,
             audience=exchange.target.uri,
             from_audience=exchange.source.uri,
             scope=answer["scope"],
+            authorization_details=answer.get("authorization_details"),
             subject_jti=exchange.subject.token.jti,
             peer=call.peer,
         )
@@ -178,16 +189,19 @@ def _asked(form: Form) -> _Asked:
     return _Asked(named.pop(), form.require("subject_token"), subject_type, actor_token)
 
 
-def _claims(exchange: _Exchange) -> dict[str, Any]:
-    """What the new token says beside the login: who acts, who may act next, and the roles a person has now."""
-    token, target = exchange.subject.token, exchange.target
-    before = token.claims.get("act")
-    claims = {
-        "act": before if exchange.is_impersonation else narrowing.actors(exchange.acting, before),
-        "may_act": target.next_actor,
-        "roles": list(exchange.subject.person.roles) if exchange.subject.person and "roles" in target.claims else None,
-    }
-    return {name: value for name, value in claims.items() if value is not None}
+def _check_binding(exchange: _Exchange, sender: Sender) -> None:
+    """No binding is lost on the way: who exchanges a bound token holds a key too, and that very key if it is the client's own token."""
+    for one in filter(None, (exchange.subject, exchange.actor)):
+        own = one.token.client_id == exchange.client_id
+        if one.token.cnf and not (sender.holds(one.token.cnf) if own else sender.cnf):
+            _refuse("A token that is bound to a key is exchanged by who proves to hold one")
+
+
+def _act(exchange: _Exchange) -> Mapping[str, Any]:
+    """The claim that tells who acts: with impersonation, who did before."""
+    before = exchange.subject.token.claims.get("act")
+    told = before if exchange.is_impersonation else narrowing.actors(exchange.acting, before)
+    return {} if told is None else {"act": told}
 
 
 def _refuse(description: str) -> NoReturn:

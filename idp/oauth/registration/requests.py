@@ -83,6 +83,7 @@ def _check_scope(metadata: Metadata) -> None:
 REQUESTS = Concern(
     {
         "application_type": one_of("web", "native"),
+        "authorization_details_types": strings,
         "default_acr_values": some_of(*LEVELS),
         "default_max_age": seconds,
         "grant_types": some_of(*GRANT_TYPES),
