@@ -103,7 +103,15 @@ def protocol_routes(house: House) -> list[Route]:
         authenticator, living, house.database, house.refresh_tokens, house.subjects, house.settings.issuer
     )
     userinfo = UserinfoEndpoint(
-        living, Holders(proofs), house.database, house.grants, house.client_directory.get, house.subjects
+        living,
+        Holders(proofs),
+        house.database,
+        house.grants,
+        house.client_directory.get,
+        house.subjects,
+        house.sealing,
+        house.keyring.signer,
+        house.settings.issuer,
     )
     routes = [
         Route("/oauth/token", token, POST, cors=True),

@@ -34,6 +34,7 @@ from idp.oauth.registration_tokens import RegistrationTokens
 from idp.oauth.remote_keys import RemoteKeys
 from idp.oauth.resources import GENERATION as RESOURCES
 from idp.oauth.resources import ResourceAdmin, ResourceDirectory
+from idp.oauth.sealing import Sealing
 from idp.oauth.subjects import Subjects
 from idp.platform import jobs as job_store
 from idp.platform import limits as limit_store
@@ -142,6 +143,7 @@ class House:
     client_directory: ClientDirectory
     remote_keys: RemoteKeys
     client_keys: ClientKeys
+    sealing: Sealing
     client_store: ClientStore
     registration_rules: Rules
     registration_tokens: RegistrationTokens
@@ -218,6 +220,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
     subjects = Subjects(master, settings.issuer, client_directory.get)
     outbound = OutboundHttp(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
     remote_keys = RemoteKeys(outbound.get, clock)
+    client_keys = ClientKeys(remote_keys)
     client_store = ClientStore(clock, audit, grants.end_client)
     resources = ResourceAdmin(database, audit, settings.issuer, keyring.ensure)
     rules = Rules(
@@ -265,7 +268,8 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         recovery_codes=RecoveryCodes(master, clock),
         client_directory=client_directory,
         remote_keys=remote_keys,
-        client_keys=ClientKeys(remote_keys),
+        client_keys=client_keys,
+        sealing=Sealing(client_keys),
         client_store=client_store,
         registration_rules=rules,
         registration_tokens=RegistrationTokens(database, clock, audit),

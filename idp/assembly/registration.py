@@ -29,7 +29,7 @@ def registration_routes(house: House) -> list[Route]:
             audience=settings.registration_audience,
             services=gated,
         ),
-        ensure_key=house.keyring.ensure,
+        ensure_keys=house.keyring.ensure,
         rules=house.registration_rules,
     )
     endpoint = RegistrationEndpoint(registration, house.limits, settings.url(PATH), settings.registration_max)

@@ -38,7 +38,13 @@ def personal_tokens(house: House) -> PersonalTokens:
     settings = house.settings
     find = house.resource_directory.find
     return PersonalTokens(
-        house.token_issuer, settings.issuer, find, house.subjects, settings.access_token_ttl, house.details_types
+        house.token_issuer,
+        settings.issuer,
+        find,
+        house.subjects,
+        house.sealing,
+        settings.access_token_ttl,
+        house.details_types,
     )
 
 

@@ -11,6 +11,7 @@ from idp.clock import Clock
 from idp.errors import Refused
 from idp.oauth.client_store import ClientStore, Columns, columns, stored
 from idp.oauth.models import ClientRow
+from idp.oauth.registration.answers import signed_with
 from idp.oauth.registration.credentials import SECRET_METHODS, check_client_id, check_client_secret
 from idp.oauth.registration.rules import Rules
 from idp.platform.db import AnyRow, Database
@@ -26,13 +27,13 @@ class ClientAdmin:
         clock: Clock,
         store: ClientStore,
         rules: Rules,
-        ensure_key: Callable[[str], None],
+        ensure_keys: Callable[..., None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._store = store
         self._rules = rules
-        self._ensure_key = ensure_key
+        self._ensure_keys = ensure_keys
 
     def create(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Register a client; the answer holds its secret, this once."""
@@ -44,7 +45,7 @@ class ClientAdmin:
             secret = new_secret() if secret is None else check_client_secret(secret)
         elif secret is not None:
             raise Refused("invalid_client_metadata", "client_secret is for client_secret_basic and client_secret_post")
-        self._ensure_key(metadata.get("id_token_signed_response_alg", "RS256"))
+        self._ensure_keys(*signed_with(metadata))
         with self._database.write() as tx:
             made = self._store.insert(tx, client_id, metadata, secret=secret)
         return _shown(made, secret)
@@ -60,7 +61,7 @@ class ClientAdmin:
         metadata = self._rules.checked(kept, had=row.document)
         with self._database.write() as tx:
             secret = self._store.replace(tx, row, metadata)
-        self._ensure_key(metadata.get("id_token_signed_response_alg", "RS256"))
+        self._ensure_keys(*signed_with(metadata))
         return _shown({**columns(row), "document": metadata}, secret)
 
     def rotate_secret(self, client_id: str, *, grace: int = 0) -> dict[str, Any]:

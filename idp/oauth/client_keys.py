@@ -25,8 +25,24 @@ class ClientKeys:
         """The header and claims of a compact JWT that the client signed; None for anything else (see `signed.verified`)."""
         return signed.verified(token, partial(self.candidates, client), algorithms=algorithms, types=types)
 
+    def current(self, client: Client) -> tuple[Key, ...]:
+        """All keys of the client; those of a `jwks_uri` are fetched when they are old."""
+        return self._remote.current(client.jwks_uri) if client.jwks_uri else _registered(client)
+
+    def renewed(self, client: Client) -> tuple[Key, ...]:
+        """The same after one was missed."""
+        return self._remote.renewed(client.jwks_uri) if client.jwks_uri else _registered(client)
+
+    def seen(self, client: Client) -> tuple[Key, ...]:
+        """The same without fetching anything."""
+        return self._remote.seen(client.jwks_uri) if client.jwks_uri else _registered(client)
+
     def candidates(self, client: Client, alg: str, kid: Any) -> Iterator[Key]:
         """The keys that a header can mean, the likely ones first; a `jwks_uri` is fetched again when none of them is it."""
         if client.jwks_uri is not None:
             return signed.fitting_at(self._remote, client.jwks_uri, alg, kid)
-        return signed.fitting(client.jwks.keys if client.jwks else (), alg, kid)
+        return signed.fitting(_registered(client), alg, kid)
+
+
+def _registered(client: Client) -> tuple[Key, ...]:
+    return tuple(client.jwks.keys) if client.jwks else ()

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from joserfc.jwk import KeySet
 
 from idp.oauth import response_types
+from idp.oauth.encryption import Encryption, wanted
 from idp.oauth.models import ClientRow
 from idp.oauth.profiles import PROFILES, Profile
 from idp.oauth.sectors import sector_of
@@ -39,7 +40,8 @@ class ClientSecret:
 class Client:
     """One client (RFC 7591 §2).
 
-    `scope` None: not registered, so the defaults of CONTRACT hold. `sector` None: it sees the public `sub` of people.
+    `scope` None: not registered, so the defaults of CONTRACT hold. `sector` None: it sees the public `sub` of people. `userinfo_alg` None:
+    userinfo is plain JSON, unless it is encrypted.
     """
 
     client_id: str
@@ -61,6 +63,9 @@ class Client:
     trusted: bool
     sector: str | None
     id_token_alg: str
+    id_token_encryption: Encryption | None
+    userinfo_alg: str | None
+    userinfo_encryption: Encryption | None
     default_max_age: int | None
     default_acr_values: tuple[str, ...]
     scope_claims_in_id_token: bool
@@ -168,6 +173,9 @@ def client_of(row: AnyRow) -> Client:
         trusted=metadata.get("consent") == "trusted",
         sector=sector_of(metadata),
         id_token_alg=metadata.get("id_token_signed_response_alg", "RS256"),
+        id_token_encryption=wanted(metadata, "id_token"),
+        userinfo_alg=metadata.get("userinfo_signed_response_alg"),
+        userinfo_encryption=wanted(metadata, "userinfo"),
         default_max_age=metadata.get("default_max_age"),
         default_acr_values=tuple(metadata.get("default_acr_values", ())),
         scope_claims_in_id_token=metadata.get("scope_claims_in_id_token", False),

@@ -14,6 +14,7 @@ from idp.errors import ProtocolError, Refused
 from idp.oauth import scopes
 from idp.oauth.client_store import ClientStore, Columns, columns
 from idp.oauth.registration import kind_of
+from idp.oauth.registration.answers import signed_with
 from idp.oauth.registration.credentials import SECRET_METHODS
 from idp.oauth.registration.operator import OPERATOR_FIELDS
 from idp.oauth.registration.rules import Rules
@@ -54,7 +55,7 @@ class DynamicRegistration:
     tokens: RegistrationTokens | None
     statements: SoftwareStatements
     terms: Terms
-    ensure_key: Callable[[str], None]
+    ensure_keys: Callable[..., None]
     rules: Rules
 
     def admit(self, initial_token: str | None) -> None:
@@ -67,7 +68,7 @@ class DynamicRegistration:
         metadata = self._metadata(document, {})
         needs_secret = metadata["token_endpoint_auth_method"] in SECRET_METHODS
         secret, token = new_secret() if needs_secret else None, new_secret()
-        self._ensure_key(metadata)
+        self.ensure_keys(*signed_with(metadata))
         with self.database.write() as tx:
             used = self.tokens.consume(tx, initial_token or "") if self.tokens else None
             if self.tokens is not None and used is None:
@@ -97,7 +98,7 @@ class DynamicRegistration:
         if "client_secret" in document and not _holds(row, document["client_secret"]):
             raise Refused("invalid_client_metadata", "client_secret must be the current one (RFC 7592 2.2)")
         metadata, statement = self._metadata(document, row.document), _statement(document)
-        self._ensure_key(metadata)
+        self.ensure_keys(*signed_with(metadata))
         with self.database.write() as tx:
             secret = self.store.replace(tx, row, metadata, detail={"peer": peer}, software_statement=statement)
         changed = {**columns(row), "document": metadata, "software_statement": statement}
@@ -150,9 +151,6 @@ class DynamicRegistration:
         if not left:
             raise Refused("invalid_client_metadata", "scope: none of these can be registered here")
         return scopes.text(left)
-
-    def _ensure_key(self, metadata: Mapping[str, Any]) -> None:
-        self.ensure_key(metadata.get("id_token_signed_response_alg", "RS256"))
 
 
 def unauthorized(token: str | None) -> ProtocolError:

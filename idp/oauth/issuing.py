@@ -50,9 +50,13 @@ class Issuing:
     tokens: PersonalTokens
     grant_ttl: int
 
-    def reserve(self, asked: AuthorizationRequest) -> Reservation | None:
+    def reserve(self, asked: AuthorizationRequest, client: Client) -> Reservation | None:
         """A place for the access token of the response, if it will carry one; to be asked for before the transaction begins."""
-        return self.tokens.reserve() if response_types.returns_access_token(asked.response_type) else None
+        if response_types.returns_access_token(asked.response_type):
+            return self.tokens.reserve(client)
+        if response_types.returns_id_token(asked.response_type):
+            self.tokens.prepare(client)
+        return None
 
     def write(
         self,

@@ -11,6 +11,8 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from idp.oauth import dpop, response_types
+from idp.oauth.encryption import ALGORITHMS as ENCRYPTION_ALGORITHMS
+from idp.oauth.encryption import ENCODINGS
 from idp.oauth.request_objects import ALGORITHMS as REQUEST_OBJECT_ALGORITHMS
 from idp.oauth.response_modes import MODES
 from idp.oauth.scopes import OPENID_SCOPES, SCOPE_CLAIMS
@@ -65,6 +67,11 @@ def openid_document(facts: Facts) -> dict[str, Any]:
     document |= {
         "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "id_token_encryption_alg_values_supported": list(ENCRYPTION_ALGORITHMS),
+        "id_token_encryption_enc_values_supported": list(ENCODINGS),
+        "userinfo_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "userinfo_encryption_alg_values_supported": list(ENCRYPTION_ALGORITHMS),
+        "userinfo_encryption_enc_values_supported": list(ENCODINGS),
         "acr_values_supported": list(facts.levels),
         "claim_types_supported": ["normal"],
         "claims_supported": _claims(),

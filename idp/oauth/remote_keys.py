@@ -52,6 +52,10 @@ class RemoteKeys:
         """The keys after a miss: fetched again, unless that was done a moment ago."""
         return self._set(url).renewed()
 
+    def seen(self, url: str) -> tuple[Key, ...]:
+        """The keys as last seen, without any fetch."""
+        return self._set(url).usable()
+
     def _set(self, url: str) -> _RemoteSet:
         with self._lock:
             found = self._sets.get(url)
@@ -92,13 +96,13 @@ class _RemoteSet:
         good = self._good
         if good is None or self._clock.precise() - good.fetched_at >= FRESH:
             self._renew(_Why.OLD, wait=good is None)
-        return self._usable()
+        return self.usable()
 
     def renewed(self) -> tuple[Key, ...]:
         self._renew(_Why.MISSED, wait=True)
-        return self._usable()
+        return self.usable()
 
-    def _usable(self) -> tuple[Key, ...]:
+    def usable(self) -> tuple[Key, ...]:
         good = self._good
         if good is None or self._clock.precise() - good.fetched_at >= FRESH + STALE:
             return ()

@@ -245,7 +245,7 @@ class AuthorizePages:
         )
 
     def _issue(self, visit: _Visit, session: BrowserSession) -> Response:
-        reserved = self.issuing.reserve(visit.asked)
+        reserved = self.issuing.reserve(visit.asked, visit.client)
         with self.database.write() as tx:
             joined = self.sessions.join(tx, session.sid, visit.client.client_id)
             issued = self._write(tx, visit, session, reserved) if joined else None

@@ -83,7 +83,7 @@ class CodeExchange:
         resource = self.tokens.resource(code.grant, call.form.all("resource"))
         scope = self.tokens.scope(code.grant, None, resource)
         details = self.tokens.details(code.grant, call.form.get("authorization_details"), resource)
-        reserved = self.tokens.reserve()
+        reserved = self.tokens.reserve(call.client)
         with self.database.write() as tx:
             redeemed = self._redeem(tx, code, call, reserved)
         if redeemed is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from idp.oauth.details.entries import Entry
 from idp.oauth.details.types import DetailsTypes
 from idp.oauth.entitlement import FindResource
 from idp.oauth.resources import Resource
+from idp.oauth.sealing import Sealing
 from idp.oauth.sender import BEARER, Sender
 from idp.oauth.subjects import Subjects
 from idp.platform.forms import Form
@@ -66,6 +67,7 @@ class PersonalTokens:
     issuer_url: str
     find_resource: FindResource
     subjects: Subjects
+    sealing: Sealing
     access_token_ttl: int
     details_types: DetailsTypes
 
@@ -79,8 +81,13 @@ class PersonalTokens:
             raise ProtocolError("invalid_target", "The resource was not authorized")
         return resource
 
-    def reserve(self) -> Reservation:
+    def prepare(self, client: Client) -> None:
+        """Have at hand what the client's ID tokens need; it may be fetched, so before any transaction begins."""
+        self.sealing.prepare(client, client.id_token_encryption)
+
+    def reserve(self, client: Client) -> Reservation:
         """An index for the next token, to be attached to the grant in the transaction that decides; ask for it before that begins."""
+        self.prepare(client)
         return self.issuer.indexes.reserve()
 
     def mint(
@@ -98,7 +105,7 @@ class PersonalTokens:
     ) -> TokenAnswer:
         """Access token, bound to its sender, and an ID token when `openid` is among the scopes."""
         id_token_alg = client.id_token_alg if "openid" in scope else None
-        return self._tokens(
+        answer = self._tokens(
             grant,
             client,
             person,
@@ -111,6 +118,9 @@ class PersonalTokens:
             refresh_token=refresh_token,
             id_claims=self._named(grant, client, person, scope) if id_token_alg else _NONE,
         )
+        if answer.id_token is None or client.id_token_encryption is None:
+            return answer
+        return replace(answer, id_token=self.sealing.sealed(client, client.id_token_encryption, answer.id_token))
 
     def front_channel(
         self,
@@ -139,13 +149,14 @@ class PersonalTokens:
             scope = tuple(grant.scope.split())
             named = self._named(grant, client, person, scope, alone=response_type == response_types.ID_TOKEN)
             given = {name: value for name, value in hashed.items() if value is not None}
-            answer["id_token"] = self.issuer.id_token(
+            id_token = self.issuer.id_token(
                 grant,
                 alg=client.id_token_alg,
                 hashed=given,
                 claims=named,
                 sub=self.subjects.seen_by(client, grant.sub),
             )
+            answer["id_token"] = self.sealing.sealed(client, client.id_token_encryption, id_token)
         return answer
 
     @staticmethod

@@ -37,7 +37,7 @@ class RefreshGrant:
     grant_type = "refresh_token"
 
     def answer(self, call: TokenCall) -> Mapping[str, Any]:
-        presented, reserved = call.form.require("refresh_token"), self.tokens.reserve()
+        presented, reserved = call.form.require("refresh_token"), self.tokens.reserve(call.client)
         with self.database.write() as tx:
             client = self.clients.hold(tx, call.client.client_id)
             if client is None:
