@@ -193,9 +193,12 @@ def test_a_hint_of_another_app_contradicts_the_client_id(
     assert is_logged_in(app, browser)
 
 
-def test_a_hint_of_an_earlier_login_asks_first_and_still_leads_back(app: App, browser: Browser, hint: str) -> None:
+@pytest.mark.parametrize("again", [True, False], ids=["the same person", "another person"])
+def test_a_hint_of_an_earlier_login_asks_first_and_still_leads_back(
+    app: App, browser: Browser, hint: str, person: str, again: bool
+) -> None:
     confirm(browser, browser.open(logout_url(app.idp)))
-    app.login(browser, "alice")
+    app.login(browser, person if again else "alice")
     url = logout_url(app.idp, id_token_hint=hint, post_logout_redirect_uri=BYE, state=STATE)
     question = browser.open(url)
     assert is_logged_in(app, browser)
