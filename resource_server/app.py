@@ -20,14 +20,17 @@ from token_guard import Guard
 from token_guard.adapters.flask import FlaskGuard
 
 from resource_server.api import problems
+from resource_server.api.metadata import metadata_operations
 from resource_server.api.operation import Operation, mount
 from resource_server.db import Store
+from resource_server.events import EventReceiver
 from resource_server.guarding import build_guard
 from resource_server.orders.v1 import OrdersApi
 from resource_server.payments.v1 import PaymentsApi
 from resource_server.payments.worker import Settlement
 from resource_server.settings import Settings
 from resource_server.users.copy import Filler, UserCopies
+from resource_server.users.events import UserEvents
 from resource_server.users.v1 import UsersApi
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
@@ -55,21 +58,31 @@ def build(settings: Settings) -> Services:
     guard = build_guard(settings, store)
     services = Services(settings, app, store, guard, UserCopies(store), Settlement(store))
     problems.install(app)
-    mount(app, operations(services), FlaskGuard(guard, problems.refused))
+    mount(app, operations(services), FlaskGuard(guard, problems.refused, trace_id=problems.trace_id))
     return services
 
 
 def operations(services: Services) -> list[Operation]:
     """Every operation of the services this process is."""
-    settings = services.settings
+    settings, guard = services.settings, services.guard
     apis: dict[str, Callable[[], list[Operation]]] = {
-        "users": UsersApi(services.copies, services.guard, receives_as=settings.receives_as).operations,
+        "users": UsersApi(services.copies).operations,
         "orders": OrdersApi(services.store).operations,
         "payments": PaymentsApi(services.store).operations,
     }
-    chosen = apis if settings.service == "all" else {settings.service: apis[settings.service]}
-    found = [operation for one in chosen.values() for operation in one()]
-    return [*found, Operation("GET", "/livez", None, _alive), Operation("GET", "/readyz", None, _readiness(services))]
+    found = {
+        service: [operation.of_service(settings.audiences(service)) for operation in apis[service]()]
+        for service in settings.services
+    }
+    listeners = [UserEvents(services.copies)] if "users" in found else []
+    receiver = EventReceiver(guard, receives_as=settings.receives_as, listeners=listeners)
+    return [
+        *(operation for operations in found.values() for operation in operations),
+        *receiver.operations(),
+        *metadata_operations(guard, found),
+        Operation("GET", "/livez", None, _alive),
+        Operation("GET", "/readyz", None, _readiness(services)),
+    ]
 
 
 def create_wsgi(settings: Settings) -> WsgiApp:
@@ -83,9 +96,9 @@ def start_background(services: Services) -> threading.Event:
     """The threads beside the requests: fetching keys, filling the copy, settling payments. Set the event to stop them."""
     stopping, settings = threading.Event(), services.settings
     _repeat(services, "keys", services.guard.warm, stopping, until_done=True)
-    if settings.service in ("all", "payments"):
+    if "payments" in settings.services:
         _repeat(services, "settlement", services.settlement.run, stopping)
-    if settings.service in ("all", "users") and settings.events_token is not None:
+    if "users" in settings.services and settings.events_token is not None:
         token = settings.events_token.get_secret_value()
         filler = Filler(
             services.store, services.copies, issuer=settings.issuer, audience=settings.receives_as, token=token

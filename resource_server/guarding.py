@@ -22,8 +22,15 @@ class UsedOnce(Model):
 def build_guard(settings: Settings, store: Store) -> Guard:
     """One guard for every service of this process; nothing is fetched yet."""
     policy = JwksPolicy(snapshot=settings.jwks_snapshot)
-    trust = IssuerTrust(settings.issuer, settings.audience, jwks_uri=settings.jwks_uri, policy=policy)
+    trust = IssuerTrust(
+        settings.issuer,
+        settings.audience,
+        jwks_uri=settings.jwks_uri,
+        delegated_audiences=tuple(settings.audiences(service)[1] for service in settings.services),
+        policy=policy,
+    )
     used = SqlOnce(
         store.engine.raw_connection, paramstyle=store.engine.dialect.paramstyle, table=UsedOnce.__tablename__
     )
-    return Guard(trust, once=used, cache_seconds=settings.token_cache)
+    resource = settings.audience if settings.audience.startswith(("https://", "http://")) else None
+    return Guard(trust, once=used, resource=resource, cache_seconds=settings.token_cache)

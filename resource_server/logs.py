@@ -22,7 +22,7 @@ def configure_logs(level: str) -> None:
     )
     guards = logging.getLogger("token_guard")
     guards.handlers, guards.propagate = [_Bridge()], False
-    guards.setLevel(level.upper())
+    guards.setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))  # refusals are lines of our own
 
 
 class _Bridge(logging.Handler):

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from token_guard.outbound import check_url
 
 PREFIX = "RS_"
+SERVICES = ("users", "orders", "payments")
 _DATABASES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})
 Count = Annotated[int, Field(ge=1)]
 
@@ -94,6 +95,15 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{(self.data_dir / 'resource-server.sqlite3').resolve()}"
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services this process is."""
+        return SERVICES if self.service == "all" else (self.service,)
+
+    def audiences(self, service: str) -> tuple[str, str]:
+        """Whom a token for a service may name: all of us, or, for services and what they do for others, that one."""
+        return self.audience, f"{self.audience}/{service}"
 
     @property
     def receives_as(self) -> str:

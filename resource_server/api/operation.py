@@ -1,12 +1,13 @@
-"""One declaration an operation: path, method and scopes, which enforce. What is not declared cannot be mounted."""
+"""One declaration an operation: path, method and what it needs of its caller, which enforces. What is not declared cannot be mounted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Flask, Response, request
+from token_guard import Needs
 from token_guard.adapters.flask import FlaskGuard
 
 from resource_server.api.bodies import MAX_BODY
@@ -17,16 +18,20 @@ View = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An endpoint. `scopes` None: open to everybody, which is said on purpose; else a token with all of them is needed."""
+    """An endpoint. `needs` None: open to everybody, which is said on purpose; else a token that meets them."""
 
     method: str
     path: str
-    scopes: tuple[str, ...] | None
+    needs: Needs | None
     view: View
 
     @property
     def name(self) -> str:
         return f"{self.method} {self.path}"
+
+    def of_service(self, audiences: tuple[str, ...]) -> Operation:
+        """The same, for tokens of these audiences only."""
+        return self if self.needs is None else replace(self, needs=replace(self.needs, audiences=audiences))
 
 
 def mount(app: Flask, operations: Iterable[Operation], guarded: FlaskGuard) -> None:
@@ -36,7 +41,7 @@ def mount(app: Flask, operations: Iterable[Operation], guarded: FlaskGuard) -> N
     app.before_request(_refuse_malformed)
     app.after_request(_harden)
     for operation in operations:
-        view = operation.view if operation.scopes is None else guarded(*operation.scopes)(operation.view)
+        view = operation.view if operation.needs is None else guarded(needs=operation.needs)(operation.view)
         app.add_url_rule(
             operation.path,
             operation.name,

@@ -39,6 +39,11 @@ class Problem(Exception):
         self.headers = headers or {}
 
 
+def trace_id() -> str:
+    """How this request is known in the log."""
+    return str(request.environ.get("rs.request_id", "-"))
+
+
 def not_found() -> Problem:
     """The same for what does not exist and what is somebody else's."""
     return Problem(404, "not_found", "There is no such thing.")
@@ -53,7 +58,7 @@ def response_of(problem: Problem) -> Response:
         "detail": problem.detail,
         "instance": request.path,
         "code": problem.code,
-        "trace_id": request.environ.get("rs.request_id", "-"),
+        "trace_id": trace_id(),
         "retryable": problem.status in _RETRYABLE,
     }
     if problem.errors:
@@ -65,7 +70,7 @@ def response_of(problem: Problem) -> Response:
 
 def refused(error: GuardError) -> Response:
     """What the guard refused, as a problem with its challenge; the reason goes to the log."""
-    log.info("refused", reason=error.reason, status=error.status, request_id=request.environ.get("rs.request_id"))
+    log.info("refused", check=error.check, reason=error.reason, status=error.status, request_id=trace_id())
     detail = error.description or "An access token is needed."
     problem = Problem(error.status, error.code or "unauthorized", detail, headers=error.headers())
     return response_of(problem)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 from flask import Response, jsonify
 from pydantic import Field
-from token_guard import Principal
+from token_guard import Needs, Principal
 
 from resource_server.api import bodies, ids, pages
 from resource_server.api.conditional import with_etag
@@ -18,6 +18,8 @@ from resource_server.api.operation import Operation
 from resource_server.api.problems import Problem, not_found
 from resource_server.db import Store
 from resource_server.orders.models import Order
+
+_READ, _WRITE = Needs(scopes=("orders:read",)), Needs(scopes=("orders:write",))
 
 
 class Line(bodies.Strict):
@@ -43,9 +45,9 @@ class OrdersApi:
 
     def operations(self) -> list[Operation]:
         return [
-            Operation("POST", "/v1/orders", ("orders:write",), self.create),
-            Operation("GET", "/v1/orders", ("orders:read",), self.list),
-            Operation("GET", "/v1/orders/<order_id>", ("orders:read",), self.show),
+            Operation("POST", "/v1/orders", _WRITE, self.create),
+            Operation("GET", "/v1/orders", _READ, self.list),
+            Operation("GET", "/v1/orders/<order_id>", _READ, self.show),
         ]
 
     def create(self, principal: Principal) -> Response:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 from flask import Response, jsonify, request
 from pydantic import Field
-from token_guard import Principal
+from token_guard import Needs, Principal
 
 from resource_server.api import bodies, ids, pages
 from resource_server.api.conditional import with_etag
@@ -21,6 +21,9 @@ from resource_server.db import Store
 from resource_server.payments.models import IdempotencyKey, Payment
 
 _MAX_KEY = 255
+_READ = Needs(scopes=("payments:read",))
+_WRITE = Needs(scopes=("payments:write",), on_stale="deny")
+"""Money does not move on a token of which nobody can tell whether it was revoked."""
 
 
 class NewPayment(bodies.Strict):
@@ -39,9 +42,9 @@ class PaymentsApi:
 
     def operations(self) -> list[Operation]:
         return [
-            Operation("POST", "/v1/payments", ("payments:write",), self.create),
-            Operation("GET", "/v1/payments", ("payments:read",), self.list),
-            Operation("GET", "/v1/payments/<payment_id>", ("payments:read",), self.show),
+            Operation("POST", "/v1/payments", _WRITE, self.create),
+            Operation("GET", "/v1/payments", _READ, self.list),
+            Operation("GET", "/v1/payments/<payment_id>", _READ, self.show),
         ]
 
     def create(self, principal: Principal) -> Response:

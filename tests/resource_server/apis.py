@@ -79,7 +79,7 @@ def open_apis(folder: Path, idp_database: str | None, api_database: str | None, 
     with RunningIdp(folder, idp_database, login_max_failures_per_address="100000", **settings) as idp:
         options = [word for name in SCOPES for word in ("--scope", f"{name}=Do {name}")]
         idp.cli("resource", "create", url, "--name", "The services", "--claim", "roles", *options)
-        receiver = idp.cli("receiver", "create", f"{url}/events", "--events", "user.*", "--audience", url)
+        receiver = idp.cli("receiver", "create", f"{url}/events", "--events", "user.*,status.*", "--audience", url)
         web = {"redirect_uris": ["https://app.test/callback"], "grant_types": ["authorization_code"]}
         app = idp.client(client_name="App", audience=[url], **web)
         service = idp.client(client_name="Service", audience=[url], grant_types=["client_credentials"])

@@ -36,7 +36,9 @@ def test_without_a_token_there_is_a_bare_challenge(apis: Apis, method: str, path
     for headers in ({}, {"Authorization": "Basic eDp5"}):
         response = anonymous(apis, method, path, **headers)
         assert problem(response, 401, "unauthorized")["instance"] == path
-        assert response.headers["WWW-Authenticate"] == 'Bearer, DPoP algs="ES256 RS256 PS256 Ed25519 EdDSA"'
+        where = f'resource_metadata="{apis.url}/.well-known/oauth-protected-resource"'
+        algorithms = 'algs="ES256 RS256 PS256 Ed25519 EdDSA"'
+        assert response.headers["WWW-Authenticate"] == f"Bearer {where}, DPoP {algorithms}, {where}"
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
@@ -177,13 +179,22 @@ def orphaned(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_tokens_are_checked_with_the_kept_keys_when_the_issuer_is_away(orphaned: tuple[Apis, Caller]) -> None:
     apis, caller = orphaned
+    order = {"lines": [{"sku": "a", "quantity": 1, "unit_price": "1.00"}], "currency": "EUR"}
     for _ in range(20):
-        assert caller.post("/v1/payments", PAYMENT).status_code == 201
-    assert caller.get("/v1/payments").json()["total"] == 20
+        assert caller.post("/v1/orders", order).status_code == 201
+    assert caller.get("/v1/orders").json()["total"] == 20
+    assert caller.get("/v1/payments").json()["total"] == 0
     header, payload, signature = caller.token.split(".")
     forged = Caller(apis.url, f"{header}.{payload}.{signature[::-1]}")
     problem(forged.get("/v1/payments"), 401, "invalid_token")
     assert requests.get(f"{apis.url}/readyz", timeout=30).json()["keys"] == "present"
+
+
+def test_no_money_moves_while_nobody_can_tell_whether_a_token_was_revoked(orphaned: tuple[Apis, Caller]) -> None:
+    _, caller = orphaned
+    refused = caller.post("/v1/payments", PAYMENT)
+    problem(refused, 503, "temporarily_unavailable")
+    assert int(refused.headers["Retry-After"]) > 0
 
 
 def test_services_that_start_without_their_issuer_do_not_know_who_calls(

@@ -21,7 +21,7 @@ def read_claims(*, claims: Claims, trust: IssuerTrust, now: float) -> Principal:
         raise invalid_token(Check.ISSUER, "the issuer is another")
     _check_shapes(claims)
     principal = _principal(claims, trust)
-    _check_audience(claims["aud"], principal, trust)
+    _check_audience(principal, trust)
     _check_times(claims, trust, now)
     return principal
 
@@ -81,8 +81,8 @@ def _check_shapes(claims: Claims) -> None:
             raise _missing(name)
 
 
-def _check_audience(audience: Any, principal: Principal, trust: IssuerTrust) -> None:
-    named = frozenset(audience if isinstance(audience, list) else (audience,))
+def _check_audience(principal: Principal, trust: IssuerTrust) -> None:
+    named = principal.audience
     if not trust.audiences.isdisjoint(named):
         return
     if named.isdisjoint(trust.delegated_audiences):
@@ -103,7 +103,7 @@ def _check_times(claims: Claims, trust: IssuerTrust, now: float) -> None:
 
 def _principal(claims: Claims, trust: IssuerTrust) -> Principal:
     names = trust.claims
-    auth_time = claims.get("auth_time")
+    auth_time, audience = claims.get("auth_time"), claims["aud"]
     return Principal(
         issuer=trust.issuer,
         subject=_text(claims, names.subject),
@@ -118,6 +118,7 @@ def _principal(claims: Claims, trust: IssuerTrust) -> Principal:
         claims=claims,
         actors=_actors(claims.get("act")),
         details=tuple(claims.get("authorization_details", ())),
+        audience=frozenset(audience if isinstance(audience, list) else (audience,)),
         confirmation=claims.get("cnf"),
         status=_status(claims, trust),
     )

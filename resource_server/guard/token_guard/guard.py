@@ -170,12 +170,16 @@ class Guard:
         """Why the request with this trace id was refused, if it was one of the last that were; for operators, not for callers."""
         return self._observations.find(trace_id)
 
-    def metadata(self, needs: Iterable[Needs] = (), **more: Any) -> Mapping[str, Any]:
-        """The protected resource metadata (RFC 9728 §2); `needs` are those of the API's operations, `more` are names, links and the like."""
-        if self.resource is None:
+    def metadata(self, needs: Iterable[Needs] = (), *, resource: str | None = None, **more: Any) -> Mapping[str, Any]:
+        """The protected resource metadata (RFC 9728 §2), of the whole API or of a part with an identifier of its own.
+
+        `needs` are those of its operations, `more` are names, links and the like.
+        """
+        described = resource or self.resource
+        if described is None:
             raise ValueError("resource must be set: it is whose metadata this is")
         algorithms = self._dpop.algorithms if self._dpop else ()
-        return describe(resource=self.resource, trusts=self.trusts, needs=needs, proof_algorithms=algorithms, more=more)
+        return describe(resource=described, trusts=self.trusts, needs=needs, proof_algorithms=algorithms, more=more)
 
     # -- the order of checks ---------------------------------------------------------------------------------------------
 

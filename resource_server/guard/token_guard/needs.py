@@ -25,13 +25,15 @@ class ActorPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """All of it must be met. `scopes`: all of them; `roles`: one of them; `bound`: the token is bound to a key or a certificate.
+    """All of it must be met. `audiences`: the token is for one of them (none given: for any its issuer is trusted with); `scopes`: all of
+    them; `roles`: one of them; `bound`: the token is bound to a key or a certificate.
 
     `acr_values`: one of them, the preferred first; `max_age`: seconds since the person logged in (RFC 9470). `details`: one of the
     `authorization_details` fits. `on_stale`: what to do when the status list of the token cannot be had fresh (None: as the guard's
     policy says). `fresh`: the issuer is asked whether the token still counts, at each call.
     """
 
+    audiences: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     bound: bool = False
@@ -53,9 +55,8 @@ def at_least(acr: str, *, order: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check_needs(*, principal: Principal, needs: Needs, now: float) -> None:
-    """Raise `GuardError` for the first thing the caller lacks: the scope, the role, the login, the actor, the details."""
-    if needs.bound and not principal.is_bound:
-        raise invalid_token(Check.SENDER, "the token is not bound to its sender", _BOUND)
+    """Raise `GuardError` for the first thing that is lacking: the right kind of token, scope, role, login, actor, details."""
+    _check_token(principal, needs)
     if not principal.scopes.issuperset(needs.scopes):
         missing = sorted(set(needs.scopes) - principal.scopes)
         raise insufficient_scope(" ".join(needs.scopes), f"the scope {' '.join(missing)} is missing")
@@ -67,6 +68,13 @@ def check_needs(*, principal: Principal, needs: Needs, now: float) -> None:
     _check_actors(principal.actors, needs.actors)
     if needs.details is not None:
         find_detail(principal=principal, need=needs.details)
+
+
+def _check_token(principal: Principal, needs: Needs) -> None:
+    if needs.audiences and principal.audience.isdisjoint(needs.audiences):
+        raise invalid_token(Check.AUDIENCE, f"the audience is {', '.join(sorted(principal.audience))}"[:200])
+    if needs.bound and not principal.is_bound:
+        raise invalid_token(Check.SENDER, "the token is not bound to its sender", _BOUND)
 
 
 def _check_login(principal: Principal, needs: Needs, now: float) -> None:

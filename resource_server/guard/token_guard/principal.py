@@ -21,8 +21,8 @@ class StatusReference:
 class Principal:
     """The caller. `subject` is a person's opaque id, or the `client_id` of a service calling for itself. Times are epoch seconds.
 
-    `actors` are those who act for the subject, the current one first (RFC 8693 §4.1); `details` the `authorization_details` (RFC 9396);
-    `confirmation` is `cnf`: what the caller must prove to hold (RFC 7800). All of it is what the issuer signed.
+    `audience` are the APIs the token is for; `actors` those who act for the subject, the current one first (RFC 8693 §4.1); `details` the
+    `authorization_details` (RFC 9396); `confirmation` is `cnf`: what the caller must prove to hold (RFC 7800). All of it is what the issuer signed.
     """
 
     issuer: str
@@ -38,6 +38,7 @@ class Principal:
     claims: Mapping[str, Any]
     actors: tuple[str, ...] = ()
     details: Details = ()
+    audience: frozenset[str] = frozenset()
     confirmation: Mapping[str, Any] | None = None
     status: StatusReference | None = None
 

@@ -1,0 +1,74 @@
+"""The receiver of pushed Security Event Tokens (RFC 8417, RFC 8935): one for all services of a process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from flask import Response, request
+from token_guard import Guard, GuardError
+
+from resource_server.api import bodies
+from resource_server.api.operation import Operation
+
+TYPES = frozenset({"secevent+jwt"})
+CONTENT_TYPE = "application/secevent+jwt"
+Listener = Callable[[str, Any], None]
+"""(name, event): takes over what concerns it and passes over the rest; raises `Unacceptable`."""
+log = structlog.get_logger("rs.events")
+
+
+class Unacceptable(Exception):
+    """A token or an event that cannot be taken over; `code` is one of RFC 8935 §2.4."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.description = description
+
+
+class EventReceiver:
+    """`guard` judges the tokens, which must name `receives_as`, and heeds what they say of revocations; `listeners` get every event."""
+
+    def __init__(self, guard: Guard, *, receives_as: str, listeners: Sequence[Listener]) -> None:
+        self._guard = guard
+        self._receives_as = receives_as
+        self._listeners = listeners
+
+    def operations(self) -> list[Operation]:
+        return [Operation("POST", "/events", None, self.receive)]
+
+    def receive(self) -> Response:
+        """One pushed token: 202 once it is taken over (RFC 8935 §2.2)."""
+        try:
+            claims = self._claims()
+            self._apply(claims)
+        except Unacceptable as error:
+            body = json.dumps({"err": error.code, "description": error.description})
+            return Response(body, 400, content_type="application/json")
+        return Response(status=202)
+
+    def _claims(self) -> Mapping[str, Any]:
+        if request.mimetype != CONTENT_TYPE:
+            raise Unacceptable("invalid_request", f"The body must be {CONTENT_TYPE}")
+        try:
+            claims = self._guard.verify(bodies.raw().decode("ascii", "replace"), types=TYPES)
+        except GuardError as error:
+            if error.status == 503:
+                raise
+            log.warning("event refused", reason=error.reason)
+            raise Unacceptable("authentication_failed", "The event is not signed by the issuer") from error
+        if claims.get("aud") not in (self._receives_as, [self._receives_as]):
+            raise Unacceptable("invalid_audience", "The event is for somebody else")
+        return claims
+
+    def _apply(self, claims: Mapping[str, Any]) -> None:
+        events = claims.get("events")
+        if not isinstance(events, dict):
+            raise Unacceptable("invalid_request", "There are no events")
+        self._guard.heed(claims)
+        for name, event in events.items():
+            for listener in self._listeners:
+                listener(name, event)

@@ -1,0 +1,78 @@
+"""Revocation reaches the services, which ask nobody: by the status list they fetch, and at once by the event that is pushed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+
+from tests.resource_server.apis import Apis, Caller, open_apis, problem
+
+PATIENCE = 40
+PAYMENT = {"amount": "12.34", "currency": "EUR"}
+
+
+def becomes(refused: Callable[[], requests.Response]) -> float:
+    """Seconds until the token is refused, which it must be."""
+    begin = time.monotonic()
+    while (response := refused()).status_code != 401:
+        assert response.status_code == 200
+        assert time.monotonic() - begin < PATIENCE
+        time.sleep(0.05)
+    problem(response, 401, "invalid_token")
+    return time.monotonic() - begin
+
+
+def revoke(apis: Apis, caller: Caller) -> None:
+    assert apis.app.post("/oauth/revoke", token=caller.token).status_code == 200
+
+
+def orders(caller: Caller) -> Callable[[], requests.Response]:
+    return lambda: caller.get("/v1/orders")
+
+
+def test_a_revoked_token_is_refused_and_others_are_not(apis: Apis) -> None:
+    caller, other = apis.person(), apis.person()
+    assert caller.get("/v1/orders").status_code == other.get("/v1/orders").status_code == 200
+    revoke(apis, caller)
+    assert becomes(orders(caller)) < PATIENCE
+    problem(caller.post("/v1/payments", PAYMENT), 401, "invalid_token")
+    assert other.post("/v1/payments", PAYMENT).status_code == 201
+
+
+def test_whoever_is_disabled_is_refused(apis: Apis) -> None:
+    name = apis.new_person()
+    caller = apis.caller(name)
+    assert caller.get("/v1/orders").status_code == 200
+    apis.idp.cli("user", "disable", name)
+    assert becomes(orders(caller)) < PATIENCE
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apis]:
+    """Services that may rely on a list for five minutes: what they learn sooner, they were told."""
+    with open_apis(tmp_path_factory.mktemp("pushed"), None, None, status_list_ttl="300") as apis:
+        yield apis
+
+
+def test_a_push_is_much_faster_than_the_list(pushed: Apis) -> None:
+    caller, other = pushed.person(), pushed.person()
+    assert caller.get("/v1/orders").status_code == other.get("/v1/orders").status_code == 200
+    revoke(pushed, caller)
+    assert becomes(orders(caller)) < PATIENCE
+    assert other.get("/v1/orders").status_code == 200
+
+
+def test_what_a_revoked_key_signed_is_refused(pushed: Apis) -> None:
+    caller = pushed.person()
+    assert caller.get("/v1/orders").status_code == 200
+    (kid,) = [
+        key["kid"] for key in pushed.idp.cli("keys", "list") if key["alg"] == "ES256" and key["state"] == "active"
+    ]
+    pushed.idp.cli("keys", "revoke", kid)
+    assert becomes(orders(caller)) < PATIENCE
+    deadline = time.monotonic() + PATIENCE
+    while pushed.person().get("/v1/orders").status_code != 200:  # servers follow to the next key within two seconds
+        assert time.monotonic() < deadline
