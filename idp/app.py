@@ -11,6 +11,7 @@ from idp.assembly.account import account_frame, security_pages
 from idp.assembly.authorize import authorize_pages
 from idp.assembly.exchange import living_tokens
 from idp.assembly.login import askers, login_levels, login_opener, login_pages, login_prompts, second_factor
+from idp.assembly.logos import logo_route
 from idp.assembly.logout import logout_pages
 from idp.assembly.mail import mail_pages
 from idp.assembly.registration import registration_routes
@@ -119,6 +120,7 @@ def protocol_routes(house: House) -> list[Route]:
         Route("/oauth/introspect", introspect, POST),
         Route("/oauth/userinfo", userinfo, GET | POST, cors=True),
         *registration_routes(house),
+        logo_route(house),
         *status_routes(house),
         Route("/oauth/jwks", JwksEndpoint(house.keyring, max_age=house.settings.jwks_max_age), GET, cors=True),
         Route(events.PATH, SnapshotEndpoint(house.receivers, house.people_page), GET),

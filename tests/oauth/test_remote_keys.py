@@ -6,14 +6,14 @@ import ipaddress
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from joserfc import jwk
 
 from idp.errors import Unavailable
-from idp.oauth import remote_keys
-from idp.oauth.remote_keys import FRESH, RETRY, STALE, RemoteKeys
+from idp.oauth.remote_keys import FRESH, LIMITS, RETRY, STALE, RemoteKeys
 from tests.support.clocks import ManualClock
 from tests.support.published import Document, Site
 from vetted_http import Client
@@ -123,8 +123,8 @@ def test_slow_hosts_cannot_take_every_thread(site: Site, keys: RemoteKeys) -> No
     assert kids(keys.current(good)) == ["one"]
     arrived, go_on = threading.Semaphore(0), threading.Event()
     slow = Document(b"", before=lambda: (arrived.release(), go_on.wait(5)))
-    site.documents |= {f"/slow/{number}": slow for number in range(remote_keys.WAITING)}
-    with ThreadPoolExecutor(remote_keys.WAITING) as pool:
+    site.documents |= {f"/slow/{number}": slow for number in range(LIMITS.waiting)}
+    with ThreadPoolExecutor(LIMITS.waiting) as pool:
         waiting = [pool.submit(keys.current, site.url + path) for path in site.documents if "slow" in path]
         assert all(arrived.acquire(timeout=5) for _ in waiting)
         with pytest.raises(Unavailable):
@@ -178,8 +178,8 @@ def test_an_address_that_is_not_let_through_is_not_fetched(site: Site, clock: Ma
     assert site.asked == []
 
 
-def test_few_sets_are_remembered(site: Site, keys: RemoteKeys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_keys, "_SETS", 2)
+def test_few_sets_are_remembered(site: Site, clock: ManualClock) -> None:
+    keys = RemoteKeys(Client(allow=LOOPBACK).get, clock, replace(LIMITS, kept=2))
     urls = [site.publish(f"/{number}", published(ONE)) for number in range(3)]
     for url in (*urls, urls[0]):
         keys.current(url)

@@ -20,6 +20,7 @@ from idp.oauth.clients import Client
 from idp.oauth.consent import Consents
 from idp.oauth.details.entries import Entry
 from idp.oauth.details.words import AskedDetails
+from idp.oauth.endpoints import logo
 from idp.oauth.flow import Facts, Refusal, Step, next_step
 from idp.oauth.issuing import Issued, Issuing
 from idp.oauth.pending import Pending, PendingAuthorizations
@@ -297,7 +298,7 @@ class AuthorizePages:
             cancel_url=self.pages.url("/oauth/authorize/cancel"),
             asker_name=client.name,
             asker_uri=client.metadata.get("client_uri"),
-            logo_uri=client.metadata.get("logo_uri"),
+            logo_uri=self._logo_url(client),
             policy_uri=client.metadata.get("policy_uri"),
             tos_uri=client.metadata.get("tos_uri"),
             login_hint=asked.login_hint,
@@ -305,6 +306,10 @@ class AuthorizePages:
             wanted_acr=acr.goal(asked.acr_values, self.levels),
             max_age=asked.max_age,
         )
+
+    def _logo_url(self, client: Client) -> str | None:
+        """On our own origin: nobody else learns who logs in."""
+        return f"{self.pages.url(logo.PATH)}?client_id={client.client_id}" if "logo_uri" in client.metadata else None
 
     def _resume_url(self, flow: str) -> str:
         return f"{self.pages.url('/oauth/authorize/resume')}?flow={flow}"
