@@ -15,6 +15,7 @@ from idp.assembly.logos import logo_route
 from idp.assembly.logout import logout_pages
 from idp.assembly.mail import mail_pages
 from idp.assembly.registration import registration_routes
+from idp.assembly.senders import believing_certificates
 from idp.assembly.senders import proofs as dpop_proofs
 from idp.assembly.status import status_routes
 from idp.assembly.tokens import client_authenticator, token_endpoint
@@ -81,7 +82,7 @@ def create_wsgi(house: House, access_log: AccessLog | None = None) -> WsgiApp:
     app = create_app(house)
     settings = house.settings
     gate = Gate(settings.trusted_proxies, house.metrics, settings.secure, access_log, house.random)
-    return Front(app.wsgi_app, protocol_routes(house), gate)
+    return believing_certificates(Front(app.wsgi_app, protocol_routes(house), gate), settings)
 
 
 def protocol_routes(house: House) -> list[Route]:
@@ -145,6 +146,7 @@ def _documents(
         levels=login_levels(),
         prompts=login_prompts(house),
         response_types=response_types.offered(house.settings.implicit),
+        mtls_url=house.settings.mtls_url,
     )
     prepare = partial(DocumentEndpoint, max_age=_METADATA_AGE, varying=house.details_types.metadata)
     oauth, openid = prepare(oauth_document(facts)), prepare(openid_document(facts))

@@ -84,6 +84,18 @@ class Settings(BaseSettings):
     outbound_ca_file: Path | None = Field(None, description="PEM file of the authorities trusted for outbound TLS")
     tls_cert_file: Path | None = Field(None, description="serve TLS with this certificate chain (PEM)")
     tls_key_file: Path | None = Field(None, description="the key of the certificate (PEM)", validate_default=True)
+    tls_client_ca_file: Path | None = Field(
+        None,
+        description="PEM file of the authorities that issue client certificates; with TLS files clients are asked for one",
+    )
+    client_cert_header: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
+        description="header in which trusted proxies hand over a client's certificate (RFC 9440, or URL-encoded PEM), and drop what clients send",
+    )
+    mtls_url: str | None = Field(
+        None, description="origin at which clients are asked for certificates, announced as mtls_endpoint_aliases"
+    )
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="port to listen on")
@@ -232,6 +244,20 @@ class Settings(BaseSettings):
             raise ValueError("is a sample value")
         return value if text else None
 
+    @field_validator("client_cert_header")
+    @classmethod
+    def _client_cert_header(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not info.data.get("trusted_proxies"):
+            raise ValueError("is read from IDP_TRUSTED_PROXIES only: name them")
+        return value
+
+    @field_validator("mtls_url")
+    @classmethod
+    def _mtls_url(cls, value: str | None) -> str | None:
+        if value is not None and not _is_origin(value):
+            raise ValueError("must be https://HOST or https://HOST:PORT; http is accepted on loopback only")
+        return value
+
     @field_validator("tls_key_file")
     @classmethod
     def _tls_pair(cls, value: Path | None, info: ValidationInfo) -> Path | None:
@@ -245,6 +271,11 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{(self.data_dir / 'idp.sqlite3').resolve()}"
+
+    @property
+    def asks_for_certificates(self) -> bool:
+        """Whether our own TLS asks clients for certificates."""
+        return self.tls_cert_file is not None and self.tls_client_ca_file is not None
 
     @property
     def issuer_path(self) -> str:
@@ -266,6 +297,14 @@ def _is_database_url(url: str) -> bool:
         return make_url(url).drivername in _DATABASES
     except (ArgumentError, ValueError):
         return False
+
+
+def _is_origin(text: str) -> bool:
+    url = urlsplit(text)
+    host = url.hostname
+    if not host or "@" in url.netloc or text != f"{url.scheme}://{url.netloc}":
+        return False
+    return url.scheme == "https" or (url.scheme == "http" and is_loopback(host))
 
 
 def is_loopback(host: str) -> bool:

@@ -29,6 +29,7 @@ from idp.oauth.details.types import DetailsTypes
 from idp.oauth.exchange.rules import ExchangeRules
 from idp.oauth.logout import deliveries as logout_store
 from idp.oauth.logout.notices import LogoutNotices
+from idp.oauth.registration import credentials
 from idp.oauth.registration.rules import Rules
 from idp.oauth.registration_tokens import RegistrationTokens
 from idp.oauth.remote_keys import RemoteKeys
@@ -226,6 +227,9 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
     rules = Rules(
         is_resource=lambda uri: uri == settings.issuer or resources.find(uri) is not None,
         response_types=response_types.offered(settings.implicit),
+        auth_methods=credentials.offered(
+            issued=settings.tls_client_ca_file is not None, own=settings.client_cert_header is not None
+        ),
         fetch=outbound.get,
     )
     clients = ClientAdmin(

@@ -69,6 +69,9 @@ def serve(settings: Settings, *, jobs: bool) -> None:
     prepare(settings)
     gc.collect()
     gc.freeze()  # forked workers share these pages as long as nobody writes to them
+    if settings.asks_for_certificates:
+        _serve_certificates(settings, jobs)
+        return
     with ExitStack() as running:
         metrics = Path(running.enter_context(TemporaryDirectory(prefix="idp-metrics-")))
         server = _Server(
@@ -91,12 +94,21 @@ def serve(settings: Settings, *, jobs: bool) -> None:
         server.serve(target_loader=partial(_load, settings, metrics), wrap_loader=False)
 
 
+def _serve_certificates(settings: Settings, jobs: bool) -> None:
+    """The same by Gunicorn, which shows the application the certificate of a connection; Granian does not."""
+    try:
+        from idp.wsgi_certificates import serve as run  # noqa: PLC0415 - an extra, loaded only where it is switched on
+    except ModuleNotFoundError as error:
+        raise Refused("tls", "client certificates at the server itself need the extra gunicorn") from error
+    run(settings, partial(_load, settings), partial(_run_background, settings, jobs))
+
+
 def _refuse_unservable(settings: Settings) -> None:
     """What the server would find out too late, with its workers running or without saying which file or port it is."""
     for host, port in ((settings.host, settings.port), ("127.0.0.1", settings.metrics_port)):
         if port is not None:
             _refuse_taken(host, port)
-    for path in filter(None, (settings.tls_cert_file, settings.tls_key_file)):
+    for path in filter(None, (settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)):
         if not os.access(path, os.R_OK):
             raise Refused("tls", f"{path} cannot be read")
 

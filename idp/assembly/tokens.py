@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from idp.assembly.exchange import exchange_grants
+from idp.assembly.senders import certificate_methods
 from idp.oauth.client_auth import ClientAuthenticator
 from idp.oauth.client_auth.private_key_jwt import AssertionChecker
 from idp.oauth.codes import Codes
@@ -28,6 +29,7 @@ def client_authenticator(house: House) -> ClientAuthenticator:
         house.client_directory,
         house.limits,
         assertions,
+        by_certificate=certificate_methods(house),
         max_failures=settings.token_max_failures,
         realm=settings.issuer,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from idp.assembly.senders import replays
 from idp.cli.base import REFUSED, Invocation, emit, sentence_of
 from idp.errors import IdpError
 from idp.opening import ALWAYS_THERE, open_house
@@ -63,9 +64,24 @@ def _network(settings: Settings) -> Iterator[Finding]:
         yield "IDP_TRUSTED_PROXIES: the issuer is https but neither TLS files nor a proxy are named; addresses in limits will be the proxy's"
     if any(network.prefixlen == 0 for network in settings.trusted_proxies):
         yield "IDP_TRUSTED_PROXIES: everybody is trusted; anyone can forge an address"
-    for path in filter(None, (settings.tls_cert_file, settings.tls_key_file, settings.outbound_ca_file)):
+    files = (settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file, settings.outbound_ca_file)
+    for path in filter(None, files):
         if not path.is_file():
             yield f"{path}: does not exist"
+
+
+def _certificates(settings: Settings) -> Iterator[Finding]:
+    arrive = settings.client_cert_header is not None or settings.asks_for_certificates
+    if settings.tls_client_ca_file is not None and not arrive and settings.mtls_url is None:
+        yield "IDP_TLS_CLIENT_CA_FILE: no certificate can arrive; name TLS files, or the header of a proxy"
+    if settings.mtls_url is not None and settings.tls_client_ca_file is None and settings.client_cert_header is None:
+        yield "IDP_MTLS_URL: is not announced without IDP_TLS_CLIENT_CA_FILE or IDP_CLIENT_CERT_HEADER"
+
+
+def _replays(house: House) -> Iterator[Finding]:
+    fault = replays(house).fault()
+    if fault is not None:
+        yield f"IDP_REDIS_URL: {fault}"
 
 
 def _files(settings: Settings) -> Iterator[Finding]:
@@ -111,11 +127,17 @@ def _registration(house: House) -> Iterator[Finding]:
             yield f"IDP_REGISTRATION_AUDIENCE: {uri} is not a resource; register it with idp resource create"
 
 
-_LOOKS_AT_SETTINGS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_production, _network, _files)
+_LOOKS_AT_SETTINGS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    _production,
+    _network,
+    _certificates,
+    _files,
+)
 _LOOKS_AT_HOUSE: tuple[Callable[[House], Iterator[Finding]], ...] = (
     _keys,
     _audit,
     _receivers,
+    _replays,
     _clients,
     _registration,
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import base64
+import binascii
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -43,6 +46,22 @@ class ClientKeys:
             return signed.fitting_at(self._remote, client.jwks_uri, alg, kid)
         return signed.fitting(_registered(client), alg, kid)
 
+    def certificates(self, client: Client) -> Iterator[bytes]:
+        """The certificates (DER) of the client's keys, each the first of its `x5c` (RFC 7517 §4.7); a `jwks_uri` as in `candidates`."""
+        if client.jwks_uri is None:
+            yield from _certificates(_registered(client))
+            return
+        yield from _certificates(self._remote.current(client.jwks_uri))
+        yield from _certificates(self._remote.renewed(client.jwks_uri))
+
 
 def _registered(client: Client) -> tuple[Key, ...]:
     return tuple(client.jwks.keys) if client.jwks else ()
+
+
+def _certificates(keys: Iterable[Key]) -> Iterator[bytes]:
+    for key in keys:
+        chain = key.get("x5c")
+        if isinstance(chain, list) and chain and isinstance(chain[0], str):
+            with suppress(binascii.Error, ValueError):
+                yield base64.b64decode(chain[0], validate=True)

@@ -70,6 +70,7 @@ class Client:
     default_acr_values: tuple[str, ...]
     scope_claims_in_id_token: bool
     dpop_bound: bool
+    certificate_bound: bool
     request_uris: frozenset[str]
     request_object_alg: str | None
     require_signed_request_object: bool
@@ -180,6 +181,7 @@ def client_of(row: AnyRow) -> Client:
         default_acr_values=tuple(metadata.get("default_acr_values", ())),
         scope_claims_in_id_token=metadata.get("scope_claims_in_id_token", False),
         dpop_bound=metadata.get("dpop_bound_access_tokens", False),
+        certificate_bound=metadata.get("tls_client_certificate_bound_access_tokens", False),
         request_uris=frozenset(metadata.get("request_uris", ())),
         request_object_alg=metadata.get("request_object_signing_alg"),
         require_signed_request_object=metadata.get("require_signed_request_object", False),

@@ -13,6 +13,7 @@ from authlib.oidc.discovery import OpenIDProviderMetadata
 from idp.oauth import dpop, response_types
 from idp.oauth.encryption import ALGORITHMS as ENCRYPTION_ALGORITHMS
 from idp.oauth.encryption import ENCODINGS
+from idp.oauth.registration.senders import CERTIFICATE_BOUND, CERTIFICATE_METHODS
 from idp.oauth.request_objects import ALGORITHMS as REQUEST_OBJECT_ALGORITHMS
 from idp.oauth.response_modes import MODES
 from idp.oauth.scopes import OPENID_SCOPES, SCOPE_CLAIMS
@@ -42,6 +43,10 @@ _LOGOUT = (
 """What the end of a session does besides, wherever there is an end-session endpoint."""
 _OAUTH_ONLY = frozenset({"status_list_aggregation_endpoint"})
 """What drafts define stays out of the OpenID document."""
+_BY_CERTIFICATE = frozenset(
+    {"token_endpoint", "userinfo_endpoint", "revocation_endpoint", "introspection_endpoint", "registration_endpoint"}
+)
+"""Where a client may come with its certificate (RFC 8705 §5)."""
 _OPENID_ONLY = frozenset({"userinfo_endpoint", "end_session_endpoint", "check_session_iframe"})
 
 
@@ -57,6 +62,7 @@ class Facts:
     levels: tuple[str, ...]
     response_types: tuple[str, ...]
     prompts: tuple[str, ...]
+    mtls_url: str | None = None
     resource_scopes: tuple[str, ...] = ()
 
 
@@ -119,11 +125,18 @@ def _shared(facts: Facts) -> dict[str, Any]:
         "request_uri_parameter_supported": True,
         "require_request_uri_registration": True,
         "request_object_signing_alg_values_supported": list(REQUEST_OBJECT_ALGORITHMS),
+        **({CERTIFICATE_BOUND: True} if CERTIFICATE_METHODS & set(client_methods) else {}),
     }
 
 
 def _endpoints(facts: Facts, without: frozenset[str]) -> dict[str, Any]:
-    return {name: facts.url(path) for path, name in _ENDPOINTS.items() if path in facts.mounted and name not in without}
+    mounted = {name: path for path, name in _ENDPOINTS.items() if path in facts.mounted and name not in without}
+    urls: dict[str, Any] = {name: facts.url(path) for name, path in mounted.items()}
+    if facts.mtls_url is None or not CERTIFICATE_METHODS & set(facts.auth_methods):
+        return urls
+    base = facts.mtls_url + urlsplit(facts.issuer).path
+    aliases = {name: base + path for name, path in mounted.items() if name in _BY_CERTIFICATE}
+    return {**urls, "mtls_endpoint_aliases": aliases}
 
 
 def _claims() -> list[str]:

@@ -1,4 +1,4 @@
-"""Access tokens that are presented to us: how they come, and whether who presents one is whom it is bound to (RFC 6750 §2, RFC 9449 §7)."""
+"""Access tokens that are presented to us: how they come, and whether who presents one is whom it is bound to (RFC 6750, 8705, 9449)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from idp.errors import ProtocolError
 from idp.oauth import dpop
+from idp.oauth.certificates import thumbprint
 from idp.oauth.dpop import Bound, ProofRefused
 from idp.oauth.sender import HEADER, Proofs
 from idp.platform.forms import FORM, parse_form
@@ -61,7 +62,10 @@ class Holders:
     proofs: Proofs
 
     def check(self, call: Call, shown: Presented, cnf: Confirmation) -> Mapping[str, str] | None:
-        """The headers of an answer to the holder; raises the refusal of anybody else (RFC 9449 §7.1, §7.2)."""
+        """The headers of an answer to the holder; raises the refusal of anybody else (RFC 9449 §7.1, §7.2, RFC 8705 §3)."""
+        bound = cnf.get("x5t#S256")
+        if bound is not None and (call.certificate is None or thumbprint(call.certificate) != bound):
+            raise refusal("invalid_token", "The token is bound to another certificate", scheme=shown.scheme)
         jkt = cnf.get("jkt")
         if jkt is None and shown.scheme == DPOP:
             raise refusal("invalid_token", "The token is not bound to a key", scheme=DPOP)

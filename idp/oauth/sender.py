@@ -1,4 +1,4 @@
-"""Who sends a request, proven: the one seam through which tokens get bound to a key (RFC 9449).
+"""Who sends a request, proven: the one seam through which tokens get bound to a key (RFC 9449, RFC 8705).
 
 An endpoint asks here once, before the grant or the resource is looked at, so nothing behind it can forget to. A proof is burned only after
 every other check of it; when it cannot be burned, nothing is let through (503).
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from idp.clock import Clock
+from idp.errors import ProtocolError
 from idp.oauth import dpop
+from idp.oauth.certificates import thumbprint
 from idp.oauth.clients import Client
 from idp.oauth.dpop import Bound, ProofRefused
 from idp.oauth.dpop_nonces import Nonces
@@ -91,10 +93,19 @@ class Senders:
     proofs: Proofs
 
     def of(self, call: Call, client: Client) -> Sender:
-        """The sender of a request that is to be given something; raises `invalid_dpop_proof` (RFC 9449 §5)."""
+        """The sender of a request that is to be given something; raises `invalid_dpop_proof` or `invalid_request` (RFC 9449 §5, RFC 8705 §3)."""
         text = call.headers.get(HEADER)
-        if text is None:
-            if client.dpop_bound:
-                raise ProofRefused("This client must send a DPoP proof")
+        if text is None and not client.dpop_bound and not client.certificate_bound:
             return BEARER
-        return Sender({"jkt": self.proofs.prove(call, text)}, self.proofs.headers)
+        cnf = _certificate(call) if client.certificate_bound else {}
+        if text is not None:
+            return Sender({**cnf, "jkt": self.proofs.prove(call, text)}, self.proofs.headers)
+        if client.dpop_bound:
+            raise ProofRefused("This client must send a DPoP proof")
+        return Sender(cnf)
+
+
+def _certificate(call: Call) -> dict[str, str]:
+    if call.certificate is None:
+        raise ProtocolError("invalid_request", "This client must come with its certificate")
+    return {"x5t#S256": thumbprint(call.certificate)}

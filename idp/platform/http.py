@@ -17,10 +17,19 @@ _JSON_HEADERS: Mapping[str, str] = {"Content-Type": JSON, **NO_STORE}
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """The X.509 certificate (DER) whose key the client proved to hold in TLS; `verified`: the handshake verified its chain too."""
+
+    der: bytes
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request, already within the size limits.
 
     `headers` has lower-case names. `peer` is the client's address after trusted proxies are taken away.
+    `certificate` is the client's own, from where it can be believed.
     `query` and `body` are raw bytes; `idp.platform.forms` parses them strictly.
     """
 
@@ -31,6 +40,7 @@ class Call:
     body: bytes
     peer: str
     request_id: str
+    certificate: ClientCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ class Replays(Protocol):
         """Whether this is the first time; of any number at once exactly one is told so. Raises `Unavailable`."""
         ...
 
+    def fault(self) -> str | None:
+        """Why a key might be burned twice, for the operator; None: it cannot."""
+        ...
+
 
 class DatabaseReplays:
     """Keys in the table `replays`."""
@@ -30,6 +34,9 @@ class DatabaseReplays:
     def burn(self, key: str, *, now: int, until: int) -> bool:
         with self._database.write() as tx:
             return insert_or_ignore(tx, ReplayRow, {"key": key, "until": until})
+
+    def fault(self) -> str | None:
+        return None
 
 
 def prune(tx: sa.Connection, now: int, limit: int) -> int:

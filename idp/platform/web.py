@@ -23,6 +23,7 @@ from idp.platform.accesslog import AccessLog
 from idp.platform.forms import MAX_BODY, MAX_URL
 from idp.platform.http import Answer, Call, Endpoint, json_answer
 from idp.platform.ids import RandomBytes
+from idp.platform.peers import is_among
 from idp.platform.telemetry import Metrics
 from idp.settings import Network
 
@@ -76,19 +77,12 @@ class Gate:
         if not self.trusted_proxies:
             return peer
         hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-        while hops and self._trusted(peer):
+        while hops and is_among(peer, self.trusted_proxies):
             candidate = hops.pop()
             if not _is_address(candidate):
                 break
             peer = candidate
         return peer
-
-    def _trusted(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self.trusted_proxies)
 
     def record(self, environ: Environ, status: int, started: float, request_id: str, peer: str, name: str) -> None:
         """One JSON line and one observation; the query string is never logged."""
@@ -172,6 +166,7 @@ def call_of(environ: Environ, peer: str, request_id: str, body: bytes) -> Call:
         body=body,
         peer=peer,
         request_id=request_id,
+        certificate=environ.get("idp.client_certificate"),
     )
 
 

@@ -23,6 +23,7 @@ LAZY = {
     ("idp/oauth/details/types.py", "idp.oauth.details.schema"),
     ("idp/opening.py", "idp.platform.schema"),
     ("idp/wsgi.py", "idp.background"),
+    ("idp/wsgi.py", "idp.wsgi_certificates"),
 }
 """Imports inside functions that are meant: what is large and rarely needed, loaded only where it is switched on."""
 

@@ -6,10 +6,10 @@ count is looked at beforehand only for pairs this process saw fail within the wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from idp.errors import ProtocolError, TooManyRequests
-from idp.oauth.client_auth import none, private_key_jwt, secret_basic, secret_post
+from idp.oauth.client_auth import none, private_key_jwt, secret_basic, secret_post, self_signed_tls, tls_client
 from idp.oauth.client_auth.face import AuthMethod, Presented
 from idp.oauth.clients import Client, ClientDirectory
 from idp.platform.forms import Form
@@ -30,6 +30,7 @@ class ClientAuthenticator:
         limits: Limits,
         assertions: private_key_jwt.AssertionChecker,
         *,
+        by_certificate: Sequence[AuthMethod] = (),
         max_failures: int,
         realm: str,
     ) -> None:
@@ -42,6 +43,7 @@ class ClientAuthenticator:
             secret_basic.SPEC,
             secret_post.SPEC,
             private_key_jwt.method(assertions),
+            *by_certificate,
             none.SPEC,
         )
 
@@ -53,32 +55,28 @@ class ClientAuthenticator:
     def authenticate(self, call: Call, form: Form) -> Client:
         """The client that proved itself by the one method it presented."""
         presented = self._presented(call, form)
-        client_id = presented[1].client_id
+        client_id = presented[0][1].client_id
         pair = f"{client_id}|{call.peer}"
         if self._failed.holds(pair):
             self._limits.check(_LIMIT, pair, limit=self._max_failures)
         client = self._directory.get(client_id)
-        method, proof = presented
-        if (
-            client is not None
-            and not client.disabled
-            and client.auth_method == method.name
-            and method.proves(client, proof)
-        ):
-            return client
-        raise self._failure(pair, call, f"{method.name} of {client_id[:64]}")
+        if client is not None and not client.disabled:
+            for method, proof in presented:
+                if client.auth_method == method.name and method.proves(client, proof):
+                    return client
+        raise self._failure(pair, call, f"{presented[0][0].name} of {client_id[:64]}")
 
-    def _presented(self, call: Call, form: Form) -> tuple[AuthMethod, Presented]:
+    def _presented(self, call: Call, form: Form) -> list[tuple[AuthMethod, Presented]]:
+        """The one method that is used, or all that a request may use which says no more than the client's name."""
         found = [(method, proof) for method in self._methods if (proof := method.present(call, form)) is not None]
-        if len(found) > 1:
+        if len(found) > 1 and not all(method.silent for method, _proof in found):
             raise ProtocolError("invalid_request", "More than one client authentication method is used")
         if not found:
             raise self._refusal(call, "no client authentication")
-        method, proof = found[0]
-        named = form.get("client_id")
-        if named is not None and named != proof.client_id:
+        named, client_id = form.get("client_id"), found[0][1].client_id
+        if named is not None and named != client_id:
             raise ProtocolError("invalid_request", "client_id differs from the authenticated client")
-        return method, proof
+        return found
 
     def _failure(self, pair: str, call: Call, detail: str) -> ProtocolError | TooManyRequests:
         self._failed.add(pair)
@@ -95,4 +93,5 @@ class ClientAuthenticator:
 
 def specs() -> Mapping[str, str]:
     """Each method and the specification it obeys, for documentation."""
-    return {module.NAME: module.SOURCE for module in (secret_basic, secret_post, private_key_jwt, none)}
+    modules = (secret_basic, secret_post, private_key_jwt, tls_client, self_signed_tls, none)
+    return {module.NAME: module.SOURCE for module in modules}

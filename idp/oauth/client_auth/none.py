@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp.oauth.client_auth.face import AuthMethod, Presented
+from idp.oauth.client_auth.face import AuthMethod, Presented, named_only
 from idp.oauth.clients import Client
 from idp.platform.forms import Form
 from idp.platform.http import Call
@@ -11,14 +11,12 @@ NAME, SOURCE = "none", "RFC 6749 3.2.1"
 
 
 def present(call: Call, form: Form) -> Presented | None:
-    client_id = form.get("client_id")
-    if client_id is None or "authorization" in call.headers or "client_secret" in form or "client_assertion" in form:
-        return None
-    return Presented(client_id, "")
+    client_id = named_only(call, form)
+    return None if client_id is None else Presented(client_id, "")
 
 
 def proves(client: Client, _presented: Presented) -> bool:
     return client.is_public
 
 
-SPEC = AuthMethod(NAME, present, proves)
+SPEC = AuthMethod(NAME, present, proves, silent=True)

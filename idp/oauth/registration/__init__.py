@@ -15,13 +15,13 @@ from joserfc.errors import JoseError
 from idp.oauth import response_types
 from idp.oauth.registration.about import ABOUT, LOCALISED
 from idp.oauth.registration.answers import ANSWERS
-from idp.oauth.registration.credentials import CREDENTIALS
+from idp.oauth.registration.credentials import AUTH_METHODS, CREDENTIALS
 from idp.oauth.registration.face import Concern, Kind, code_of, refuse
 from idp.oauth.registration.logout import LOGOUT
 from idp.oauth.registration.operator import OPERATOR
 from idp.oauth.registration.request_objects import REQUEST_OBJECTS
 from idp.oauth.registration.requests import REQUESTS
-from idp.oauth.registration.senders import SENDERS
+from idp.oauth.registration.senders import CERTIFICATE_BOUND, CERTIFICATE_METHODS, SENDERS
 
 CONCERNS: tuple[Concern, ...] = (REQUESTS, REQUEST_OBJECTS, CREDENTIALS, ANSWERS, LOGOUT, ABOUT, SENDERS, OPERATOR)
 MEMBERS: Mapping[str, Kind] = {name: kind for concern in CONCERNS for name, kind in concern.members.items()}
@@ -33,10 +33,11 @@ def checked(
     known_resources: Callable[[str], bool],
     *,
     offered: Collection[str] = (response_types.CODE,),
+    auth_methods: Collection[str] = AUTH_METHODS,
 ) -> dict[str, Any]:
     """The metadata with its defaults, when all of it can be honoured; raises `Refused` with RFC 7591 §3.2.2 codes.
 
-    `offered` are the response types of this deployment.
+    `offered` are the response types of this deployment, `auth_methods` the ways it lets clients prove themselves.
     """
     metadata = dict(document)
     for name, value in metadata.items():
@@ -52,7 +53,17 @@ def checked(
     for response_type in metadata["response_types"]:
         if response_types.normal(response_type) not in offered:
             refuse(f"response_types: {response_type[:64]} is not offered here")
+    _check_offered_methods(metadata, auth_methods)
     return metadata
+
+
+def _check_offered_methods(metadata: Mapping[str, Any], auth_methods: Collection[str]) -> None:
+    """What this deployment is not set up for would lock the client out."""
+    method = metadata["token_endpoint_auth_method"]
+    if method not in auth_methods:
+        refuse(f"token_endpoint_auth_method: {method} is not offered here")
+    if metadata.get(CERTIFICATE_BOUND) and CERTIFICATE_METHODS.isdisjoint(auth_methods):
+        refuse(f"{CERTIFICATE_BOUND} is not offered here")
 
 
 def kind_of(name: str) -> Kind | None:

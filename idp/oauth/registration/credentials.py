@@ -12,11 +12,25 @@ from idp.oauth.registration.face import Concern, Metadata, anything, fetched_url
 from idp.oauth.remote_keys import MAX_KEYS, MIN_RSA_BITS, PRIVATE_MEMBERS, is_weak
 from idp.oauth.signed import ALGORITHMS
 
-AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+AUTH_METHODS = (
+    "client_secret_basic",
+    "client_secret_post",
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+    "none",
+)
 SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
+_KEY_METHODS = frozenset({"private_key_jwt", "self_signed_tls_client_auth"})
 MIN_SECRET = 32
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,255}\Z")
 _SECRET = re.compile(r"[\x21-\x7e]{32,512}\Z")
+
+
+def offered(*, issued: bool, own: bool) -> tuple[str, ...]:
+    """The methods of a deployment; `issued` and `own`: whether it can verify certificates of authorities, and sees those of clients' own."""
+    missing = {"tls_client_auth": not issued, "self_signed_tls_client_auth": not own}
+    return tuple(method for method in AUTH_METHODS if not missing.get(method, False))
 
 
 def check_client_id(client_id: object) -> str:
@@ -37,8 +51,8 @@ def _check(metadata: Metadata) -> None:
     if {"jwks", "jwks_uri"} <= metadata.keys():
         refuse("jwks and jwks_uri must not both be given (RFC 7591 2)")
     method = metadata["token_endpoint_auth_method"]
-    if method == "private_key_jwt" and not {"jwks", "jwks_uri"} & metadata.keys():
-        refuse("private_key_jwt needs jwks or jwks_uri")
+    if method in _KEY_METHODS and not {"jwks", "jwks_uri"} & metadata.keys():
+        refuse(f"{method} needs jwks or jwks_uri")
     if "jwks" in metadata:
         _check_jwks(metadata["jwks"])
 

@@ -19,11 +19,12 @@ class Rules:
 
     is_resource: Callable[[str], bool]
     response_types: Collection[str]
+    auth_methods: Collection[str]
     fetch: Fetch
 
     def checked(self, document: Mapping[str, Any], had: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
         """The metadata with its defaults; raises `Refused`. What it `had` and keeps is not fetched again."""
-        metadata = checked(document, self.is_resource, offered=self.response_types)
+        metadata = checked(document, self.is_resource, offered=self.response_types, auth_methods=self.auth_methods)
         if any(metadata.get(name) != had.get(name) for name in _SECTOR):
             check_document(metadata, self.fetch)
         return metadata
