@@ -196,23 +196,37 @@ def create_app(config: Config) -> Flask:
         session.pop("login", None)
         return render_template("home.html", ended=logins.was_ended(key))
 
+    def start_login(**extra: str) -> Response:
+        session["verifier"] = generate_token(48)
+        answer: Response = idp.authorize_redirect(
+            f"{config.base_url}/callback", resource=config.api, code_verifier=session["verifier"], **extra
+        )
+        return answer
+
     @app.post("/login")
     def login() -> Response:
         check_csrf()
-        session["verifier"] = generate_token(48)
-        answer: Response = idp.authorize_redirect(
-            f"{config.base_url}/callback", resource=config.api, code_verifier=session["verifier"]
-        )
-        return answer
+        return start_login()
+
+    @app.route("/login/start", methods=["GET", "POST"])
+    def started_elsewhere() -> Response:
+        """Third-party-initiated login (OpenID Connect Core §4): at our provider and nobody else's, and back to a page of ours."""
+        if request.values.get("iss") != config.issuer:
+            abort(400)
+        target = request.values.get("target_link_uri", "")
+        session["target"] = target if target.startswith(f"{config.base_url}/") else None
+        hint = request.values.get("login_hint")
+        return start_login(**({"login_hint": hint} if hint else {}))
 
     @app.get("/callback")
     def callback() -> Any:
         if request.args.get("iss", config.issuer) != config.issuer:
             raise ApiError("The answer came from somebody else.")
         token = idp.authorize_access_token()
+        target = session.get("target")
         session.clear()
         session["login"] = logins.keep(dict(token))
-        return redirect(url_for("profile"))
+        return redirect(target or url_for("profile"))
 
     @app.get("/profile")
     @logged_in

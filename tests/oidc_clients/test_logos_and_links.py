@@ -54,6 +54,37 @@ def test_the_login_page_itself_shows_them(registry: RunningIdp, site: Site) -> N
     }
 
 
+@pytest.mark.parametrize(
+    ("accepted", "name", "policy"),
+    [
+        ("ja", "\u5e97", "policy-en"),
+        ("fr, ja-JP;q=0.9, de;q=0.5", "\u5e97", "policy-de"),
+        ("de-CH", "Laden", "policy-de"),
+        ("fr", "Shop", "policy-en"),
+        ("", "Shop", "policy-en"),
+    ],
+)
+def test_texts_are_shown_in_the_language_of_the_browser(
+    registry: RunningIdp, accepted: str, name: str, policy: str
+) -> None:
+    client = registered(
+        registry.url,
+        **{
+            "client_name": "Shop",
+            "client_name#ja-Jpan-JP": "\u5e97",
+            "client_name#de": "Laden",
+            "policy_uri": "https://app.test/policy-en",
+            "policy_uri#de": "https://app.test/policy-de",
+        },
+    )
+    browser = Browser(registry.url)
+    browser.http.headers["Accept-Language"] = accepted
+    page = browser.open(App(registry.url, client.document).authorize_url()[0])
+    page.encoding = "utf-8"
+    assert f"<strong>{name}</strong>" in page.text
+    assert f"https://app.test/{policy}" in page.text
+
+
 def test_without_a_logo_the_page_has_none(registry: RunningIdp) -> None:
     client = registered(registry.url)
     login = Browser(registry.url).open(App(registry.url, client.document).authorize_url()[0])

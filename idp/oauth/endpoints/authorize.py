@@ -24,6 +24,7 @@ from idp.oauth.endpoints import logo
 from idp.oauth.flow import Facts, Refusal, Step, next_step
 from idp.oauth.issuing import Issued, Issuing
 from idp.oauth.pending import Pending, PendingAuthorizations
+from idp.oauth.registration.about import in_language
 from idp.oauth.request import AuthorizationRequest, Lookups, RefusedRequest
 from idp.oauth.resources import Resource
 from idp.oauth.response_modes import AuthorizationResponses, Destination
@@ -291,16 +292,17 @@ class AuthorizePages:
         return self.responses.send(to, {"error": code, "error_description": description or None})
 
     def _context(self, pending: Pending, client: Client) -> LoginContext:
-        asked = pending.request
+        asked, told = pending.request, client.metadata
+        languages = [language for language, _ in request.accept_languages]
         return LoginContext(
             flow=pending.id,
             resume_url=self._resume_url(pending.id),
             cancel_url=self.pages.url("/oauth/authorize/cancel"),
-            asker_name=client.name,
-            asker_uri=client.metadata.get("client_uri"),
+            asker_name=in_language(told, "client_name", languages) or client.name,
+            asker_uri=in_language(told, "client_uri", languages),
             logo_uri=self._logo_url(client),
-            policy_uri=client.metadata.get("policy_uri"),
-            tos_uri=client.metadata.get("tos_uri"),
+            policy_uri=in_language(told, "policy_uri", languages),
+            tos_uri=in_language(told, "tos_uri", languages),
             login_hint=asked.login_hint,
             expected_subs=asked.subs,
             wanted_acr=acr.goal(asked.acr_values, self.levels),

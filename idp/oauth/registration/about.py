@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from idp.oauth.registration.face import Concern, page_url, strings, text
 
 LOCALISED = frozenset({"client_name", "client_uri", "logo_uri", "policy_uri", "tos_uri"})
 """Members that may carry a language tag: `client_name#ja`."""
+
+
+def in_language(metadata: Mapping[str, Any], name: str, languages: Iterable[str]) -> Any:
+    """A text of the client in the first of these languages that it has, else the one without a tag; None when there is neither."""
+    tagged = {
+        tag.lower(): value
+        for member, value in metadata.items()
+        for bare, _, tag in (member.partition("#"),)
+        if bare == name
+    }
+    for language in map(str.lower, languages):
+        kin = [tag for tag in tagged if tag.partition("-")[0] == language.partition("-")[0]]
+        if kin:
+            return tagged[language if language in kin else kin[0]]
+    return tagged.get("")
+
 
 ABOUT = Concern(
     {
