@@ -10,13 +10,13 @@ def payments(principal: Principal): ...
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from flask import Response, after_this_request, request
 
+from token_guard.adapters import answers
 from token_guard.adapters.environ import presented_by
 from token_guard.errors import GuardError
 from token_guard.guard import Guard
@@ -77,8 +77,5 @@ def _with_headers(headers: Mapping[str, str], response: Response) -> Response:
 
 def refusal(error: GuardError) -> Response:
     """The plain answer: the standard error code, never the reason."""
-    body = error.body()
-    response = Response(json.dumps(body) if body else "", error.status, content_type="application/json")
-    response.headers.update(error.headers())
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    answer = answers.refusal(error)
+    return Response(answer.body, answer.status, dict(answer.headers))
