@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from joserfc import jwk
 
 from tests.conftest import API
+from tests.senders.authority import LOCALHOST, certify
 from tests.support.assertions import Signed
 from tests.support.flows import App
 from tests.support.published import Site
@@ -59,6 +62,16 @@ def test_a_client_without_reachable_keys_proves_nothing(idp: RunningIdp, site: S
     client = Signed(idp, jwks_uri=f"{site.url}/nowhere")
     answer = client.post()
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
+def test_keys_over_tls_are_believed_by_the_authorities_of_the_setting(idp: RunningIdp, tmp_path: Path) -> None:
+    authority = certify("CN=Authority", authority=True)
+    server = certify("CN=Site", by=authority, alternatives=LOCALHOST)
+    with Site(server.files(tmp_path)) as site:
+        client = signed_by_reference(idp, site)
+        trusting = idp.node(outbound_ca_file=authority.files(tmp_path)[0])
+        assert client.send(client.assertion(), base=trusting).status_code == 200
+        assert client.post().status_code == 401
 
 
 def test_a_service_with_a_secret_never_waits_for_anybodys_keys(idp: RunningIdp, site: Site) -> None:
