@@ -50,37 +50,49 @@ class Resource:
         return {**asdict(self), "claims": list(self.claims)}
 
 
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """All resources as of a generation."""
+
+    resources: Mapping[str, Resource]
+    generation: int
+
+
 class ResourceDirectory:
     """All resources as one immutable snapshot that follows the generation `resources`, at once for a new one."""
 
     def __init__(self, database: Database, issuer: str) -> None:
         self._database = database
         self._issuer = Resource(issuer, issuer, {})
-        self._snapshot: Mapping[str, Resource] = {}
-        self._generation = 0
+        self._snapshot = _Snapshot({}, 0)
 
     def reload(self) -> None:
+        self._renewed()
+
+    def _renewed(self) -> _Snapshot:
         with self._database.read() as tx:
             generation = current(tx, GENERATION)
-            self._snapshot = {row.uri: _resource(row) for row in tx.execute(sa.select(ResourceRow.__table__))}
-        self._generation = generation
+            found = {row.uri: _resource(row) for row in tx.execute(sa.select(ResourceRow.__table__))}
+        self._snapshot = renewed = _Snapshot(found, generation)
+        return renewed
 
     def find(self, uri: str) -> Resource | None:
         """The resource of this identifier; the issuer is one of its own."""
         if uri == self._issuer.uri:
             return self._issuer
-        found = self._snapshot.get(uri)
-        if found is None and self._is_outdated():
-            self.reload()
-            found = self._snapshot.get(uri)
+        snapshot = self._snapshot
+        found = snapshot.resources.get(uri)
+        if found is None and self._is_outdated(snapshot):
+            found = self._renewed().resources.get(uri)
         return found
 
-    def _is_outdated(self) -> bool:
+    def _is_outdated(self, snapshot: _Snapshot) -> bool:
+        """Asked of the snapshot that was looked into: another thread may have taken a new one since."""
         with self._database.read() as tx:
-            return current(tx, GENERATION) != self._generation
+            return current(tx, GENERATION) != snapshot.generation
 
     def all(self) -> Iterable[Resource]:
-        return self._snapshot.values()
+        return self._snapshot.resources.values()
 
 
 class ResourceAdmin:
