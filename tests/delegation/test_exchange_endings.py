@@ -12,6 +12,7 @@ from tests.delegation.conftest import NewService
 from tests.delegation.support import ID_TOKEN, TOKEN_EXCHANGE, Service, refused
 from tests.support.flows import App, Browser, Page
 from tests.support.running import RunningIdp
+from tests.support.status import is_revoked
 
 
 class Chain:
@@ -28,9 +29,10 @@ class Chain:
         self.twice = self.second.exchanged(self.once)["token"]
 
     def living(self) -> tuple[bool, bool]:
-        """Whether the two exchanged tokens live."""
-        found = self.first.introspect(self.once), self.second.introspect(self.twice)
-        return found[0]["active"], found[1]["active"]
+        """Whether the two exchanged tokens live: introspection and the status lists agree."""
+        found = self.first.introspect(self.once)["active"], self.second.introspect(self.twice)["active"]
+        assert found == (not is_revoked(self.once), not is_revoked(self.twice))
+        return found
 
 
 @pytest.fixture
@@ -114,8 +116,10 @@ def test_a_service_whose_token_was_exchanged_takes_it_back_by_being_disabled(
     origin = new_service(allow=False)
     exchanged = orders.exchanged(origin.own_token(resource=API))["token"]
     assert orders.introspect(exchanged)["active"]
+    assert not is_revoked(exchanged)
     idp.cli("client", "disable", origin.client_id)
     assert orders.introspect(exchanged) == {"active": False}
+    assert is_revoked(exchanged)
 
 
 def test_a_rule_that_is_taken_away_counts_at_once(idp: RunningIdp, new_service: NewService, token: str) -> None:

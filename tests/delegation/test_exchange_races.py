@@ -8,6 +8,7 @@ from threading import Barrier
 from tests.delegation.support import Service
 from tests.support.flows import App, Browser
 from tests.support.running import RunningIdp
+from tests.support.status import is_revoked
 
 ROUNDS, AT_ONCE = 6, 4
 
@@ -32,6 +33,7 @@ def test_exchanging_while_the_grant_is_revoked_leaves_no_living_token(
             for answer in answers:
                 if "access_token" in answer:
                     assert orders.introspect(answer["access_token"]) == {"active": False}
+                    assert is_revoked(answer["access_token"])
                 else:
                     assert answer["error"] == "invalid_request"
 

@@ -13,6 +13,7 @@ from tests.oidc.rp import FLOWS, NO_PKCE, RESPONSE_TYPES, Flow, RelyingParty, re
 from tests.support.flows import App, Browser, Page, answer_of
 from tests.support.flows import claims as payload
 from tests.support.running import CliError, RunningIdp
+from tests.support.status import is_revoked
 
 HYBRID = [kind for kind in RESPONSE_TYPES if kind.startswith("code ")]
 WITH_TOKEN = [kind for kind in RESPONSE_TYPES if "token" in kind.split()]
@@ -144,8 +145,10 @@ def test_a_front_channel_token_ends_with_its_session(op: RunningIdp, relying: Re
     party, browser = relying(kind), Browser(op.url)
     answer = party.answer(browser, party.start())
     assert party.userinfo(answer["access_token"]).status_code == 200
+    assert not is_revoked(answer["access_token"])
     browser.submit(Page(browser.open(f"{op.url}/oauth/logout")), "logout", confirm="yes")
     assert party.userinfo(answer["access_token"]).status_code == 401
+    assert is_revoked(answer["access_token"])
 
 
 def test_a_front_channel_token_ends_with_its_person(op: RunningIdp, relying: Relying) -> None:

@@ -15,7 +15,7 @@ import requests
 from tests.conftest import API
 from tests.support.flows import App, Browser, claims
 from tests.support.running import RunningIdp
-from tests.support.status import fetch, is_revoked, place_of
+from tests.support.status import eventually, fetch, is_revoked, place_of
 
 SCOPE = "openid profile offline_access read"
 ONLINE = "openid read"
@@ -230,13 +230,6 @@ def test_introspection_agrees_and_every_node_shows_it_at_once(
 
 
 # -- servers ----------------------------------------------------------------------------------------------------------
-
-
-def eventually(holds: Any) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def kid_of(token: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import jwt
@@ -39,3 +41,11 @@ def is_revoked(token: str, base: str | None = None) -> bool:
     raw = zlib.decompress(base64.urlsafe_b64decode(listed["lst"] + "=" * (-len(listed["lst"]) % 4)))
     assert len(raw) == 131_072 // 8
     return bool(raw[index // 8] >> index % 8 & 1)
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until it holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
