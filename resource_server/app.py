@@ -26,6 +26,7 @@ from resource_server.db import Store
 from resource_server.events import EventReceiver
 from resource_server.guarding import build_guard
 from resource_server.orders.v1 import OrdersApi
+from resource_server.payments.allowance import Allowance
 from resource_server.payments.v1 import PaymentsApi
 from resource_server.payments.worker import Settlement
 from resource_server.settings import Settings
@@ -68,7 +69,7 @@ def operations(services: Services) -> list[Operation]:
     apis: dict[str, Callable[[], list[Operation]]] = {
         "users": UsersApi(services.copies).operations,
         "orders": OrdersApi(services.store).operations,
-        "payments": PaymentsApi(services.store).operations,
+        "payments": PaymentsApi(services.store, Allowance(settings, guard, services.store)).operations,
     }
     found = {
         service: [operation.of_service(settings.audiences(service)) for operation in apis[service]()]

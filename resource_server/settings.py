@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -19,6 +19,14 @@ PREFIX = "RS_"
 SERVICES = ("users", "orders", "payments")
 _DATABASES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})
 Count = Annotated[int, Field(ge=1)]
+Word = Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]
+
+
+def _parts(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[Word, ...], BeforeValidator(_parts)]
 
 
 class SettingsError(Exception):
@@ -52,6 +60,11 @@ class Settings(BaseSettings):
     queue_url: Literal["db://"] = Field("db://", description="where work waits for the worker")
     events_audience: str | None = Field(None, description="the aud of events pushed to us; the audience when empty")
     events_token: SecretStr | None = Field(None, description="the receiver's token that opens the snapshot of people")
+    step_up_from: Annotated[int, Field(ge=0)] = Field(
+        100_000, description="payments of so many minor units and more need a fresh login; 0 = never"
+    )
+    step_up_max_age: Count = Field(300, description="how old that login may be")
+    step_up_acr: Words = Field((), description="acr values of which that login must have one, comma separated")
     service: Literal["all", "users", "orders", "payments"] = Field("all", description="which services this process is")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8001, ge=1, le=65535, description="port to listen on")

@@ -6,11 +6,14 @@ Run it by `idp demo`, or by itself: `python examples/login_with/app.py` with the
 from __future__ import annotations
 
 import functools
+import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -98,11 +101,41 @@ class Logins:
 
 
 class ApiError(Exception):
-    """The API refused, or could not be reached."""
+    """The API refused, or could not be reached; 400: it is for the person to do something else."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: str, status: int = 502) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+        self.status = status
+
+
+class StepUp(Exception):
+    """The API wants a better or younger login; `wanted` are the parameters of the authorization request that gets it (RFC 9470)."""
+
+    def __init__(self, wanted: dict[str, str]) -> None:
+        super().__init__(str(wanted))
+        self.wanted = wanted
+
+
+def step_up_of(answer: requests.Response) -> StepUp | None:
+    """The step-up that a refusal asks for, if it does (RFC 9470 §3)."""
+    told = dict(re.findall(r'(\w+)="([^"]*)"', answer.headers.get("WWW-Authenticate", "")))
+    if told.get("error") != "insufficient_user_authentication":
+        return None
+    return StepUp({name: told[name] for name in ("acr_values", "max_age") if name in told})
+
+
+def exactly(payment: dict[str, str], api: str) -> str:
+    """The authorization details of one payment and nothing else (RFC 9396); raises `ApiError` for an amount that is none."""
+    try:
+        value = Decimal(payment["amount"]).scaleb(0 if payment["currency"] == "JPY" else 2)
+    except InvalidOperation as error:
+        raise ApiError("That is no amount.", 400) from error
+    if not value.is_finite() or value != value.to_integral_value() or not 0 < value < 2**53:
+        raise ApiError("That is no amount.", 400)
+    amount = {"value": int(value), "currency": payment["currency"]}
+    entry = {"type": "payment_initiation", "actions": ["create"], "locations": [api], "instructed_amount": amount}
+    return json.dumps([entry])
 
 
 def read_logout_token(idp: Any, config: Config, token: str) -> dict[str, Any]:
@@ -173,6 +206,9 @@ def create_app(config: Config) -> Flask:
             answer = requests.request(method, f"{config.api}{path}", headers=headers, timeout=TIMEOUT, **options)
         except requests.RequestException as error:
             raise ApiError("The shop cannot be reached right now.") from error
+        step_up = step_up_of(answer)
+        if step_up is not None:
+            raise step_up
         if answer.status_code == 403:
             raise ApiError("You did not allow this app to do that. Log out and in again to change it.")
         if not answer.ok:
@@ -196,37 +232,60 @@ def create_app(config: Config) -> Flask:
         session.pop("login", None)
         return render_template("home.html", ended=logins.was_ended(key))
 
-    def start_login(**extra: str) -> Response:
-        session["verifier"] = generate_token(48)
+    def authorize(**parameters: str) -> Response:
+        """To the identity provider, and back to `callback`."""
         answer: Response = idp.authorize_redirect(
-            f"{config.base_url}/callback", resource=config.api, code_verifier=session["verifier"], **extra
+            f"{config.base_url}/callback", resource=config.api, code_verifier=generate_token(48), **parameters
         )
         return answer
 
     @app.post("/login")
     def login() -> Response:
         check_csrf()
-        return start_login()
+        session.pop("payment", None)
+        return authorize()
 
     @app.route("/login/start", methods=["GET", "POST"])
     def started_elsewhere() -> Response:
         """Third-party-initiated login (OpenID Connect Core §4): at our provider and nobody else's, and back to a page of ours."""
         if request.values.get("iss") != config.issuer:
             abort(400)
+        session.pop("payment", None)
         target = request.values.get("target_link_uri", "")
         session["target"] = target if target.startswith(f"{config.base_url}/") else None
         hint = request.values.get("login_hint")
-        return start_login(**({"login_hint": hint} if hint else {}))
+        return authorize(**({"login_hint": hint} if hint else {}))
 
     @app.get("/callback")
     def callback() -> Any:
+        payment = session.pop("payment", None)  # whatever comes of this answer, no later one pays it
         if request.args.get("iss", config.issuer) != config.issuer:
             raise ApiError("The answer came from somebody else.")
-        token = idp.authorize_access_token()
+        token = dict(idp.authorize_access_token())
+        if payment is not None:
+            return paid(payment, token)
         target = session.get("target")
         session.clear()
-        session["login"] = logins.keep(dict(token))
+        session["login"] = logins.keep(token)
         return redirect(target or url_for("profile"))
+
+    def paid(payment: dict[str, Any], fresh: dict[str, Any]) -> Response:
+        """Pay what the person was sent to the identity provider for: by a login as the API wants it, or by a token for this payment alone."""
+        token = logins.tokens.get(session.get("login", ""))
+        if token is None or fresh["userinfo"]["sub"] != token["userinfo"]["sub"]:
+            raise ApiError("Somebody else logged in meanwhile. Nothing was paid.", 400)
+        if not payment["exactly"]:
+            token.update(fresh)
+        try:
+            send(fresh, payment)
+        except StepUp as error:
+            sentence = "The shop wants a stronger login. Set up a second factor in your account."
+            raise ApiError(sentence, 400) from error
+        return redirect(url_for("payments"))
+
+    def send(token: dict[str, Any], payment: dict[str, Any]) -> None:
+        asked = {"amount": payment["amount"], "currency": payment["currency"]}
+        call(token, "POST", "/v1/payments", json=asked, headers={"Idempotency-Key": payment["key"]})
 
     @app.get("/profile")
     @logged_in
@@ -249,11 +308,28 @@ def create_app(config: Config) -> Flask:
     @app.post("/payments")
     @logged_in
     def pay(token: dict[str, Any]) -> Response:
+        """Pay with what the app may do anyway; where the API wants a fresh login for such a sum, go and get it."""
         check_csrf()
-        asked = {"amount": request.form.get("amount", ""), "currency": request.form.get("currency", "")}
-        headers = {"Idempotency-Key": request.form.get("key", "")}
-        call(token, "POST", "/v1/payments", json=asked, headers=headers)
+        payment = asked_payment()
+        try:
+            send(token, payment)
+        except StepUp as step_up:
+            session["payment"] = {**payment, "exactly": False}
+            return authorize(**step_up.wanted)
         return redirect(url_for("payments"))
+
+    @app.post("/payments/exactly")
+    @logged_in
+    def pay_exactly(_token: dict[str, Any]) -> Response:
+        """Ask the person for this payment alone: what comes back can make it, once, and nothing else."""
+        check_csrf()
+        payment = asked_payment()
+        details = exactly(payment, config.api)
+        session["payment"] = {**payment, "exactly": True}
+        return authorize(scope="openid payments:write", authorization_details=details)
+
+    def asked_payment() -> dict[str, str]:
+        return {name: request.form.get(name, "")[:64] for name in ("amount", "currency", "key")}
 
     @app.post("/logout")
     @logged_in
@@ -283,7 +359,7 @@ def create_app(config: Config) -> Flask:
 
     @app.errorhandler(ApiError)
     def failed(error: ApiError) -> tuple[str, int]:
-        return render_template("sorry.html", sentence=error.sentence), 502
+        return render_template("sorry.html", sentence=error.sentence), error.status
 
     app.jinja_env.globals["new_key"] = lambda: secrets.token_urlsafe(12)
     return app

@@ -21,6 +21,8 @@ from urllib.request import urlopen
 
 import click
 
+from idp.assembly.details import details_type_admin
+from idp.cli import demo_payments
 from idp.cli.base import Invocation
 from idp.errors import Refused
 from idp.opening import initialize, open_house
@@ -99,7 +101,7 @@ def _credentials(house: House) -> dict[str, str]:
 
 
 def _register(house: House, made: Mapping[str, str]) -> str:
-    """A person, a resource, two clients and a receiver; what an unfinished first run left behind is replaced."""
+    """A person, a resource, a type of details, two clients and a receiver; what an unfinished first run left behind is replaced."""
     _forget(house, made)
     house.accounts.create(
         username=made["username"],
@@ -110,6 +112,15 @@ def _register(house: House, made: Mapping[str, str]) -> str:
         claims={"name": "Demo Person", "given_name": "Demo", "family_name": "Person", "locale": "en"},
     )
     house.resources.create(uri=API, name="Demo shop", scopes=_API_SCOPES, claims=("roles",))
+    details_type_admin(house).create(
+        identifier=demo_payments.TYPE,
+        name=demo_payments.NAME,
+        schema=demo_payments.SCHEMA,
+        resources=(API,),
+        words=demo_payments.WORDS,
+        maximums=(demo_payments.MAXIMUM,),
+        once=True,
+    )
     for document in (_app_client(made), _service_client(made)):
         house.clients.create(document)
     _receiver, token = house.receivers.create(url=f"{API}/events", events=["user.*"], audience=API)
@@ -123,6 +134,9 @@ def _forget(house: House, made: Mapping[str, str]) -> None:
     for client_id in (made["app_client_id"], made["service_client_id"]):
         if house.clients.find(client_id) is not None:
             house.clients.delete(client_id)
+    types = details_type_admin(house)
+    if demo_payments.TYPE in {one.type for one in types.list()}:
+        types.delete(demo_payments.TYPE)
     if house.resources.find(API) is not None:
         house.resources.delete(API)
     for receiver in house.receivers.list():
@@ -142,6 +156,7 @@ def _app_client(made: Mapping[str, str]) -> dict[str, object]:
         "grant_types": ["authorization_code", "refresh_token"],
         "scope": "openid profile email offline_access " + " ".join(_API_SCOPES),
         "audience": [API],
+        "authorization_details_types": [demo_payments.TYPE],
     }
 
 

@@ -22,6 +22,9 @@ def details_type() -> None:
 def _options(command: Any) -> Any:
     for option in (
         click.option(
+            "--once/--many", default=None, help="whether an entry is good once; it gets an id that APIs know it by"
+        ),
+        click.option(
             "--maximum",
             "maximums",
             multiple=True,
@@ -40,9 +43,10 @@ def _options(command: Any) -> Any:
 @click.option("--name", required=True, help="what people read above the details")
 @_options
 @with_house
-def create(house: House, /, identifier: str, schema: str, **given: Any) -> None:
+def create(house: House, /, identifier: str, schema: str, once: bool | None, **given: Any) -> None:
     """Register TYPE."""
-    _show(details_type_admin(house).create(identifier=identifier, schema=read_json(schema), **given))
+    types = details_type_admin(house)
+    _show(types.create(identifier=identifier, schema=read_json(schema), once=bool(once), **given))
 
 
 @details_type.command("list")

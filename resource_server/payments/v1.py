@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from resource_server.api.money import Money
 from resource_server.api.operation import Operation
 from resource_server.api.problems import Problem, not_found
 from resource_server.db import Store
+from resource_server.payments.allowance import Allowance
 from resource_server.payments.models import IdempotencyKey, Payment
 
 _MAX_KEY = 255
@@ -37,12 +39,14 @@ class NewPayment(bodies.Strict):
 class PaymentsApi:
     """A person, or a service, sees its own payments only."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, allowance: Allowance) -> None:
         self._store = store
+        self._allowance = allowance
 
     def operations(self) -> list[Operation]:
+        write = replace(_WRITE, details=self._allowance.details)
         return [
-            Operation("POST", "/v1/payments", _WRITE, self.create),
+            Operation("POST", "/v1/payments", write, self.create),
             Operation("GET", "/v1/payments", _READ, self.list),
             Operation("GET", "/v1/payments/<payment_id>", _READ, self.show),
         ]
@@ -52,9 +56,11 @@ class PaymentsApi:
         asked, document = bodies.read(NewPayment)
         payment = _new(asked, principal)
         key = request.headers.get("Idempotency-Key")
+        self._allowance.check(principal, payment)
         with self._store.change() as session:
             replayed = self._first_use(key, principal, document, payment) if key is not None else None
             if replayed is None:
+                self._allowance.use(principal, payment)
                 session.add(payment)
         return _created(replayed or _shown(payment), replayed=replayed is not None)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from idp.cli import demo_payments
 from tests.support.running import BIN, Process, RunningIdp, clean_environment
 from tests.support.servers import free_port
 
@@ -38,13 +40,18 @@ class Shop:
 
 
 @contextmanager
-def open_shop(folder: Path) -> Iterator[Shop]:
-    """Start the three servers; stop them all at the end."""
+def open_shop(folder: Path, **settings: str) -> Iterator[Shop]:
+    """Start the three servers, the API with these settings; stop them all at the end."""
     api, app = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
     started: list[Process] = []
     with RunningIdp(folder, signup="on", signup_max="1000", login_max_failures_per_address="100000") as idp:
         options = [word for name, words in SCOPES.items() for word in ("--scope", f"{name}={words}")]
         idp.cli("resource", "create", api, "--name", "Demo shop", "--claim", "roles", *options)
+        idp.cli(
+            *("details-type", "create", demo_payments.TYPE, "--schema", "-", "--name", demo_payments.NAME),
+            *("--resource", api, "--words", demo_payments.WORDS, "--maximum", demo_payments.MAXIMUM, "--once"),
+            stdin=json.dumps(demo_payments.SCHEMA),
+        )
         client = idp.client(
             client_name="Demo shop window",
             client_uri=app,
@@ -56,10 +63,11 @@ def open_shop(folder: Path) -> Iterator[Shop]:
             grant_types=["authorization_code", "refresh_token"],
             scope="openid profile email offline_access " + " ".join(SCOPES),
             audience=[api],
+            authorization_details_types=[demo_payments.TYPE],
         )
         receiver = idp.cli("receiver", "create", f"{api}/events", "--events", "user.*", "--audience", api)
         try:
-            started.append(_api(folder, idp, api, receiver["token"]))
+            started.append(_api(folder, idp, api, receiver["token"], settings))
             started.append(_app(folder, idp, api, app, client))
             yield Shop(idp, app, api, client["client_id"])
         finally:
@@ -67,13 +75,14 @@ def open_shop(folder: Path) -> Iterator[Shop]:
                 process.stop()
 
 
-def _api(folder: Path, idp: RunningIdp, api: str, token: str) -> Process:
+def _api(folder: Path, idp: RunningIdp, api: str, token: str, settings: Mapping[str, str]) -> Process:
     environ = {
         **clean_environment(),
         "RS_ISSUER": idp.issuer,
         "RS_AUDIENCE": api,
         "RS_DATA_DIR": str(folder / "api"),
         "RS_EVENTS_TOKEN": token,
+        **settings,
     }
     command = [str(BIN / "resource-server"), "serve", "--port", api.rpartition(":")[2]]
     return Process(command, environ, folder / "resource-server.log", f"{api}/readyz")

@@ -34,6 +34,7 @@ def test_a_type_is_made_shown_changed_and_forgotten(idp: RunningIdp) -> None:
         "resources": [API],
         "words": "Do {what}",
         "maximums": ["amount.value"],
+        "once": False,
     }
     assert idp.cli("details-type", "show", name) == made
     assert made in idp.cli("details-type", "list")
@@ -42,6 +43,8 @@ def test_a_type_is_made_shown_changed_and_forgotten(idp: RunningIdp) -> None:
     assert changed == {**made, "name": "Another", "words": None}
     changed = idp.cli("details-type", "update", name, "--schema", "-", "--maximum", "x", stdin='{"required": ["x"]}')
     assert (changed["schema"], changed["maximums"]) == ({"required": ["x"]}, ["x"])
+    assert idp.cli("details-type", "update", name, "--once") == {**changed, "once": True}
+    assert idp.cli("details-type", "update", name, "--many") == changed
     idp.cli("details-type", "delete", name)
     assert changed not in idp.cli("details-type", "list")
     assert audited(idp, "details_type.deleted")["type"] == name

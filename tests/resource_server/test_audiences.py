@@ -58,6 +58,7 @@ def test_the_services_say_what_they_are(apis: Apis, somebody: Caller) -> None:
         "scopes_supported": ["orders:read", "orders:write", "payments:read", "payments:write", "users:read"],
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": ["ES256", "RS256", "PS256", "Ed25519", "EdDSA"],
+        "authorization_details_types_supported": ["payment_initiation"],
     }
     part = requests.get(f"{url}/payments", timeout=30).json()
     assert (part["resource"], part["scopes_supported"]) == (

@@ -41,9 +41,10 @@ class DetailsTypeAdmin:
         resources: Sequence[str] = (),
         words: str | None = None,
         maximums: Sequence[str] = (),
+        once: bool = False,
     ) -> DetailsType:
         """Register a type."""
-        made = self._checked(DetailsType(identifier, name, schema, tuple(resources), words, tuple(maximums)))
+        made = self._checked(DetailsType(identifier, name, schema, tuple(resources), words, tuple(maximums), once))
         with self._database.write() as tx:
             if not insert_or_ignore(tx, DetailsTypeRow, made.document()):
                 raise Refused("exists", "there is a type of this name already")

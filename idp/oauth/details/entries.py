@@ -10,6 +10,8 @@ from idp.errors import ProtocolError
 from idp.platform.forms import parse_json
 
 Entry = Mapping[str, Any]
+IDENTITY = "authorization_id"
+"""What we add to an entry that is good once, so that an API knows it again in every token of its grant (RFC 9396 §7.1)."""
 MAX_LENGTH, MAX_ENTRIES, MAX_DEPTH, MAX_TEXT = 4096, 8, 8, 512
 _MAX_INTEGER = 2**53 - 1
 _LISTS = ("locations", "actions", "datatypes", "privileges")
@@ -72,3 +74,8 @@ def _is_harmless(leaf: Any) -> bool:
     if isinstance(leaf, int):
         return abs(leaf) <= _MAX_INTEGER
     return True
+
+
+def without_identity(entry: Entry) -> Entry:
+    """The entry as a client writes it."""
+    return {name: value for name, value in entry.items() if name != IDENTITY}

@@ -20,3 +20,4 @@ class DetailsTypeRow(Model):
     resources: Mapped[list[str]] = mapped_column(sa.JSON)
     words: Mapped[str | None] = mapped_column(sa.String(1000))
     maximums: Mapped[list[str]] = mapped_column(sa.JSON)
+    once: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())

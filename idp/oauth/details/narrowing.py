@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from idp.oauth.details.entries import Entry, invalid
+from idp.oauth.details.entries import IDENTITY, Entry, invalid
 
 Path = tuple[str, ...]
 Maximums = Callable[[str], Sequence[Path]]
@@ -22,11 +22,20 @@ _LISTS = frozenset({("locations",), ("actions",), ("datatypes",), ("privileges",
 def narrowed(granted: Sequence[Entry], asked: Sequence[Entry], maximums: Maximums) -> tuple[Entry, ...]:
     """What is asked, when it lies within what was granted; raises `invalid_authorization_details` otherwise."""
     fitting = [
-        [at for at, one in enumerate(granted) if is_within(entry, one, maximums(str(entry["type"])))] for entry in asked
+        [at for at, one in enumerate(granted) if is_within(_identified(entry, one), one, maximums(str(entry["type"])))]
+        for entry in asked
     ]
-    if not _all_find_one(fitting):
+    found = _matched(fitting)
+    if found is None:
         raise invalid("authorization_details exceeds what was granted")
-    return tuple(asked)
+    return tuple(_identified(entry, granted[at]) for entry, at in zip(asked, found, strict=True))
+
+
+def _identified(entry: Entry, granted: Entry) -> Entry:
+    """The entry with the id of the one it is a part of, which a client need not repeat."""
+    if IDENTITY in entry or IDENTITY not in granted:
+        return entry
+    return {**entry, IDENTITY: granted[IDENTITY]}
 
 
 def is_within(asked: Any, granted: Any, maximums: Sequence[Path], at: Path = ()) -> bool:
@@ -51,8 +60,8 @@ def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _all_find_one(fitting: Sequence[Sequence[int]]) -> bool:
-    """Whether everybody can have one of those that fit them, none given twice: a matching, found by augmenting paths."""
+def _matched(fitting: Sequence[Sequence[int]]) -> list[int] | None:
+    """One of those that fit for everybody, none given twice, if that can be: a matching, found by augmenting paths."""
     given: dict[int, int] = {}
 
     def give(who: int, tried: set[int]) -> bool:
@@ -64,4 +73,6 @@ def _all_find_one(fitting: Sequence[Sequence[int]]) -> bool:
                     return True
         return False
 
-    return all(give(who, set()) for who in range(len(fitting)))
+    if not all(give(who, set()) for who in range(len(fitting))):
+        return None
+    return sorted(given, key=given.__getitem__)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from idp.oauth.details.entries import Entry, invalid, parse
+from idp.oauth.details.entries import IDENTITY, Entry, invalid, parse, without_identity
 from idp.oauth.details.models import DetailsTypeRow
 from idp.oauth.details.narrowing import Path, narrowed
 from idp.oauth.details.words import AskedDetails, said
@@ -23,7 +24,8 @@ Fits = Callable[[Any], bool]
 class DetailsType:
     """One type. `resources`: where its entries may count and, unless they say otherwise, do; empty: anywhere they name, else everywhere.
 
-    `words` is the template of what the person reads; `maximums` are the dotted paths of numbers that may be lowered.
+    `words` is the template of what the person reads; `maximums` are the dotted paths of numbers that may be lowered. Entries of a type
+    that is good `once` get an id of ours when they are asked for.
     """
 
     type: str
@@ -32,6 +34,7 @@ class DetailsType:
     resources: tuple[str, ...] = ()
     words: str | None = None
     maximums: tuple[str, ...] = ()
+    once: bool = False
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -78,7 +81,7 @@ class DetailsTypes:
             kind = self.find(entry["type"])
             if kind is None:
                 raise invalid("A type of the authorization_details is not known")
-            if not self._fitting(kind)(entry):
+            if not self._fitting(kind)(without_identity(entry) if kind.once else entry):
                 raise invalid("authorization_details does not fit the schema of its type")
         return entries
 
@@ -90,7 +93,7 @@ class DetailsTypes:
                 raise invalid("The client has not registered a type of its authorization_details")
             if not self._is_placed(entry, audiences):
                 raise invalid("The locations of the authorization_details are not among the resources of the request")
-        return entries
+        return tuple(map(self._identified, entries))
 
     def for_token(self, granted: Sequence[Entry], text: str | None, audience: str) -> tuple[Entry, ...]:
         """The entries of a token for one audience: all that count there, or those a token request names, which must lie within (RFC 9396 §6)."""
@@ -107,6 +110,15 @@ class DetailsTypes:
         return tuple(
             said(entry, kind.name, kind.words) if kind else said(entry, entry["type"], None) for entry, kind in found
         )
+
+    def _identified(self, entry: Entry) -> Entry:
+        """The entry as it is granted: one of a type that is good once can be told from its like."""
+        kind = self.find(entry["type"])
+        if kind is None or not kind.once:
+            return entry
+        if IDENTITY in entry:
+            raise invalid(f"{IDENTITY} is for the server to give")
+        return {**entry, IDENTITY: secrets.token_urlsafe(16)}
 
     def _counts(self, entry: Entry, audience: str) -> bool:
         kind = self.find(str(entry["type"]))
@@ -141,4 +153,4 @@ class DetailsTypes:
 
 def details_type(row: AnyRow) -> DetailsType:
     """The type of a row."""
-    return DetailsType(row.type, row.name, row.schema, tuple(row.resources), row.words, tuple(row.maximums))
+    return DetailsType(row.type, row.name, row.schema, tuple(row.resources), row.words, tuple(row.maximums), row.once)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from idp.oauth.details.entries import Entry
+from idp.oauth.details.entries import Entry, without_identity
 
 MAX_TEMPLATE = 1000
 _PLACE = re.compile(r"\{([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)(?::(money))?\}")
@@ -87,8 +87,8 @@ def sentence(template: str, entry: Entry) -> tuple[Piece, ...]:
 
 
 def listing(entry: Entry) -> tuple[tuple[str, str], ...]:
-    """Every member but the type, by its path, as text: nothing is kept from the person."""
-    return tuple((name, text) for name, text in _flat(entry) if name != "type")
+    """Every member the client sent but the type, by its path, as text: nothing is kept from the person."""
+    return tuple((name, text) for name, text in _flat(without_identity(entry)) if name != "type")
 
 
 def _said(entry: Entry, path: Sequence[str], *, as_money: bool) -> str:

@@ -20,9 +20,9 @@ Same = Callable[[Principal, Detail], str]
 _MONTH = 30 * 24 * 3600
 
 
-def per_token(principal: Principal, _detail: Detail) -> str:
-    """Once a token."""
-    return principal.token_id
+def per_token(principal: Principal, detail: Detail) -> str:
+    """Each detail once a token. A refreshed, narrowed or exchanged token is another one: where that matters, name something that stays."""
+    return json.dumps([principal.client_id, principal.token_id, detail], sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,8 @@ class DetailsNeed:
     """One of the token's details must be of this `type`, hold all `actions`, be for one of `locations` (when it names any), and `fits`.
 
     `fits` is the app's own look at it: amount, currency, order; a detail it stumbles over does not fit. Not `required`: a token without
-    any detail of the type passes. `same` names what must not happen twice with one detail, a token's id by default; `remember` says for
-    how many seconds.
+    any detail of the type passes. `same` names what one subject must not do twice, whichever token it comes with: by default the use of
+    a detail of a token; `remember` says for how many seconds.
     """
 
     type: str
@@ -62,7 +62,7 @@ def use_detail(*, principal: Principal, need: DetailsNeed, store: OnceStore, now
     if detail is None:
         return None
     try:
-        first = store.use(_key(principal, detail, need.same(principal, detail)), now + need.remember)
+        first = store.use(_key(principal, need.same(principal, detail)), now + need.remember)
     except StoreError as error:
         raise cannot_know(Check.STORE_AWAY, str(error)) from error
     if not first:
@@ -89,8 +89,6 @@ def _meets(told: Any, wanted: tuple[str, ...]) -> bool:
     return isinstance(told, (list, tuple)) and any(one in told for one in wanted)
 
 
-def _key(principal: Principal, detail: Detail, same: str) -> str:
-    canonical = json.dumps(
-        [principal.issuer, principal.client_id, principal.subject, same, detail], sort_keys=True, separators=(",", ":")
-    )
+def _key(principal: Principal, same: str) -> str:
+    canonical = json.dumps([principal.issuer, principal.subject, same], separators=(",", ":"))
     return "rar:" + base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).rstrip(b"=").decode("ascii")
