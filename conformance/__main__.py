@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Run, keep and report; 1 when a module failed or has a warning or skip without a written reason."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exception, so that what was started is stopped
     given = _arguments()
     plans = chosen(given.plans)
     suite = Suite(given.suite, given.ca)

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _STEPS = 6
+_WAIT_MS = 15_000
 
 
 class Chromium:
@@ -48,6 +50,7 @@ class Chromium:
                 folder, executable_path=self._executable, args=_ARGUMENTS, ignore_https_errors=True
             )
             with context:
+                context.set_default_timeout(_WAIT_MS)
                 yield context
 
     def visit(self, profile: BrowserContext, url: str) -> None:
@@ -73,9 +76,23 @@ class Chromium:
             return False
         return True
 
+    def look(self, profile: BrowserContext, url: str, shows: str) -> str | None:
+        """A picture of the page that a URL leads to, as a data URL of a PNG; None when it does not show that element."""
+        page = profile.new_page()
+        page.goto(url)
+        try:
+            page.locator(shows).wait_for()
+        except PlaywrightTimeout:
+            return None
+        return _png(page)
+
     def picture(self, html: str, base: str) -> str:
         """What a page that lived at `base` looks like, as a data URL of a PNG."""
         viewport = ViewportSize(width=900, height=900)
         with self._browser.new_page(ignore_https_errors=True, viewport=viewport) as page:
             page.set_content(html.replace("<head>", f'<head><base href="{escape(base)}/">', 1))
-            return "data:image/png;base64," + base64.b64encode(page.screenshot()).decode("ascii")
+            return _png(page)
+
+
+def _png(page: Page) -> str:
+    return "data:image/png;base64," + base64.b64encode(page.screenshot()).decode("ascii")

@@ -69,7 +69,14 @@ def _browser(issuer: str, person: Mapping[str, Any]) -> dict[str, Any]:
         found = [steps["visits"][name] for name in names]
         return [{**visit, "tasks": [steps["tasks"][task] for task in visit["tasks"]]} for visit in found]
 
+    scripted = {module: {"browser": visits(names)} for module, names in steps["modules"].items()}
     return {
         "browser": visits(steps["default"]),
-        "override": {module: {"browser": visits(names)} for module, names in steps["modules"].items()},
+        "override": {**scripted, **{module: {"browser": []} for module in steps["looks"]}},
     }
+
+
+def looks() -> dict[str, str]:
+    """Modules that end on a page to look at in a real browser, and the selector of what it must show."""
+    found: dict[str, str] = read("browser.json")["looks"]
+    return found

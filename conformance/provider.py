@@ -93,6 +93,8 @@ class Provider:
         self.command("user", "create", self.person["username"], *options, typed=f"{self.person['password']}\n")
 
     def _serve(self, log: Path) -> None:
+        if self._answers():
+            raise SystemExit(f"something else answers at {self.issuer} already")
         port = self.issuer.rpartition(":")[2]
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 - our own program

@@ -59,9 +59,13 @@ def _row(name: str, day: str, outcomes: list[Outcome]) -> str:
 
 
 def _section(name: str, outcomes: list[Outcome]) -> Iterator[str]:
-    yield from ("", f"## {name}", "", "| module | | result |", "|---|---|---|")
-    for outcome in outcomes:
-        yield f"| {outcome.module} | {outcome.variant} | {outcome.result} |"
+    """A row for each module, a column for each variant the plan runs modules in."""
+    variants = list(dict.fromkeys(outcome.variant for outcome in outcomes))
+    found = {(outcome.module, outcome.variant): outcome.result for outcome in outcomes}
+    yield from ("", f"## {name}", "", f"| module | {' | '.join(variant or 'result' for variant in variants)} |")
+    yield "|---" * (len(variants) + 1) + "|"
+    for module in dict.fromkeys(outcome.module for outcome in outcomes):
+        yield f"| {module} | {' | '.join(found.get((module, variant), '') for variant in variants)} |"
 
 
 def _key(outcome: Outcome) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext
 
 from conformance.chromium import Chromium
-from conformance.configuration import configuration
+from conformance.configuration import configuration, looks
 from conformance.plans import Plan
 from conformance.provider import Provider
 from conformance.results import Outcome, findings
@@ -67,7 +67,8 @@ class Runner:
         """Wait for the end of a module, doing what it waits for; returns its last status."""
         deadline = time.monotonic() + _MODULE_TIMEOUT
         rotated = False
-        with self.chromium.profile() if plan.browser == "chromium" else nullcontext() as profile:
+        look = looks().get(name)
+        with self.chromium.profile() if look or plan.browser == "chromium" else nullcontext() as profile:
             while time.monotonic() < deadline:
                 status = str(self.suite.info(run)["status"])
                 if status in _ENDED:
@@ -77,15 +78,21 @@ class Runner:
                     self.provider.rotate_keys()
                     self.suite.start(run)
                 if profile is not None:
-                    self._visit(profile, run)
+                    self._visit(profile, run, look)
                 time.sleep(_POLL)
         self.suite.cancel(run)
         return "TIMEOUT"
 
-    def _visit(self, profile: BrowserContext, run: str) -> None:
+    def _visit(self, profile: BrowserContext, run: str, look: str | None) -> None:
         for url in self.suite.urls_to_visit(run):
             self.suite.visited(run, url)
-            self.chromium.visit(profile, url)
+            if look is None:
+                self.chromium.visit(profile, url)
+            elif picture := self.chromium.look(profile, url, look):
+                self.suite.hand_in(run, picture)
+            else:
+                print(f"             the page does not show {look}")
+                self.suite.cancel(run)
 
     def _add_pictures(self, run: str, log: list[dict[str, Any]]) -> None:
         """The pages that the suite's browser kept as HTML, as a person would see them."""

@@ -53,7 +53,7 @@ def test_static_plans_are_told_the_credentials_and_the_steps() -> None:
         "https://id.example/oauth/logout*",
     ]
     assert "{" not in str(document["browser"]).replace("{'", "")
-    assert set(document["override"]) == set(STEPS["modules"])  # type: ignore[call-overload]
+    assert set(document["override"]) == {*STEPS["modules"], *STEPS["looks"]}  # type: ignore[call-overload]
 
 
 def test_dynamic_plans_are_told_names_only_and_chromium_plans_no_steps() -> None:
@@ -91,3 +91,13 @@ def test_results_are_kept_by_plan_and_told_with_what_the_suite_found(tmp_path: P
     assert "| config | 2026-01-03 | 2 | 1 | 0 | 0 | 0 | 1 |" in told
     assert "- **one** WARNING: WARNING Check: not quite" in told
     assert told.index("| config |") < told.index("| basic |")
+
+
+def test_a_module_run_with_several_response_types_is_one_row(tmp_path: Path) -> None:
+    results = Results(tmp_path / "kept.json", suite="1.2.3")
+    runs = [("one", "id_token", "PASSED"), ("one", "id_token token", "REVIEW"), ("two", "id_token token", "PASSED")]
+    results.put("implicit", "2026-01-02", [Outcome("implicit", *run) for run in runs])
+    told = page(results)
+    assert "| module | id_token | id_token token |\n|---|---|---|" in told
+    assert "| one | PASSED | REVIEW |" in told
+    assert "| two |  | PASSED |" in told
