@@ -170,7 +170,8 @@ def _django(guard: Guard) -> None:
             SECRET_KEY="only for tests",
             MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"],
         )
-    DJANGO.use([path("payments", payments), path("async/payments", payments_async), path("health", health)])
+    views = {"payments": payments, "async/payments": payments_async, "bücher/€": payments, "health": health}
+    DJANGO.use([path(route, view) for route, view in views.items()])
 
 
 def django_app(guard: Guard) -> Any:

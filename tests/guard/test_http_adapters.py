@@ -181,6 +181,15 @@ def test_an_async_view_is_guarded_like_any_other(kind: str) -> None:
             assert requests.get(f"{url}/async/payments", headers=headers, timeout=30).status_code == status
 
 
+@pytest.mark.parametrize("kind", ["django", "django-asgi"])
+def test_a_path_may_be_of_any_script(kind: str) -> None:
+    where, presented = "/b%C3%BCcher/%E2%82%AC", bound()
+    with serving(kind, guard()) as url:
+        sent = {"Authorization": f"DPoP {presented}", "DPoP": proof(presented, htu=AUDIENCE + where)}
+        assert requests.get(url + where, headers=sent, timeout=30).status_code == 200
+        assert requests.get(url + where, timeout=30).status_code == 401
+
+
 @pytest.mark.parametrize("kind", ["wsgi", "starlette"])
 def test_middleware_serves_the_metadata(kind: str) -> None:
     with serving(kind, guard()) as url:

@@ -17,7 +17,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from token_guard.adapters import answers
+from token_guard.adapters import answers, asgi
 from token_guard.adapters.environ import presented_by
 from token_guard.errors import GuardError
 from token_guard.guard import Admission, Guard
@@ -45,9 +45,11 @@ class DjangoGuard:
 
     def admit(self, request: Any, needs: Needs) -> Admission:
         """Who makes a request; raises `GuardError`."""
+        proxies = self._guard.certificates
+        if hasattr(request, "scope"):  # by ASGI, where META has paths that WSGI could not
+            return self._guard.admit(asgi.presented_by(request.scope, proxies), needs)
         path = request.get_full_path().partition("?")[0]
-        presented = replace(presented_by(request.META, self._guard.certificates), path=path)
-        return self._guard.admit(presented, needs)
+        return self._guard.admit(replace(presented_by(request.META, proxies), path=path), needs)
 
     def _view(self, view: View, needs: Needs) -> View:
         @functools.wraps(view)
