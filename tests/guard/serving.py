@@ -1,4 +1,7 @@
-"""Real servers for guarded applications, each in a thread: an API with /payments (scope `read`), and /health for everybody."""
+"""Real servers for guarded applications, each in a thread.
+
+An API has /payments (GET: the scope `read`; POST: also a login of the last five minutes), and /health for everybody.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +22,22 @@ from django.core.wsgi import get_wsgi_application
 from django.http import JsonResponse
 from django.urls import clear_url_caches, path
 from fastapi import Depends, FastAPI
-from flask import Flask
+from flask import Flask, request
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from token_guard import Guard, Needs, Principal
+from token_guard import Guard, GuardError, Needs, Principal
 from token_guard.adapters.asgi import PRINCIPAL, AsgiGuard
 from token_guard.adapters.django import DjangoGuard
 from token_guard.adapters.fastapi import FastApiGuard
 from token_guard.adapters.flask import FlaskGuard
+from token_guard.adapters.starlette import refused
 from token_guard.adapters.wsgi import PRINCIPAL as WSGI_PRINCIPAL
 from token_guard.adapters.wsgi import WsgiGuard
 from werkzeug.serving import make_server
 
-READ = Needs(scopes=("read",))
+READ, RECENT = Needs(scopes=("read",)), Needs(max_age=300)
 METHODS = ["GET", "POST"]
 
 
@@ -82,6 +86,8 @@ def flask_app(guard: Guard) -> Flask:
     @app.route("/payments", methods=METHODS)
     @guarded("read")
     def payments(principal: Principal) -> dict[str, str]:
+        if request.method == "POST":
+            guard.require(principal, RECENT)
         return {"owner": principal.subject}
 
     @app.get("/health")
@@ -95,8 +101,10 @@ def wsgi_app(guard: Guard) -> Any:
     """Middleware around nothing but a function."""
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        start_response("200 OK", [("Content-Type", "application/json")])
         caller = environ.get(WSGI_PRINCIPAL)
+        if environ["REQUEST_METHOD"] == "POST":
+            guard.require(caller, RECENT)
+        start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps({"owner": caller.subject} if caller else {}).encode()]
 
     metadata = guard.metadata([READ]) if guard.resource else None
@@ -107,22 +115,29 @@ def starlette_app(guard: Guard) -> Any:
     """Middleware around routes."""
 
     async def payments(request: Request) -> JSONResponse:
+        if request.method == "POST":
+            guard.require(request.scope[PRINCIPAL], RECENT)
         return JSONResponse({"owner": request.scope[PRINCIPAL].subject})
 
     async def health(_request: Request) -> JSONResponse:
         return JSONResponse({})
 
-    app = Starlette(routes=[Route("/payments", payments, methods=METHODS), Route("/health", health)])
+    app = Starlette(
+        routes=[Route("/payments", payments, methods=METHODS), Route("/health", health)],
+        exception_handlers={GuardError: refused},
+    )
     metadata = guard.metadata([READ]) if guard.resource else None
     return AsgiGuard(app, guard, needs=choose, metadata=metadata)
 
 
 def fastapi_app(guard: Guard) -> FastAPI:
     """A dependency of an operation."""
-    app = FastAPI()
-    caller = Depends(FastApiGuard(guard)("read"))
+    app, guarded = FastAPI(), FastApiGuard(guard)
+    caller = Depends(guarded("read"))
 
-    def payments(principal: Principal = caller) -> dict[str, str]:
+    def payments(asked: Request, principal: Principal = caller) -> dict[str, str]:
+        if asked.method == "POST":
+            guarded.require(principal, RECENT)
         return {"owner": principal.subject}
 
     def health() -> dict[str, str]:
@@ -154,6 +169,8 @@ def _django(guard: Guard) -> None:
 
     @guarded("read")
     def payments(request: Any) -> JsonResponse:
+        if request.method == "POST":
+            guard.require(request.principal, RECENT)
         return JsonResponse({"owner": request.principal.subject})
 
     @guarded("read")

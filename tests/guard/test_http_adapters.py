@@ -104,15 +104,22 @@ def test_a_proof_is_for_the_url_of_the_request(kind: str, api: str) -> None:
     presented = bound()
     assert get(api, presented, "DPoP", DPoP=proof(presented)).status_code == 200
     assert code(get(api, presented, "DPoP", DPoP=proof(presented, htm="POST"))) == "invalid_dpop_proof"
-    posted = requests.post(
-        f"{api}/payments?x=1",
-        headers={"Authorization": f"DPoP {presented}", "DPoP": proof(presented, htm="POST")},
-        timeout=30,
-    )
+    recent = bound(auth_time=FromNow(-5))
+    proved = {"Authorization": f"DPoP {recent}", "DPoP": proof(recent, htm="POST")}
+    posted = requests.post(f"{api}/payments?x=1", headers=proved, timeout=30)
     assert posted.status_code == 200, "a guarded view is exempt from form protection"
     refused = get(api, presented)
     assert (refused.status_code, code(refused)) == (401, "invalid_token")
     assert "bound to a key" in refused.text
+
+
+def test_a_view_may_ask_for_more(api: str) -> None:
+    for age, status in ((5, 200), (500, 401)):
+        headers = {"Authorization": f"Bearer {token(auth_time=FromNow(-age))}"}
+        response = requests.post(f"{api}/payments", headers=headers, timeout=30)
+        assert response.status_code == status
+    assert code(response) == "insufficient_user_authentication"
+    assert 'max_age="300"' in response.headers["WWW-Authenticate"]
 
 
 def twice(api: str, *headers: tuple[str, str]) -> int:

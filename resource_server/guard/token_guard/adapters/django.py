@@ -56,10 +56,10 @@ class DjangoGuard:
         def guarded(request: Any, *arguments: Any, **options: Any) -> Any:
             try:
                 admission = self.admit(request, needs)
-            except GuardError as error:
+                request.principal = admission.principal
+                return _with_headers(admission, view(request, *arguments, **options))
+            except GuardError as error:  # the view may ask for more
                 return refusal(error)
-            request.principal = admission.principal
-            return _with_headers(admission, view(request, *arguments, **options))
 
         return guarded
 
@@ -68,10 +68,10 @@ class DjangoGuard:
         async def guarded(request: Any, *arguments: Any, **options: Any) -> Any:
             try:
                 admission = await asyncio.to_thread(self.admit, request, needs)
-            except GuardError as error:
+                request.principal = admission.principal
+                return _with_headers(admission, await view(request, *arguments, **options))
+            except GuardError as error:  # the view may ask for more
                 return refusal(error)
-            request.principal = admission.principal
-            return _with_headers(admission, await view(request, *arguments, **options))
 
         return guarded
 

@@ -29,6 +29,13 @@ class FastApiGuard:
         """A dependency that gives the `Principal` of a caller with all these scopes, or with what `needs` says."""
         return GuardedDependency(self._guard, needs or Needs(scopes=scopes))
 
+    def require(self, principal: Principal, needs: Needs) -> None:
+        """Ask more of a caller who was let in, such as what depends on the values of the request; refuses as the dependency does."""
+        try:
+            self._guard.require(principal, needs)
+        except GuardError as error:
+            raise _refusal(error) from error
+
 
 class GuardedDependency(SecurityBase):
     """Who calls; FastAPI runs it in a thread, since it may wait for an issuer or a store."""
@@ -43,7 +50,11 @@ class GuardedDependency(SecurityBase):
         try:
             admission = self._guard.admit(presented_by(request.scope, self._guard.certificates), self._needs)
         except GuardError as error:
-            headers = {"Cache-Control": "no-store", **error.headers()}
-            raise HTTPException(error.status, detail=dict(error.body()) or None, headers=headers) from error
+            raise _refusal(error) from error
         response.headers.update(admission.headers)
         return admission.principal
+
+
+def _refusal(error: GuardError) -> HTTPException:
+    headers = {"Cache-Control": "no-store", **error.headers()}
+    return HTTPException(error.status, detail=dict(error.body()) or None, headers=headers)

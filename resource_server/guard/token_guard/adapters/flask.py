@@ -49,10 +49,9 @@ class FlaskGuard:
             @functools.wraps(view)
             def guarded(*arguments: Any, **options: Any) -> Any:
                 try:
-                    principal = self.admit(wanted)
-                except GuardError as error:
+                    return view(*arguments, principal=self.admit(wanted), **options)
+                except GuardError as error:  # the view may ask for more
                     return self._refuse(error)
-                return view(*arguments, principal=principal, **options)
 
             return guarded
 

@@ -39,9 +39,12 @@ class WsgiGuard:
         if needs is None:
             return self._app(environ, start_response)
         try:
-            admission = self._guard.admit(presented_by(environ, self._guard.certificates), needs)
-        except GuardError as error:
+            return self._admitted(environ, start_response, needs)
+        except GuardError as error:  # also the application's own, when it asks for more before it starts to answer
             return _answered(refusal(error), start_response)
+
+    def _admitted(self, environ: Environ, start_response: Callable[..., Any], needs: Needs) -> Iterable[bytes]:
+        admission = self._guard.admit(presented_by(environ, self._guard.certificates), needs)
         environ[PRINCIPAL] = admission.principal
 
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
