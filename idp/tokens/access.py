@@ -59,7 +59,7 @@ class AccessTokens:
         if verified is None or verified.claims.get("iss") != self._issuer:
             return None
         claims = verified.claims
-        if claims["exp"] <= self._clock.now():
+        if not _is_whole(claims) or claims["exp"] <= self._clock.now():
             return None
         grant_id, _, _ = claims["jti"].partition(".")
         has_grant = "." in claims["jti"]
@@ -76,3 +76,14 @@ class AccessTokens:
             kid=verified.header["kid"],
             claims=claims,
         )
+
+
+def _is_whole(claims: Mapping[str, Any]) -> bool:
+    """Whether every claim that is read is there and of its type (RFC 9068 §2.2)."""
+    texts = (claims.get(name) for name in ("sub", "aud", "jti", "client_id"))
+    times = (claims.get(name) for name in ("exp", "iat"))
+    return (
+        all(isinstance(text, str) and text for text in texts)
+        and all(type(time) is int and time >= 0 for time in times)
+        and isinstance(claims.get("scope"), str)
+    )
