@@ -10,6 +10,9 @@ from token_guard.once_sql import SqlOnce
 from resource_server.db import Model, Store
 from resource_server.settings import Settings
 
+_OLDEST_KEYS = 60
+"""Within so many seconds a key that is revoked in an emergency is refused, even where no event of it arrives."""
+
 
 class UsedOnce(Model):
     """Proofs that were used, until their window is over."""
@@ -21,7 +24,7 @@ class UsedOnce(Model):
 
 def build_guard(settings: Settings, store: Store) -> Guard:
     """One guard for every service of this process; nothing is fetched yet."""
-    policy = JwksPolicy(snapshot=settings.jwks_snapshot)
+    policy = JwksPolicy(snapshot=settings.jwks_snapshot, max_age=_OLDEST_KEYS)
     trust = IssuerTrust(
         settings.issuer,
         settings.audience,

@@ -258,3 +258,35 @@ def test_a_fetch_of_the_apps_own_may_raise_anything() -> None:
 
     error = refusal(Guard(IssuerTrust(ISSUER, AUDIENCE), fetch=broken), token())
     assert (error.status, error.check) == (503, Check.KEYS_AWAY)
+
+
+def test_a_revoked_key_is_refused_after_a_pause_by_whoever_bounds_the_age_of_keys() -> None:
+    """Nobody told this API, and nobody called it since: the first request waits for the keys as they are now."""
+    timed = Timed(max_age=60)
+    assert timed.guard.validate(timed.token())
+    timed.keys = jwks(NEW)
+    timed.clock.advance(59)
+    assert timed.guard.keys()[ISSUER].age == 59
+    timed.clock.advance(1)
+    error = timed.is_refused(timed.token())
+    assert error is not None
+    assert (error.status, error.check) == (401, Check.KEY)
+
+
+def test_bounded_keys_are_renewed_ahead_and_survive_an_issuer_that_is_away() -> None:
+    timed = Timed(max_age=60)
+    assert timed.guard.validate(timed.token())
+    timed.clock.advance(52)
+    assert timed.guard.validate(timed.token())
+    eventually(lambda: timed.fetches == 2)
+    timed.keys = None
+    for _ in range(5):
+        timed.clock.advance(100)
+        assert timed.guard.validate(timed.token()), "who cannot know better goes on"
+    timed.keys = jwks(EC)
+
+    def is_fresh_again() -> bool:
+        timed.clock.advance(2)
+        return bool(timed.guard.validate(timed.token())) and timed.guard.keys()[ISSUER].fresh
+
+    eventually(is_fresh_again)

@@ -114,6 +114,9 @@ class JwksCache:
     def _current(self) -> _Snapshot:
         landings, snapshot, now = self._landings, self._snapshot, self._now()
         if snapshot is not None and now < snapshot.stale_at:
+            if now - snapshot.fetched_at >= self._policy.max_age and self._failed_at <= snapshot.fetched_at:
+                self._fly(landings)
+                return self._required()
             if now >= snapshot.refresh_at and now - self._attempted_at >= self._policy.retry_interval:
                 self._refresh_in_background()
             return snapshot
@@ -191,7 +194,7 @@ class JwksCache:
     def _land(self, fetched: Fetched, keys: Keys) -> None:
         policy, now = self._policy, self._now()
         wished = policy.default_fresh if fetched.max_age is None else fetched.max_age
-        fresh = min(max(wished, policy.min_fresh), policy.max_fresh)
+        fresh = min(max(wished, policy.min_fresh), policy.max_fresh, policy.max_age)
         self._keep(_Snapshot(keys, now, now + self._ahead(fresh), now + fresh, now + fresh + policy.stale_for))
         self._unknown.clear()
         write_snapshot(trust=self._trust, body=fetched.body or b"", now=now)

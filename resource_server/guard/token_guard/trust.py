@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +24,13 @@ class JwksPolicy:
     An answer is fresh for its max-age within `min_fresh` and `max_fresh`, else `default_fresh`; at `refresh_ahead` of that it is fetched
     anew in the background. An unknown `kid` or a bad signature fetches at most each `miss_interval`; `negative_size` unknown kids are
     remembered for `negative_ttl`. After a failure the next try waits `retry_interval`; the last good keys serve for `stale_for`.
+    Keys older than `max_age` are fetched before anything is judged by them, unless that just failed: a key that the issuer revokes in an
+    emergency is refused within that time, by an API that nobody told and nobody called.
     """
 
     min_fresh: float = 60
     max_fresh: float = 3600
+    max_age: float = math.inf
     default_fresh: float = 300
     refresh_ahead: float = 0.8
     miss_interval: float = 30
