@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import load, processes, works
+from bench import load, processes, revocation, works
 from bench.load import Measured, Repeat
 from bench.peer import Peer, install
 from bench.report import write
@@ -30,10 +30,11 @@ class Plan:
     memory_requests: int
     growth_warm_up: int
     growth_tokens: int
+    revocations: int
 
 
-FULL = Plan(5.0, 5, 5, 10_000, 20_000, 200_000)
-QUICK = Plan(1.0, 1, 1, 2_000, 2_000, 10_000)
+FULL = Plan(5.0, 5, 5, 10_000, 20_000, 200_000, 30)
+QUICK = Plan(1.0, 1, 1, 2_000, 2_000, 10_000, 6)
 
 
 @dataclass(slots=True)
@@ -108,6 +109,13 @@ def alone(bench: Bench, subject: Subject) -> None:
         bench.tell(f"seconds until {promise}", seconds)
 
 
+def revocations(bench: Bench, folder: Path) -> None:
+    """Status lists: how soon they reach an API, how large they are, what they cost each token."""
+    bench.add(**revocation.lists())
+    bench.add(**revocation.handing_out(folder, bench.plan.memory_requests * 10))
+    bench.add(**revocation.reaching(folder / "revocation", bench.plan.revocations))
+
+
 def sizes(bench: Bench, subject: Subject, folder: Path) -> None:
     """Cold start, memory, and growth under load."""
     plan = bench.plan
@@ -130,6 +138,7 @@ def run(bench: Bench, folder: Path, peer_folder: Path | None) -> None:
         flows(bench, subject, peer_folder)
         alone(bench, subject)
         sizes(bench, subject, folder)
+    revocations(bench, folder)
     if peer_folder is not None:
         starts = []
         for _ in range(bench.plan.starts):

@@ -42,6 +42,11 @@ GOALS = (
     Goal("memory, two workers", "pss two", 200, 150, at_most=True, unit="MB"),
     Goal("memory, one worker", "pss one", 130, 100, at_most=True, unit="MB"),
     Goal("memory growth over the tokens", "growth", 5, 2, at_most=True, unit="%"),
+    Goal("a revocation reaches an API that is told, p99", "revocation pushed", 15, 1.5, at_most=True, unit="s"),
+    Goal("a revocation reaches an API that fetches, p99", "revocation fetched", 15, 15, at_most=True, unit="s"),
+    Goal("a status list of a million, 1 % revoked", "list size", 20, 15, at_most=True, unit="kB"),
+    Goal("that status list read", "list read", 2, 1, at_most=True, unit="ms"),
+    Goal("a place in a status list, for each service token", "index", 3, 2, at_most=True, unit="us"),
 )
 
 
@@ -82,7 +87,16 @@ _RATIOS = {
     "flow CPU/node": ("code flow CPU ms", "node code flow CPU ms"),
     "cold start/node": ("cold start s", "node cold start s"),
 }
-_ALONE = {"pss two": "PSS MB, two workers", "pss one": "PSS MB, one worker", "growth": "RSS growth %"}
+_ALONE = {
+    "pss two": "PSS MB, two workers",
+    "pss one": "PSS MB, one worker",
+    "growth": "RSS growth %",
+    "revocation pushed": "revocation pushed p99 s",
+    "revocation fetched": "revocation fetched p99 s",
+    "list size": "status list kB",
+    "list read": "status list read ms",
+    "index": "status index us",
+}
 
 
 def _ratios(figures: Mapping[str, float]) -> dict[str, float]:
