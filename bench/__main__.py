@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import load, processes, revocation, works
+from bench import guard, load, processes, revocation, works
 from bench.load import Measured, Repeat
 from bench.peer import Peer, install
 from bench.report import write
@@ -102,15 +102,16 @@ def alone(bench: Bench, subject: Subject) -> None:
     bench.measured("refreshes", works.refreshes(subject, plan.seconds))
     bench.measured("introspections", works.introspections(subject, plan.seconds))
     names = {"local": "local", "cached": "cached", "asking": "introspection"}
-    for guard, measured in works.protected_calls(subject, plan.seconds).items():
-        bench.tell(f"protected calls/s, {names[guard]}", measured.rate)
+    for way, measured in works.protected_calls(subject, plan.seconds).items():
+        bench.tell(f"protected calls/s, {names[way]}", measured.rate)
     bench.tell("login CPU ms", works.login_cpu(subject, 10 * plan.rounds))
     for promise, seconds in works.promises(subject).items():
         bench.tell(f"seconds until {promise}", seconds)
 
 
 def revocations(bench: Bench, folder: Path) -> None:
-    """Status lists: how soon they reach an API, how large they are, what they cost each token."""
+    """What APIs spend: on a token, and on status lists, with how soon these reach them, how large they are, what they cost each token."""
+    bench.add(**guard.validations())
     bench.add(**revocation.lists())
     bench.add(**revocation.handing_out(folder, bench.plan.memory_requests * 10))
     bench.add(**revocation.reaching(folder / "revocation", bench.plan.revocations))

@@ -42,6 +42,7 @@ GOALS = (
     Goal("memory, two workers", "pss two", 200, 150, at_most=True, unit="MB"),
     Goal("memory, one worker", "pss one", 130, 100, at_most=True, unit="MB"),
     Goal("memory growth over the tokens", "growth", 5, 2, at_most=True, unit="%"),
+    Goal("a fresh validation against PyJWT's bare verification", "fresh/bare", 1.5, 1.2, at_most=True),
     Goal("a revocation reaches an API that is told, p99", "revocation pushed", 15, 1.5, at_most=True, unit="s"),
     Goal("a revocation reaches an API that fetches, p99", "revocation fetched", 15, 15, at_most=True, unit="s"),
     Goal("a status list of a million, 1 % revoked", "list size", 20, 15, at_most=True, unit="kB"),
@@ -86,6 +87,7 @@ _RATIOS = {
     "cached/asking": ("protected calls/s, cached", "protected calls/s, introspection"),
     "flow CPU/node": ("code flow CPU ms", "node code flow CPU ms"),
     "cold start/node": ("cold start s", "node cold start s"),
+    "fresh/bare": ("guard fresh us", "PyJWT verify us"),
 }
 _ALONE = {
     "pss two": "PSS MB, two workers",
