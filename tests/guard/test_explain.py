@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,23 +43,23 @@ def test_a_good_token_is_accepted_and_shown(keys: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("presented", "options", "check"),
+    ("minted", "options", "check"),
     [
-        (token(aud="https://other.test"), (), "audience"),
-        (token(exp=FromNow(-60)), (), "expired"),
-        (token({"typ": "JWT"}), (), "type"),
-        (token({"kid": "gone"}, iat=FromNow(-60)), (), "key"),
-        (token(exp=FromNow(12 * 3600)), ("--scope", "delete"), "scope"),
-        (bound(exp=FromNow(12 * 3600)), (), "binding"),
-        ("garbage", (), "shape"),
-        ("", (), "credentials"),
+        (lambda: token(aud="https://other.test"), (), "audience"),
+        (lambda: token(exp=FromNow(-60)), (), "expired"),
+        (lambda: token({"typ": "JWT"}), (), "type"),
+        (lambda: token({"kid": "gone"}, iat=FromNow(-60)), (), "key"),
+        (lambda: token(exp=FromNow(12 * 3600)), ("--scope", "delete"), "scope"),
+        (lambda: bound(exp=FromNow(12 * 3600)), (), "binding"),
+        (lambda: "garbage", (), "shape"),
+        (lambda: "", (), "credentials"),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 20 else "",
 )
 def test_the_check_that_refused_is_named_with_what_to_do(
-    keys: Path, presented: str, options: tuple[str, ...], check: str
+    keys: Path, minted: Callable[[], str], options: tuple[str, ...], check: str
 ) -> None:
-    status, told = judged(keys, presented, *options)
+    status, told = judged(keys, minted(), *options)
     assert (status, told["check"]) == (1, check)
     assert told["advice"] == ADVICE[Check(check)]
     assert told["reason"]
