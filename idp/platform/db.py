@@ -169,7 +169,9 @@ def _engine_options(url: str, pool_size: int) -> dict[str, Any]:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     """WAL, full durability, and no transaction but those we begin."""
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+    # Many first connections to a new file at once: SQLite itself does not wait for this one.
+    _patiently(connection, "PRAGMA journal_mode=WAL")
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -182,18 +184,23 @@ def _begin_writing(driver: Any, durable: bool) -> None:
 
     Other processes are waited for in short random steps: SQLite's own grow to a tenth of a second.
     """
-    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     driver.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
     driver.execute("PRAGMA busy_timeout=0")
     try:
-        while True:
-            try:
-                driver.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if time.monotonic() > deadline:
-                    raise Unavailable(f"database: {error}") from error
-                time.sleep(random.uniform(0.00005, 0.0003))  # noqa: S311 - spreads retries, no secret
-            else:
-                return
+        _patiently(driver, "BEGIN IMMEDIATE")
     finally:
         driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+
+def _patiently(driver: Any, statement: str) -> None:
+    """Run a statement once nobody is in its way."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            driver.execute(statement)
+        except sqlite3.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"database: {error}") from error
+            time.sleep(random.uniform(0.00005, 0.0003))  # noqa: S311 - spreads retries, no secret
+        else:
+            return
