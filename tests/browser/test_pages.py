@@ -75,6 +75,11 @@ def _walk(page: Page, shop: Shop) -> Iterator[str]:
     page.click("#pay-submit")
     expect(page.locator("tr.payment")).to_have_count(1)
     yield "app-payments"
+    page.click("#pay-exactly")
+    page.locator(".details summary").click()
+    yield "consent-details"
+    page.click("#consent-allow")
+    expect(page.locator("tr.payment")).to_have_count(2)
     yield from _walk_security(page, shop, person)
     yield from _walk_home(page, shop)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -122,6 +124,13 @@ def test_a_changed_schema_counts_on_every_node_within_seconds(idp: RunningIdp, b
     assert refusal(idp, name, browser, {}) == "login_required"
     idp.cli("details-type", "update", name, "--schema", "-", stdin='{"required": ["x"]}')
     eventually(lambda: refusal(idp, name, browser, {}) == "invalid_authorization_details")
+
+
+def test_the_library_of_schemas_is_loaded_by_those_who_use_it(idp: RunningIdp) -> None:
+    """A server without types does not carry it."""
+    program = "import sys, idp.wsgi, idp.background; sys.exit('jsonschema' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], env=idp.environ, check=False, timeout=60)
+    assert done.returncode == 0
 
 
 def refusal(idp: RunningIdp, name: str, browser: Browser, entry: dict[str, Any]) -> str:

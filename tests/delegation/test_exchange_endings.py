@@ -59,6 +59,7 @@ ENDINGS: dict[str, Callable[[Chain], Any]] = {
 def test_what_ends_the_first_token_ends_all(chain: Chain, end: Callable[[Chain], Any]) -> None:
     end(chain)
     assert chain.living() == (False, False)
+    assert all(map(is_revoked, (chain.tokens["access_token"], chain.once, chain.twice))), "APIs learn it from the list"
     for service, token in ((chain.first, chain.tokens["access_token"]), (chain.second, chain.once)):
         assert refused(service.exchange(token))[0] == 400
 
@@ -66,7 +67,10 @@ def test_what_ends_the_first_token_ends_all(chain: Chain, end: Callable[[Chain],
 def test_a_token_that_is_revoked_in_the_middle_ends_what_came_of_it(chain: Chain) -> None:
     chain.first.post("/oauth/revoke", token=chain.once)
     assert chain.living() == (False, False)
+    assert is_revoked(chain.once)
+    assert is_revoked(chain.twice)
     assert chain.app.introspect(chain.tokens["access_token"])["active"]
+    assert not is_revoked(chain.tokens["access_token"])
 
 
 def test_a_service_may_revoke_its_own_exchanged_token_alone(chain: Chain) -> None:
@@ -74,6 +78,7 @@ def test_a_service_may_revoke_its_own_exchanged_token_alone(chain: Chain) -> Non
     assert chain.living() == (True, True)
     chain.second.post("/oauth/revoke", token=chain.twice)
     assert chain.living() == (True, False)
+    assert (is_revoked(chain.once), is_revoked(chain.twice)) == (False, True)
 
 
 def test_a_disabled_service_has_no_tokens_and_gets_none(idp: RunningIdp, chain: Chain) -> None:
@@ -81,6 +86,7 @@ def test_a_disabled_service_has_no_tokens_and_gets_none(idp: RunningIdp, chain: 
     assert chain.second.introspect(chain.once) == {"active": False}
     idp.cli("client", "enable", chain.first.client_id)
     assert chain.first.introspect(chain.once) == {"active": False}
+    assert is_revoked(chain.once)
     fresh = chain.first.exchanged(chain.tokens["access_token"])["token"]
     assert chain.first.introspect(fresh)["active"], (
         "its token is younger than its being disabled, though the grant is older"
@@ -95,6 +101,7 @@ def test_logging_out_ends_what_was_exchanged_for_tokens_of_the_session(
     exchanged = orders.exchanged(token)["token"]
     browser.submit(Page(browser.open(f"{idp.url}/oauth/logout")), "logout", confirm="yes")
     assert orders.introspect(exchanged) == {"active": False}
+    assert is_revoked(exchanged)
     assert refused(orders.exchange(token)) == (400, "invalid_request")
 
 
@@ -119,6 +126,7 @@ def test_a_service_whose_token_was_exchanged_takes_it_back_by_being_disabled(
     assert not is_revoked(exchanged)
     idp.cli("client", "disable", origin.client_id)
     assert orders.introspect(exchanged) == {"active": False}
+    assert is_revoked(exchanged)
     assert is_revoked(exchanged)
 
 

@@ -54,14 +54,14 @@ class DetailsTypes:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._snapshot: Mapping[str, DetailsType] = {}
-        self._fits: dict[str, Fits] = {}
+        self._fits: dict[str, tuple[DetailsType, Fits]] = {}
         self._generation = 0
 
     def reload(self) -> None:
         with self._database.read() as tx:
             generation = current(tx, GENERATION)
             found = {row.type: details_type(row) for row in tx.execute(sa.select(DetailsTypeRow.__table__))}
-        self._snapshot, self._fits, self._generation = found, {}, generation
+        self._snapshot, self._generation = found, generation
 
     def metadata(self) -> Mapping[str, Any]:
         """What discovery announces of them, where there are any (RFC 9396 §10)."""
@@ -139,11 +139,13 @@ class DetailsTypes:
         return kind.paths if kind else ()
 
     def _fitting(self, kind: DetailsType) -> Fits:
-        fits = self._fits.get(kind.type)
-        if fits is None:
+        """Its schema, made ready once; a type that changed is another one."""
+        made, fits = self._fits.get(kind.type, (None, None))
+        if fits is None or made is not kind:
             from idp.oauth.details.schema import compiled  # noqa: PLC0415 - 4 MB that only those pay who use it
 
-            fits = self._fits[kind.type] = compiled(kind.schema)
+            fits = compiled(kind.schema)
+            self._fits[kind.type] = (kind, fits)
         return fits
 
     def _is_outdated(self) -> bool:
