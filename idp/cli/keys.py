@@ -13,6 +13,9 @@ from idp.tokens.jose import ALGORITHMS
 from idp.tokens.keyring import KeyRecord
 from idp.wiring import House
 
+_TAKES_ANY_KID = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+"""A kid may begin with a hyphen, and then a letter of it must not be taken for an option: `h` anywhere in it asked for help."""
+
 
 @click.group()
 def keys() -> None:
@@ -35,7 +38,7 @@ def rotate(house: House, alg: str | None, now: bool) -> None:
     _show(house.keyring.rotate(alg, now=now))
 
 
-@keys.command(context_settings={"ignore_unknown_options": True})  # a kid may begin with a hyphen
+@keys.command(context_settings=_TAKES_ANY_KID)
 @click.argument("kid")
 @with_house
 def revoke(house: House, kid: str) -> None:

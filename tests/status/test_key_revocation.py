@@ -107,7 +107,7 @@ def test_receivers_are_told_of_the_key(running: RunningIdp) -> None:
 def test_a_kid_may_begin_with_a_hyphen(running: RunningIdp) -> None:
     """One in 64 does; in an emergency is no time to find out that the command takes it for an option."""
     key = jose.generate("ES256")
-    while not (kid := jose.public_jwk("ES256", key)["kid"]).startswith("-"):
+    while not (kid := jose.public_jwk("ES256", key)["kid"]).startswith("-") or "h" not in kid:
         key = jose.generate("ES256")
     running.cli("keys", "import", "--file", "-", "--state", "active", stdin=pem(key))
     assert signing_kid(running) == kid
