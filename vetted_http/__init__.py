@@ -4,6 +4,7 @@ https only, special and private ranges refused unless allow-listed, no redirects
 on time and size. Used for everything a program fetches from or posts to an address somebody else chose.
 """
 
-from vetted_http.client import Client, FetchError, Response
+from vetted_http.answers import FetchError, Response
+from vetted_http.client import Client
 
 __all__ = ["Client", "FetchError", "Response"]

@@ -24,6 +24,7 @@ LAZY = {
     ("idp/opening.py", "idp.platform.schema"),
     ("idp/wsgi.py", "idp.background"),
     ("idp/wsgi.py", "idp.wsgi_certificates"),
+    ("vetted_http/client.py", "vetted_http.sending"),
 }
 """Imports inside functions that are meant: what is large and rarely needed, loaded only where it is switched on."""
 
