@@ -47,7 +47,7 @@ _STATIC_AGE = 31536000
 GET, POST = frozenset({"GET"}), frozenset({"POST"})
 
 
-def create_app(house: House) -> Flask:
+def create_app(house: House, routes: list[Route]) -> Flask:
     """The Flask application with every page and, mounted the slower way, every protocol route."""
     app = house.flask
     app.config.update(
@@ -55,7 +55,6 @@ def create_app(house: House) -> Flask:
     )
     pages = Pages(house.settings, house.master, _STATIC)
     install_error_pages(app, pages)
-    routes = protocol_routes(house)
     app.before_request(partial(_refuse_malformed, frozenset(route.path for route in routes)))
     prefix = house.settings.issuer_path or None
     authorize = authorize_pages(house, pages)
@@ -79,10 +78,10 @@ def create_app(house: House) -> Flask:
 
 def create_wsgi(house: House, access_log: AccessLog | None = None) -> WsgiApp:
     """What the server calls: the gate, the protocol routes, and Flask behind them."""
-    app = create_app(house)
-    settings = house.settings
+    routes, settings = protocol_routes(house), house.settings
+    app = create_app(house, routes)
     gate = Gate(settings.trusted_proxies, house.metrics, settings.secure, access_log, house.random)
-    return believing_certificates(Front(app.wsgi_app, protocol_routes(house), gate), settings)
+    return believing_certificates(Front(app.wsgi_app, routes, gate), settings)
 
 
 def protocol_routes(house: House) -> list[Route]:

@@ -12,7 +12,7 @@ import pytest
 import requests
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from idp.app import create_app, create_wsgi
+from idp.app import create_app, create_wsgi, protocol_routes
 from idp.opening import open_house
 from idp.settings_source import load
 from tests.support.flows import App
@@ -47,7 +47,7 @@ def ways(idp: RunningIdp) -> Iterator[tuple[str, str]]:
     """Base URLs of the front and of Flask alone, on one database."""
     with ExitStack() as stack:
         urls = []
-        for make in (create_wsgi, create_app):
+        for make in (create_wsgi, lambda house: create_app(house, protocol_routes(house))):
             house = stack.enter_context(open_house(load({**idp.environ})))
             house.keyring.reload()
             house.resource_directory.reload()
