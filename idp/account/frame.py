@@ -14,7 +14,6 @@ from flask import Response, request
 
 from idp.clock import Clock
 from idp.platform import pages as web
-from idp.platform.ids import new_secret
 from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
 from idp.users.login.context import LoginContext
@@ -63,9 +62,7 @@ class AccountFrame:
     def sign_in(self, place: str) -> Response:
         """Send the person to sign in, and back to this page."""
         response = self.pages.redirect(f"{self.pages.url('/login')}?flow={_PREFIX}{place}")
-        if self.pages.cookie(request, web.FLOW) is None:
-            self.pages.set_cookie(response, web.FLOW, new_secret())
-        return response
+        return self.pages.keep_browser(request, response, self.pages.browser(request))
 
     def check(self, visit: Visit, purpose: str) -> None:
         """Raise `PageError` unless the posted form is ours, sent to this session for this purpose."""

@@ -15,6 +15,7 @@ from flask import Flask, Request, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from idp.errors import IdpError, PageError
+from idp.platform.ids import new_secret
 from idp.platform.secrets import MasterKey
 from idp.settings import Settings
 
@@ -131,6 +132,16 @@ class Pages:
 
     def drop_cookie(self, response: Response, name: str) -> None:
         self._set(response, name, "", 0)
+
+    def browser(self, incoming: Request) -> str:
+        """The secret by which this browser proves itself between two pages; a new one where it has none, for `keep_browser` to set."""
+        return self.cookie(incoming, FLOW) or new_secret()
+
+    def keep_browser(self, incoming: Request, response: Response, browser: str) -> Response:
+        """Give the browser its secret, unless it came with it."""
+        if self.cookie(incoming, FLOW) != browser:
+            self.set_cookie(response, FLOW, browser)
+        return response
 
     def keep_session(self, response: Response, session: str) -> None:
         """Give the browser the cookie of its new session, and the state that goes with it."""

@@ -9,7 +9,6 @@ from flask import Blueprint, Response, request
 
 from idp.errors import Refused
 from idp.platform import pages as web
-from idp.platform.ids import new_secret
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
 from idp.users.accounts import is_email
@@ -91,9 +90,6 @@ class MailPages:
         self.pages.check_form(self.pages.cookie(request, web.FLOW), purpose)
 
     def _form(self, template: str, purpose: str, status: int = 200, **context: Any) -> Response:
-        known = self.pages.cookie(request, web.FLOW)
-        browser = known or new_secret()
+        browser = self.pages.browser(request)
         response = self.pages.render(template, status, csrf=self.pages.csrf_token(browser, purpose), **context)
-        if known is None:
-            self.pages.set_cookie(response, web.FLOW, browser)
-        return response
+        return self.pages.keep_browser(request, response, browser)

@@ -33,7 +33,6 @@ from idp.platform import pages as web
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.platform.forms import Form, decode_pairs
-from idp.platform.ids import new_secret
 from idp.platform.pages import Pages
 from idp.tokens.status_list_indexes import Reservation
 from idp.users.accounts import Accounts
@@ -104,14 +103,9 @@ class AuthorizePages:
 
     def resume(self) -> Response:
         """Look again at a stored request, after a login or a consent."""
-        flow = request.args.get("flow", "")
-        known = self.pages.cookie(request, web.FLOW)
-        browser = known or new_secret()
+        flow, browser = request.args.get("flow", ""), self.pages.browser(request)
         self.pending.bind(flow, browser)
-        response = self._decide(self._stored(flow, browser))
-        if known is None:
-            self.pages.set_cookie(response, web.FLOW, browser)
-        return response
+        return self.pages.keep_browser(request, self._decide(self._stored(flow, browser)), browser)
 
     def cancel(self) -> Response:
         """The person does not want to: the app is told `access_denied`."""
@@ -222,12 +216,9 @@ class AuthorizePages:
         """Send the person to a page, with the request stored."""
         if visit.pending is not None:
             return self.pages.redirect(f"{self.pages.url(path)}?flow={visit.pending.id}")
-        browser = visit.browser or new_secret()
+        browser = self.pages.browser(request)
         flow = self.pending.save(visit.asked, browser)
-        response = self.pages.redirect(f"{self.pages.url(path)}?flow={flow}")
-        if visit.browser is None:
-            self.pages.set_cookie(response, web.FLOW, browser)
-        return response
+        return self.pages.keep_browser(request, self.pages.redirect(f"{self.pages.url(path)}?flow={flow}"), browser)
 
     def _to_login(self, visit: _Visit) -> Response:
         return self.pages.redirect(f"{self.pages.url('/login')}?flow={visit.pending.id if visit.pending else ''}")

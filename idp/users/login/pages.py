@@ -9,7 +9,6 @@ from flask import Blueprint, Response, request
 from idp.errors import PageError, Refused, TooManyRequests
 from idp.platform import pages as web
 from idp.platform.db import Database
-from idp.platform.ids import new_secret
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
@@ -17,7 +16,7 @@ from idp.users.login.chain import Attempt, Chain, Proven
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.opener import LoginOpener
 from idp.users.login.second_factor import SecondFactor
-from idp.users.login.words import minutes, sentence
+from idp.users.login.words import sentence, wait
 from idp.users.people import Person
 from idp.users.sessions import Sessions
 from idp.users.verification import EmailVerification
@@ -63,7 +62,7 @@ class LoginPages:
         browser = self.pages.cookie(request, web.FLOW)
         context = self._context(browser)
         if request.method == "GET":
-            return self._form(context, browser, username=(context.login_hint if context else None) or "")
+            return self._form(context, username=(context.login_hint if context else None) or "")
         self.pages.check_form(browser, _purpose(context))
         return self._posted(context, browser or "")
 
@@ -75,12 +74,11 @@ class LoginPages:
         try:
             proven = method.prove(attempt)
         except TooManyRequests as error:
-            sentence = f"Too many attempts. Try again in {minutes(error.retry_after)}."
-            response = self._form(context, browser, username=username, alert=sentence, status=429)
-            response.headers["Retry-After"] = str(error.retry_after)
-            return response
+            refusal = self._form(context, username=username, alert=wait(error), status=429)
+            refusal.headers.extend(error.headers)
+            return refusal
         answer = None if proven is None else self._next(context, browser, proven, device)
-        return answer or self._form(context, browser, username=username, alert=_WRONG, status=400)
+        return answer or self._form(context, username=username, alert=_WRONG, status=400)
 
     def _next(self, context: LoginContext | None, browser: str, proven: Proven, device: str | None) -> Response | None:
         """The second step, or the end of the login; None when the person changed in this very moment."""
@@ -91,14 +89,12 @@ class LoginPages:
     def _form(
         self,
         context: LoginContext | None,
-        browser: str | None,
         *,
         username: str,
         alert: str | None = None,
         status: int = 200,
     ) -> Response:
-        fresh = None if browser else new_secret()
-        owner = browser or fresh or ""
+        browser = self.pages.browser(request)
         response = self.pages.render(
             self.chain.first(context.methods if context else ()).template,
             status,
@@ -106,20 +102,18 @@ class LoginPages:
             context=context,
             username=username[:254],
             alert=alert,
-            csrf=self.pages.csrf_token(owner, _purpose(context)),
-            cancel_csrf=self.pages.csrf_token(owner, f"cancel {context.flow}") if context else None,
+            csrf=self.pages.csrf_token(browser, _purpose(context)),
+            cancel_csrf=self.pages.csrf_token(browser, f"cancel {context.flow}") if context else None,
             signup=self.signup,
         )
-        if fresh:
-            self.pages.set_cookie(response, web.FLOW, fresh)
-        return response
+        return self.pages.keep_browser(request, response, browser)
 
     def sign_up(self) -> Response:
         """Make an account; the person then logs in like everybody else."""
         browser = self.pages.cookie(request, web.FLOW)
         context = self._context(browser)
         if request.method == "GET":
-            return self._signup_form(context, browser)
+            return self._signup_form(context)
         self.pages.check_form(browser, "signup")
         self.limits.take("signup", request.environ.get("idp.peer", ""), limit=self.signup_max, window=_HOUR)
         form = request.form
@@ -132,13 +126,11 @@ class LoginPages:
                 also=self.verification.send,
             )
         except Refused as error:
-            return self._signup_form(context, browser, alert=sentence(error), status=400)
+            return self._signup_form(context, alert=sentence(error), status=400)
         return self.pages.redirect(self.pages.url("/login") + (f"?flow={context.flow}" if context else ""))
 
-    def _signup_form(
-        self, context: LoginContext | None, browser: str | None, *, alert: str | None = None, status: int = 200
-    ) -> Response:
-        fresh = None if browser else new_secret()
+    def _signup_form(self, context: LoginContext | None, *, alert: str | None = None, status: int = 200) -> Response:
+        browser = self.pages.browser(request)
         response = self.pages.render(
             "signup.html",
             status,
@@ -146,11 +138,9 @@ class LoginPages:
             context=context,
             form=request.form,
             alert=alert,
-            csrf=self.pages.csrf_token(browser or fresh or "", "signup"),
+            csrf=self.pages.csrf_token(browser, "signup"),
         )
-        if fresh:
-            self.pages.set_cookie(response, web.FLOW, fresh)
-        return response
+        return self.pages.keep_browser(request, response, browser)
 
     def _context(self, browser: str | None) -> LoginContext | None:
         flow = request.values.get("flow")

@@ -24,7 +24,7 @@ from idp.users.login.chain import Proven
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.opener import LoginOpener
 from idp.users.login.steps import LoginStep, LoginSteps, added
-from idp.users.login.words import minutes
+from idp.users.login.words import wait
 from idp.users.people import Person
 from idp.users.recovery_codes import RecoveryCodes
 from idp.users.totp import Authenticators
@@ -100,9 +100,8 @@ class SecondFactor:
         try:
             settle = self._counted(visit.person)
         except TooManyRequests as error:
-            alert = f"Too many attempts. Try again in {minutes(error.retry_after)}."
-            refusal = self._form(kind, visit, alert=alert, status=429)
-            refusal.headers["Retry-After"] = str(error.retry_after)
+            refusal = self._form(kind, visit, alert=wait(error), status=429)
+            refusal.headers.extend(error.headers)
             return refusal
         response = self._opened(kind, visit, use)
         if response is None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from idp.errors import Refused
+from idp.errors import Refused, TooManyRequests
 
 
 def minutes(seconds: int) -> str:
     """So many seconds, told in minutes."""
     whole = max(1, round(seconds / 60))
     return "a minute" if whole == 1 else f"{whole} minutes"
+
+
+def wait(error: TooManyRequests) -> str:
+    """That there were too many attempts, and until when."""
+    return f"Too many attempts. Try again in {minutes(error.retry_after)}."
 
 
 def sentence(error: Refused) -> str:
