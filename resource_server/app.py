@@ -20,120 +20,125 @@ from token_guard import Guard
 from token_guard.adapters.flask import FlaskGuard
 
 from resource_server.api import problems
+from resource_server.api.events import EventReceiver
+from resource_server.api.guarding import build_guard
 from resource_server.api.metadata import metadata_operations
-from resource_server.api.operation import Operation, mount
-from resource_server.db import Store
-from resource_server.events import EventReceiver
-from resource_server.guarding import build_guard
-from resource_server.orders.v1 import OrdersApi
-from resource_server.payments.allowance import Allowance
-from resource_server.payments.v1 import PaymentsApi
-from resource_server.payments.worker import Settlement
+from resource_server.api.operation import Operation, mount, prepare
+from resource_server.api.service import Parts, Service, Work
+from resource_server.edges.joined import Edges
+from resource_server.orders import service as orders
+from resource_server.payments import service as payments
+from resource_server.platform.store import open_engines
 from resource_server.settings import Settings
-from resource_server.users.copy import Filler, UserCopies
-from resource_server.users.events import UserEvents
-from resource_server.users.v1 import UsersApi
+from resource_server.users import service as users
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 _POLL_SECONDS = 0.3
+_BUILDERS = {users.NAME: users.build, orders.NAME: orders.build, payments.NAME: payments.build}
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 log = structlog.get_logger("rs")
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """What one process is made of."""
+class Process:
+    """What one process is made of: one service, or all of them side by side."""
 
     settings: Settings
     flask: Flask
-    store: Store
     guard: Guard
-    copies: UserCopies
-    settlement: Settlement
+    services: tuple[Service, ...]
+
+    def upgrade(self) -> None:
+        """Bring each service's schema to its newest version."""
+        for service in self.services:
+            service.store.upgrade()
+
+    def close(self) -> None:
+        for service in self.services:
+            service.store.engine.dispose()
 
 
-def build(settings: Settings) -> Services:
+def build(settings: Settings) -> Process:
     """Build the services; no thread is started and nothing is fetched."""
     app = Flask("resource_server", static_folder=None)
-    store = Store(app, settings.database, pool_size=settings.database_pool)
-    guard = build_guard(settings, store)
-    services = Services(settings, app, store, guard, UserCopies(store), Settlement(store))
+    urls = {name: settings.database(name) for name in settings.services}
+    engines = open_engines(app, urls, pool_size=settings.database_pool)
+    guard = build_guard(settings)
+    parts = Parts(settings, guard, Edges())
+    services = tuple(_BUILDERS[name](parts, engine) for name, engine in engines.items())
+    process = Process(settings, app, guard, services)
+    _mount(process)
+    return process
+
+
+def _mount(process: Process) -> None:
+    app, settings = process.flask, process.settings
     problems.install(app)
-    mount(app, operations(services), FlaskGuard(guard, problems.refused, trace_id=problems.trace_id))
-    return services
-
-
-def operations(services: Services) -> list[Operation]:
-    """Every operation of the services this process is."""
-    settings, guard = services.settings, services.guard
-    apis: dict[str, Callable[[], list[Operation]]] = {
-        "users": UsersApi(services.copies).operations,
-        "orders": OrdersApi(services.store).operations,
-        "payments": PaymentsApi(services.store, Allowance(settings, guard, services.store)).operations,
-    }
+    prepare(app)
     found = {
-        service: [operation.of_service(settings.audiences(service)) for operation in apis[service]()]
-        for service in settings.services
+        service.name: [operation.of_service(settings.audiences(service.name)) for operation in service.operations]
+        for service in process.services
     }
-    listeners = [UserEvents(services.copies)] if "users" in found else []
-    receiver = EventReceiver(guard, receives_as=settings.receives_as, listeners=listeners)
+    for service in process.services:
+        guarded = FlaskGuard(service.guard, problems.refused, trace_id=problems.trace_id)
+        mount(app, found[service.name], guarded)
+    mount(app, _common(process, found), FlaskGuard(process.guard, problems.refused, trace_id=problems.trace_id))
+
+
+def _common(process: Process, found: dict[str, list[Operation]]) -> list[Operation]:
+    """What a process has once, whichever services it is."""
+    listeners = [listener for service in process.services for listener in service.listeners]
+    receiver = EventReceiver(process.guard, receives_as=process.settings.receives_as, listeners=listeners)
     return [
-        *(operation for operations in found.values() for operation in operations),
         *receiver.operations(),
-        *metadata_operations(guard, found),
+        *metadata_operations(process.guard, found),
         Operation("GET", "/livez", None, _alive),
-        Operation("GET", "/readyz", None, _readiness(services)),
+        Operation("GET", "/readyz", None, _readiness(process)),
     ]
 
 
 def create_wsgi(settings: Settings) -> WsgiApp:
     """What a server process runs: warm keys, background work, and the application behind its access log."""
-    services = build(settings)
-    start_background(services)
-    return _Edge(services.flask.wsgi_app, logged=settings.log_level in {"debug", "info"})
+    process = build(settings)
+    start_background(process)
+    return _Edge(process.flask.wsgi_app, logged=settings.log_level in {"debug", "info"})
 
 
-def start_background(services: Services) -> threading.Event:
-    """The threads beside the requests: fetching keys, filling the copy, settling payments. Set the event to stop them."""
-    stopping, settings = threading.Event(), services.settings
-    _repeat(services, "keys", services.guard.warm, stopping, until_done=True)
-    if "payments" in settings.services:
-        _repeat(services, "settlement", services.settlement.run, stopping)
-    if "users" in settings.services and settings.events_token is not None:
-        token = settings.events_token.get_secret_value()
-        filler = Filler(
-            services.store, services.copies, issuer=settings.issuer, audience=settings.receives_as, token=token
-        )
-        _repeat(services, "filler", filler.run, stopping, until_done=True)
+def start_background(process: Process) -> threading.Event:
+    """The threads beside the requests: fetching keys, and what each service does there. Set the event to stop them."""
+    stopping = threading.Event()
+    _repeat(Work("keys", process.guard.warm, until_done=True), stopping)
+    for service in process.services:
+        for work in service.work:
+            _repeat(work, stopping)
     return stopping
 
 
-def _repeat(
-    services: Services, name: str, work: Callable[[], object], stopping: threading.Event, *, until_done: bool = False
-) -> None:
+def _repeat(work: Work, stopping: threading.Event) -> None:
     def run() -> None:
         delay = _POLL_SECONDS
         while not stopping.wait(delay):
             try:
-                with services.flask.app_context():
-                    if work() and until_done:
-                        return
+                if work.run() and work.until_done:
+                    return
                 delay = _POLL_SECONDS
             except Exception as error:
-                log.warning("background work failed", work=name, error=type(error).__name__)
+                log.warning("background work failed", work=work.name, error=type(error).__name__)
                 delay = min(delay * 2, 10)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    threading.Thread(target=run, name=work.name, daemon=True).start()
 
 
 def _alive() -> Response:
     return jsonify({"status": "alive"})
 
 
-def _readiness(services: Services) -> Callable[[], Response]:
+def _readiness(process: Process) -> Callable[[], Response]:
     def ready() -> Response:
-        services.store.session.execute(sa.text("SELECT 1"))
-        keys = services.guard.keys().values()
+        for service in process.services:
+            with service.store.read() as tx:
+                tx.execute(sa.select(sa.literal(1)))
+        keys = process.guard.keys().values()
         if any(state.age is None for state in keys):  # nothing can be checked yet: no traffic before there are keys
             response = jsonify({"status": "not ready", "keys": "absent"})
             response.status_code, response.headers["Retry-After"] = 503, "1"

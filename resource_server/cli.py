@@ -18,7 +18,7 @@ from granian.server.mp import MPServer
 from sqlalchemy.exc import OperationalError
 
 from resource_server.app import build, create_wsgi, start_background
-from resource_server.logs import configure_logs
+from resource_server.platform.logs import configure_logs
 from resource_server.settings import Settings, SettingsError, load
 
 _KEPT_ENVIRONMENT = ("PATH", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -85,7 +85,7 @@ def db() -> None:
 
 @db.command()
 def upgrade() -> None:
-    """Bring the schema to the newest version."""
+    """Bring each service's schema to the newest version."""
     _prepare(_settings())
 
 
@@ -101,9 +101,9 @@ def _refuse_taken(host: str, port: int) -> None:
 
 def _prepare(settings: Settings) -> None:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    services = build(settings)
-    services.store.upgrade()
-    services.store.engine.dispose()
+    process = build(settings)
+    process.upgrade()
+    process.close()
 
 
 def _load(settings: Settings) -> Any:

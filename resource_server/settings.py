@@ -51,11 +51,15 @@ class Settings(BaseSettings):
     token_cache: Annotated[float, Field(ge=0, le=30)] = Field(
         0, description="seconds a verified token is remembered; 0 checks every signature"
     )
-    data_dir: Path = Field(Path("var"), description="where the SQLite database lies")
+    data_dir: Path = Field(Path("var"), description="where the SQLite databases lie")
     database_url: SecretStr | None = Field(
         None,
-        description="sqlite:///FILE or postgresql+psycopg://...; default: resource-server.sqlite3 in the data directory",
+        description="sqlite:///FILE or postgresql+psycopg://...; each service has a file or a schema of its own there; "
+        "default: resource-server-SERVICE.sqlite3 in the data directory",
     )
+    users_database_url: SecretStr | None = Field(None, description="a database for users alone")
+    orders_database_url: SecretStr | None = Field(None, description="a database for orders alone")
+    payments_database_url: SecretStr | None = Field(None, description="a database for payments alone")
     database_pool: Count = Field(8, description="database connections a process may hold")
     queue_url: Literal["db://"] = Field("db://", description="where work waits for the worker")
     events_audience: str | None = Field(None, description="the aud of events pushed to us; the audience when empty")
@@ -95,19 +99,21 @@ class Settings(BaseSettings):
     def _host(cls, value: str) -> str:
         return str(ipaddress.ip_address(value))
 
-    @field_validator("database_url")
+    @field_validator("database_url", "users_database_url", "orders_database_url", "payments_database_url")
     @classmethod
     def _database_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _is_database_url(value.get_secret_value()):
             raise ValueError("must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
         return value
 
-    @property
-    def database(self) -> str:
-        """The database URL in clear; never log it."""
+    def database(self, service: str) -> str:
+        """The URL of a service's own database in clear; never log it."""
+        own: SecretStr | None = getattr(self, f"{service}_database_url")
+        if own is not None:
+            return own.get_secret_value()
         if self.database_url is not None:
-            return self.database_url.get_secret_value()
-        return f"sqlite:///{(self.data_dir / 'resource-server.sqlite3').resolve()}"
+            return _part_of(self.database_url.get_secret_value(), service)
+        return f"sqlite:///{(self.data_dir / f'resource-server-{service}.sqlite3').resolve()}"
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -122,6 +128,16 @@ class Settings(BaseSettings):
     def receives_as(self) -> str:
         """The audience of pushed events."""
         return self.events_audience or self.audience
+
+
+def _part_of(url: str, service: str) -> str:
+    """A file of the service's own beside the one that is named; on PostgreSQL the service has a schema of its own."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return url
+    file = Path(parsed.database)
+    own = parsed.set(database=str(file.with_name(f"{file.stem}-{service}{file.suffix}")))
+    return own.render_as_string(hide_password=False)
 
 
 def _is_database_url(url: str) -> bool:

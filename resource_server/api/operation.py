@@ -34,12 +34,16 @@ class Operation:
         return self if self.needs is None else replace(self, needs=replace(self.needs, audiences=audiences))
 
 
-def mount(app: Flask, operations: Iterable[Operation], guarded: FlaskGuard) -> None:
-    """Put operations behind the guard; they are the only way into `app`."""
+def prepare(app: Flask) -> None:
+    """What holds for every request, whatever it asks for."""
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY + 1)
     app.url_map.merge_slashes = False  # it would redirect, to whatever Host the request named
     app.before_request(_refuse_malformed)
     app.after_request(_harden)
+
+
+def mount(app: Flask, operations: Iterable[Operation], guarded: FlaskGuard) -> None:
+    """Put operations behind the guard of their service; they are the only way into `app`."""
     for operation in operations:
         view = operation.view if operation.needs is None else guarded(needs=operation.needs)(operation.view)
         app.add_url_rule(

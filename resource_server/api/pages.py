@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
 from flask import request
-from flask_sqlalchemy.pagination import Pagination
 
 from resource_server.api.problems import Problem
+from resource_server.platform.store import Row
 
 MAX_PER_PAGE = 100
 
 
-def asked() -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, the first being 1."""
+
+    number: int
+    size: int
+
+
+def asked() -> Page:
     """The page that is asked for; raises 400."""
-    return {"page": _number("page", 1, 1_000_000), "per_page": _number("per_page", 20, MAX_PER_PAGE)}
+    return Page(_number("page", 1, 1_000_000), _number("per_page", 20, MAX_PER_PAGE))
 
 
-def shown(found: Pagination, show: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    """One page of a list."""
-    return {
-        "items": [show(one) for one in found.items],
-        "page": found.page,
-        "per_page": found.per_page,
-        "total": found.total,
-    }
+def shown(
+    tx: sa.Connection, query: sa.Select[Any], page: Page, show: Callable[[Row], dict[str, Any]]
+) -> dict[str, Any]:
+    """That page of what `query` finds."""
+    total = tx.execute(sa.select(sa.func.count()).select_from(query.order_by(None).subquery())).scalar_one()
+    rows = tx.execute(query.limit(page.size).offset((page.number - 1) * page.size))
+    return {"items": [show(row) for row in rows], "page": page.number, "per_page": page.size, "total": total}
 
 
 def _number(name: str, default: int, largest: int) -> int:

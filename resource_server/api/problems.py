@@ -14,6 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from token_guard import GuardError
 from werkzeug.exceptions import HTTPException
 
+from resource_server.platform.store import Busy
+
 CONTENT_TYPE = "application/problem+json"
 _RETRYABLE = frozenset({409, 429, 503})
 log = structlog.get_logger("rs")
@@ -94,6 +96,7 @@ def install(app: Flask) -> None:
         code = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
         return response_of(Problem(status, code, "The request cannot be served as it is.", headers=headers))
 
+    @app.errorhandler(Busy)
     @app.errorhandler(OperationalError)
     @app.errorhandler(PoolTimeout)
     def _busy(error: Exception) -> Response:

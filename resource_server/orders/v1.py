@@ -16,8 +16,8 @@ from resource_server.api.conditional import with_etag
 from resource_server.api.money import Money
 from resource_server.api.operation import Operation
 from resource_server.api.problems import Problem, not_found
-from resource_server.db import Store
 from resource_server.orders.models import Order
+from resource_server.platform.store import Row, Store
 
 _READ, _WRITE = Needs(scopes=("orders:read",)), Needs(scopes=("orders:write",))
 
@@ -53,29 +53,31 @@ class OrdersApi:
     def create(self, principal: Principal) -> Response:
         """A draft order with its computed total."""
         asked, _ = bodies.read(NewOrder)
-        order = Order(
-            id=ids.new_id("ord"),
-            owner=principal.subject,
-            lines=[line.model_dump() for line in asked.lines],
-            currency=asked.currency,
-            total=_total(asked).value,
-            status="draft",
-            created_at=int(time.time()),
-            version=1,
-        )
-        with self._store.change() as session:
-            session.add(order)
+        values = {
+            "id": ids.new_id("ord"),
+            "owner": principal.subject,
+            "lines": [line.model_dump() for line in asked.lines],
+            "currency": asked.currency,
+            "total": _total(asked).value,
+            "status": "draft",
+            "created_at": int(time.time()),
+            "version": 1,
+        }
+        with self._store.change() as tx:
+            order = tx.execute(sa.insert(Order).values(**values).returning(*Order.__table__.c)).one()
         response = jsonify(_shown(order))
         response.status_code = 201
         response.headers["Location"] = f"/v1/orders/{order.id}"
         return response
 
     def list(self, principal: Principal) -> Response:
-        query = sa.select(Order).where(Order.owner == principal.subject).order_by(Order.id.desc())
-        return jsonify(pages.shown(self._store.db.paginate(query, **pages.asked(), error_out=False), _shown))
+        query = sa.select(*Order.__table__.c).where(Order.owner == principal.subject).order_by(Order.id.desc())
+        with self._store.read() as tx:
+            return jsonify(pages.shown(tx, query, pages.asked(), _shown))
 
     def show(self, principal: Principal, order_id: str) -> Response:
-        order = self._store.session.get(Order, order_id[:32])
+        with self._store.read() as tx:
+            order = tx.execute(sa.select(*Order.__table__.c).where(Order.id == order_id[:32])).one_or_none()
         if order is None or order.owner != principal.subject:
             raise not_found()
         return with_etag(jsonify(_shown(order)), order.id, order.version)
@@ -90,7 +92,7 @@ def _total(asked: NewOrder) -> Money:
         raise Problem(422, "invalid", "The amounts do not fit.", errors=found) from error
 
 
-def _shown(order: Order) -> dict[str, Any]:
+def _shown(order: Row) -> dict[str, Any]:
     return {
         "id": order.id,
         "lines": order.lines,

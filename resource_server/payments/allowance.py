@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+import sqlalchemy as sa
 from token_guard import DetailsNeed, Guard, Needs, Principal
 from token_guard.details import Detail, use_detail
 
-from resource_server.db import Store
-from resource_server.guarding import UsedOnce
-from resource_server.payments.models import Payment
+from resource_server.payments.models import UsedOnce
+from resource_server.platform.store import insert_or_ignore
 from resource_server.settings import Settings
 
 TYPE = "payment_initiation"
@@ -25,37 +27,37 @@ def _once(principal: Principal, detail: Detail) -> str:
 class Allowance:
     """Asked before a payment is made; raises `GuardError`."""
 
-    def __init__(self, settings: Settings, guard: Guard, store: Store) -> None:
+    def __init__(self, settings: Settings, guard: Guard) -> None:
         self._guard = guard
-        self._uses = _Uses(store)
         self._step_up_from = settings.step_up_from
         self._fresh = Needs(acr_values=settings.step_up_acr, max_age=settings.step_up_max_age)
         self.details = DetailsNeed(
             type=TYPE, actions=("create",), locations=settings.audiences("payments"), required=False, same=_once
         )
 
-    def check(self, principal: Principal, payment: Payment) -> None:
+    def check(self, principal: Principal, value: int) -> None:
         """A person who pays much has logged in a moment ago, and well; a service has nobody to send there."""
-        if 0 < self._step_up_from <= payment.value and not principal.is_service:
+        if 0 < self._step_up_from <= value and not principal.is_service:
             self._guard.require(principal, self._fresh)
 
-    def use(self, principal: Principal, payment: Payment) -> None:
+    def use(self, tx: sa.Connection, principal: Principal, payment: Mapping[str, Any]) -> None:
         """Use up the detail that allows this payment, in the transaction that makes it; a token without any may pay what its scope lets it."""
         need = replace(self.details, fits=lambda detail: _fits(detail, payment))
-        use_detail(principal=principal, need=need, store=self._uses, now=time.time())
+        use_detail(principal=principal, need=need, store=_Uses(tx), now=time.time())
 
 
-def _fits(detail: Detail, payment: Payment) -> bool:
+def _fits(detail: Detail, payment: Mapping[str, Any]) -> bool:
     """Exactly this sum and, where one is named, this order."""
-    amount = {"value": payment.value, "currency": payment.currency}
-    return bool(detail["instructed_amount"] == amount and detail.get("order", payment.order_id) == payment.order_id)
+    amount = {"value": payment["value"], "currency": payment["currency"]}
+    order = payment["order_id"]
+    return bool(detail["instructed_amount"] == amount and detail.get("order", order) == order)
 
 
 class _Uses:
     """The guard's `OnceStore` within the transaction of the payment: both are kept, or neither."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, tx: sa.Connection) -> None:
+        self._tx = tx
 
     def use(self, key: str, until: float) -> bool:
-        return self._store.insert_or_ignore(UsedOnce, {"id": key, "until": int(until)})
+        return insert_or_ignore(self._tx, UsedOnce, {"id": key, "until": int(until)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -18,9 +19,9 @@ from resource_server.api.conditional import with_etag
 from resource_server.api.money import Money
 from resource_server.api.operation import Operation
 from resource_server.api.problems import Problem, not_found
-from resource_server.db import Store
 from resource_server.payments.allowance import Allowance
 from resource_server.payments.models import IdempotencyKey, Payment
+from resource_server.platform.store import Store, insert_or_ignore
 
 _MAX_KEY = 255
 _READ = Needs(scopes=("payments:read",))
@@ -56,16 +57,16 @@ class PaymentsApi:
         asked, document = bodies.read(NewPayment)
         payment = _new(asked, principal)
         key = request.headers.get("Idempotency-Key")
-        self._allowance.check(principal, payment)
-        with self._store.change() as session:
-            replayed = self._first_use(key, principal, document, payment) if key is not None else None
+        self._allowance.check(principal, payment["value"])
+        with self._store.change() as tx:
+            replayed = self._first_use(tx, key, principal, document, payment) if key is not None else None
             if replayed is None:
-                self._allowance.use(principal, payment)
-                session.add(payment)
+                self._allowance.use(tx, principal, payment)
+                tx.execute(sa.insert(Payment).values(**payment))
         return _created(replayed or _shown(payment), replayed=replayed is not None)
 
     def _first_use(
-        self, key: str, principal: Principal, document: dict[str, Any], payment: Payment
+        self, tx: sa.Connection, key: str, principal: Principal, document: dict[str, Any], payment: Mapping[str, Any]
     ) -> dict[str, Any] | None:
         """None for the first use of a key, in the transaction of what it makes; else the answer of the first."""
         if not 0 < len(key) <= _MAX_KEY or not key.isascii() or not key.isprintable():
@@ -76,28 +77,30 @@ class PaymentsApi:
             "scope": scope,
             "fingerprint": fingerprint,
             "answer": _shown(payment),
-            "created_at": payment.created_at,
+            "created_at": payment["created_at"],
         }
-        if self._store.insert_or_ignore(IdempotencyKey, values):
+        if insert_or_ignore(tx, IdempotencyKey, values):
             return None
-        used = self._store.session.get(IdempotencyKey, scope)
+        used = tx.execute(sa.select(*IdempotencyKey.__table__.c).where(IdempotencyKey.scope == scope)).one()
         if used.fingerprint != fingerprint:
             raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
         answer: dict[str, Any] = used.answer
         return answer
 
     def list(self, principal: Principal) -> Response:
-        query = sa.select(Payment).where(Payment.owner == principal.subject).order_by(Payment.id.desc())
-        return jsonify(pages.shown(self._store.db.paginate(query, **pages.asked(), error_out=False), _shown))
+        query = sa.select(*Payment.__table__.c).where(Payment.owner == principal.subject).order_by(Payment.id.desc())
+        with self._store.read() as tx:
+            return jsonify(pages.shown(tx, query, pages.asked(), lambda row: _shown(row._mapping)))
 
     def show(self, principal: Principal, payment_id: str) -> Response:
-        payment = self._store.session.get(Payment, payment_id[:32])
+        with self._store.read() as tx:
+            payment = tx.execute(sa.select(*Payment.__table__.c).where(Payment.id == payment_id[:32])).one_or_none()
         if payment is None or payment.owner != principal.subject:
             raise not_found()
-        return with_etag(jsonify(_shown(payment)), payment.id, payment.version)
+        return with_etag(jsonify(_shown(payment._mapping)), payment.id, payment.version)
 
 
-def _new(asked: NewPayment, principal: Principal) -> Payment:
+def _new(asked: NewPayment, principal: Principal) -> Mapping[str, Any]:
     try:
         money = Money.parse(asked.amount, asked.currency)
         if money.value == 0:
@@ -105,17 +108,17 @@ def _new(asked: NewPayment, principal: Principal) -> Payment:
     except ValueError as error:
         found = [{"pointer": "/amount", "detail": str(error)}]
         raise Problem(422, "invalid", "The amount does not fit.", errors=found) from error
-    return Payment(
-        id=ids.new_id("pay"),
-        owner=principal.subject,
-        client_id=principal.client_id,
-        order_id=asked.order,
-        value=money.value,
-        currency=money.currency,
-        status="pending",
-        created_at=int(time.time()),
-        version=1,
-    )
+    return {
+        "id": ids.new_id("pay"),
+        "owner": principal.subject,
+        "client_id": principal.client_id,
+        "order_id": asked.order,
+        "value": money.value,
+        "currency": money.currency,
+        "status": "pending",
+        "created_at": int(time.time()),
+        "version": 1,
+    }
 
 
 def _created(document: dict[str, Any], *, replayed: bool) -> Response:
@@ -127,14 +130,14 @@ def _created(document: dict[str, Any], *, replayed: bool) -> Response:
     return response
 
 
-def _shown(payment: Payment) -> dict[str, Any]:
+def _shown(payment: Mapping[Any, Any]) -> dict[str, Any]:
     return {
-        "id": payment.id,
-        "amount": Money(payment.value, payment.currency).text(),
-        "currency": payment.currency,
-        "order": payment.order_id,
-        "status": payment.status,
-        "created_at": payment.created_at,
+        "id": payment["id"],
+        "amount": Money(payment["value"], payment["currency"]).text(),
+        "currency": payment["currency"],
+        "order": payment["order_id"],
+        "status": payment["status"],
+        "created_at": payment["created_at"],
     }
 
 

@@ -13,10 +13,11 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 import structlog
 
-from resource_server.db import Store
+from resource_server.platform.store import Row, Store, insert_or_ignore
 from resource_server.users.models import Filled, UserCopy
 
 PAGE = 500
+_ONE = sa.select(*UserCopy.__table__.c).where(UserCopy.sub == sa.bindparam("sub"), ~UserCopy.gone)
 log = structlog.get_logger("rs.users")
 
 
@@ -26,20 +27,19 @@ class UserCopies:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def find(self, sub: str) -> UserCopy | None:
+    def find(self, sub: str) -> Row | None:
         """The person, if we know of them and they are not gone."""
-        copy: UserCopy | None = self._store.session.get(UserCopy, sub)
-        return None if copy is None or copy.gone else copy
+        with self._store.read() as tx:
+            return tx.execute(_ONE, {"sub": sub}).one_or_none()
 
     def apply(self, facts: Mapping[str, Any], *, gone: bool) -> bool:
         """Take over what was told, if it is news."""
         values = {"sub": facts["sub"], "version": facts["version"], "gone": gone, "facts": {} if gone else dict(facts)}
         older = (UserCopy.sub == facts["sub"], UserCopy.version < facts["version"])
-        with self._store.change() as session:
-            if self._store.insert_or_ignore(UserCopy, values):
+        with self._store.change() as tx:
+            if insert_or_ignore(tx, UserCopy, values):
                 return True
-            changed = session.execute(sa.update(UserCopy).where(*older).values(**values))
-        return bool(changed.rowcount)
+            return bool(tx.execute(sa.update(UserCopy).where(*older).values(**values)).rowcount)
 
 
 class Filler:
@@ -54,16 +54,17 @@ class Filler:
 
     def run(self) -> bool:
         """Fill when it was never filled; whether it is filled now."""
-        if self._store.session.get(Filled, self._audience) is not None:
-            return True
+        with self._store.read() as tx:
+            if tx.execute(sa.select(Filled.filled_at).where(Filled.audience == self._audience)).first():
+                return True
         after = ""
         while after is not None:
             page = self._page(after)
             for facts in page["users"]:
                 self._copies.apply(facts, gone=False)
             after = page["next"]
-        with self._store.change():
-            self._store.insert_or_ignore(Filled, {"audience": self._audience, "filled_at": int(time.time())})
+        with self._store.change() as tx:
+            insert_or_ignore(tx, Filled, {"audience": self._audience, "filled_at": int(time.time())})
         return True
 
     def _page(self, after: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from resource_server.events import Unacceptable
+from resource_server.api.events import Unacceptable
 from resource_server.users.copy import UserCopies
 
 EVENT = "urn:idp:event:user."

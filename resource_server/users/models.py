@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from resource_server.db import Model
+from resource_server.platform.tables import UsedOnceColumns
+
+
+class Model(DeclarativeBase):
+    """The base of this service's tables; no other service imports them."""
+
+
+class UsedOnce(UsedOnceColumns, Model):
+    """What was used at this service."""
 
 
 class UserCopy(Model):

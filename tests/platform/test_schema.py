@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import sqlalchemy as sa
@@ -17,16 +18,14 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
-import resource_server
 from idp.errors import Unavailable
 from idp.platform import revision, schema
 from idp.platform.db import Database
 from idp.platform.db import Model as IdpModel
-from resource_server import guarding as _guarding
-from resource_server.db import Model, Store
-from resource_server.orders import models as _orders
-from resource_server.payments import models as _payments
-from resource_server.users import models as _users
+from resource_server.orders import service as orders
+from resource_server.payments import service as payments
+from resource_server.platform.store import Store, open_engines
+from resource_server.users import service as users
 from tests.support import databases
 
 VERSION = "alembic_version"
@@ -41,6 +40,12 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             yield stack.enter_context(databases.empty_postgres(server))
         else:
             yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    with databases.empty_postgres(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture
@@ -120,34 +125,47 @@ def test_the_head_that_is_asked_for_is_the_newest_migration() -> None:
 # -- the resource server ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def store(empty_url: str) -> Iterator[Store]:
-    made = Store(Flask("tests"), empty_url, pool_size=4)
+@pytest.fixture(params=[users, orders, payments], ids=["users", "orders", "payments"])
+def store(request: pytest.FixtureRequest, empty_url: str) -> Iterator[Store]:
+    """The empty store of one service."""
+    made = opened(request.param, empty_url)
     yield made
     made.engine.dispose()
 
 
+def opened(service: ModuleType, url: str) -> Store:
+    app, name = Flask("tests"), service.NAME
+    made: Store = service.open_store(open_engines(app, {name: url}, pool_size=4)[name])
+    return made
+
+
 def drift(store: Store) -> list[object]:
-    with store.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return list(compare_metadata(context, Model.metadata))
+    with store.read() as tx:
+        context = MigrationContext.configure(tx, opts={"compare_type": True})
+        return list(compare_metadata(context, store.metadata))
 
 
-def test_the_services_have_every_table_of_their_models(store: Store) -> None:
-    assert {_guarding, _orders, _payments, _users}
+def test_a_service_has_every_table_of_its_models(store: Store) -> None:
     store.upgrade()
     store.upgrade()
-    assert tables(store.engine) == {*Model.metadata.tables, VERSION}
+    assert tables(store.engine) == {*store.metadata.tables, VERSION}
     assert drift(store) == []
 
 
-def test_the_services_go_up_down_and_up_again(store: Store) -> None:
+def test_a_service_goes_up_down_and_up_again(store: Store) -> None:
     store.upgrade()
-    with store.engine.execution_options(rs_write=True).begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(resource_server.__file__).with_name("migrations")))
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+    with store.change() as tx:
+        command.downgrade(store.migrations(tx), "base")
     assert tables(store.engine) <= {VERSION}
     store.upgrade()
     assert drift(store) == []
+
+
+def test_services_on_one_server_share_no_table(postgres_url: str) -> None:
+    stores = [opened(service, postgres_url) for service in (users, orders, payments)]
+    with ThreadPoolExecutor(len(stores)) as pool:
+        list(pool.map(Store.upgrade, stores))
+    for store in stores:
+        assert tables(store.engine) == {*store.metadata.tables, VERSION}
+        assert drift(store) == []
+        store.engine.dispose()

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 from resource_server.cli import run
-from resource_server.settings import SettingsError, load
+from resource_server.settings import SERVICES, SettingsError, load
 from tests.support.running import clean_environment
 from tests.support.servers import free_port
 
@@ -40,7 +40,16 @@ def command(*arguments: str, **environ: str) -> tuple[int, list[str]]:
 def test_defaults_need_no_environment(tmp_path: Path) -> None:
     settings = load({})
     assert (settings.issuer, settings.audience) == ("http://127.0.0.1:8000", "http://127.0.0.1:8001")
-    assert settings.database == f"sqlite:///{tmp_path / 'var' / 'resource-server.sqlite3'}"
+    for service in settings.services:
+        assert settings.database(service) == f"sqlite:///{tmp_path / 'var' / f'resource-server-{service}.sqlite3'}"
+
+
+def test_each_service_has_its_own_part_of_the_database_or_a_database_of_its_own() -> None:
+    files = load({"RS_DATABASE_URL": "sqlite:////data/apis.db", "RS_ORDERS_DATABASE_URL": "sqlite:////data/mine.db"})
+    assert files.database("users") == "sqlite:////data/apis-users.db"
+    assert files.database("orders") == "sqlite:////data/mine.db"
+    server = "postgresql+psycopg://u:hunter2@h/d"
+    assert load({"RS_DATABASE_URL": server}).database("payments") == server
 
 
 def test_all_faults_are_listed_at_once() -> None:
@@ -104,7 +113,8 @@ def test_wrong_usage_is_status_2(arguments: tuple[str, ...]) -> None:
 def test_an_upgrade_makes_the_schema_and_may_be_repeated(tmp_path: Path) -> None:
     for _ in range(2):
         assert command("db", "upgrade", RS_DATA_DIR=str(tmp_path / "made")) == (0, [])
-    assert (tmp_path / "made" / "resource-server.sqlite3").exists()
+    made = {file.name for file in (tmp_path / "made").glob("*.sqlite3")}
+    assert made == {f"resource-server-{service}.sqlite3" for service in SERVICES}
 
 
 def test_the_environment_wins_over_the_file_and_the_file_over_dotenv(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -85,6 +86,12 @@ class Guard:
         self.trusts = trusts
         self.certificates = certificates
         self.resource = resource
+
+    def remembering(self, once: OnceStore) -> Guard:
+        """The same guard, with the same keys, lists and counters, for a part of the API that remembers elsewhere what was used once."""
+        part = copy.copy(self)
+        part._once = once
+        return part
 
     # -- deciding --------------------------------------------------------------------------------------------------------
 

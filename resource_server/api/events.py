@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -12,11 +12,10 @@ from token_guard import Guard, GuardError
 
 from resource_server.api import bodies
 from resource_server.api.operation import Operation
+from resource_server.api.service import Listener
 
 TYPES = frozenset({"secevent+jwt"})
 CONTENT_TYPE = "application/secevent+jwt"
-Listener = Callable[[str, Any], None]
-"""(name, event): takes over what concerns it and passes over the rest; raises `Unacceptable`."""
 log = structlog.get_logger("rs.events")
 
 

@@ -1,0 +1,50 @@
+"""A service as a value: what a process mounts, tells of events, runs beside the requests, and upgrades."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from token_guard import Guard
+
+from resource_server.api.operation import Operation
+from resource_server.edges.joined import Edges
+from resource_server.platform.store import Store
+from resource_server.settings import Settings
+
+Listener = Callable[[str, Any], None]
+"""(name, event): takes over what concerns it of a pushed event and passes over the rest; raises `Unacceptable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something done beside the requests, again and again, or `until_done` when it says True. It is repeated after a failure."""
+
+    name: str
+    run: Callable[[], object]
+    until_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a service is built of. The guard is that of its process; through `edges` it asks the others, which it never imports.
+
+    A service that answers others joins its own face (`parts.edges.join(orders=...)`) when it is built, and asks for theirs only in a call.
+    """
+
+    settings: Settings
+    guard: Guard
+    edges: Edges
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service: its name is that of its schema, its audience and its metadata."""
+
+    name: str
+    store: Store
+    guard: Guard
+    operations: tuple[Operation, ...]
+    listeners: tuple[Listener, ...] = ()
+    work: tuple[Work, ...] = ()

@@ -1,0 +1,101 @@
+"""The faces. Every call may be repeated: whoever answers knows a `key` again and does the work once.
+
+Amounts are minor units. Ids are those of the APIs. A call raises `Unreachable` when the other side cannot be asked now and `Refused` when it said no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Unreachable(Exception):
+    """The other service cannot be asked now; later it may."""
+
+
+class Refused(Exception):
+    """The other service said no, and will say so again. `code` and `detail` are those of its problem."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentWanted:
+    """A payment that orders ask for. `key` is the checkout's id; `owner` and `client_id` are whose order it is and through which client."""
+
+    key: str
+    order: str
+    owner: str
+    client_id: str
+    value: int
+    currency: str
+    method: str
+    capture: str = "automatic"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSeen:
+    """A payment as others see it: `status` is one of the payment machine, `shown` its v2 representation, `version` grows with each step."""
+
+    id: str
+    order: str | None
+    owner: str
+    status: str
+    version: int
+    shown: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSeen:
+    """An order as others see it."""
+
+    id: str
+    owner: str
+    value: int
+    currency: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserSeen:
+    """A person as others see them: `shown` is their v2 representation."""
+
+    id: str
+    shown: Mapping[str, Any]
+
+
+class PaymentsFace(Protocol):
+    """What payments answer."""
+
+    def create(self, wanted: PaymentWanted) -> PaymentSeen:
+        """The payment of this key, made by the first call."""
+
+    def find(self, payment_id: str) -> PaymentSeen | None:
+        """As it is now."""
+
+    def of_orders(self, orders: Sequence[str]) -> Sequence[PaymentSeen]:
+        """All payments of these orders, the oldest first."""
+
+    def give_back(self, payment_id: str, *, key: str) -> PaymentSeen:
+        """Void what was authorized, refund what was paid, cancel what has not begun: nothing of it is the customer's cost afterwards."""
+
+
+class OrdersFace(Protocol):
+    """What orders answer."""
+
+    def find(self, order_id: str) -> OrderSeen | None:
+        """As it is now."""
+
+    def payment_changed(self, payment: PaymentSeen) -> None:
+        """Payments tell of each step; repeats and late ones do no harm."""
+
+
+class UsersFace(Protocol):
+    """What users answer."""
+
+    def find_all(self, subjects: Sequence[str]) -> Mapping[str, UserSeen]:
+        """Those of these people that are known, by id."""

@@ -1,0 +1,160 @@
+"""A service's own database: short explicit transactions, the same SQL on SQLite and PostgreSQL, Alembic migrations.
+
+Flask-SQLAlchemy configures and owns the engines, one a service; stores hand out a `Connection` and never hold one longer than a request.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import DeclarativeBase
+
+_ENVIRONMENT = Path(__file__).with_name("migrations")
+_LOCK = 0x1DA
+_BUSY_MS = 5000
+_INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+Row = sa.Row[*tuple[Any, ...]]
+
+
+class Busy(Exception):
+    """The database has no room for this now; the same a moment later may pass."""
+
+
+class Store:
+    """The tables of `base` in a database of their own; `versions` is the folder of their migrations."""
+
+    def __init__(self, engine: sa.Engine, base: type[DeclarativeBase], versions: Path) -> None:
+        self.engine = engine
+        self.metadata = base.metadata
+        self._versions = versions
+        self._sqlite = engine.dialect.name == "sqlite"
+        self._turn: AbstractContextManager[object] = _Turn() if self._sqlite else nullcontext()
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One consistent read; nothing it does is kept."""
+        with self.engine.connect() as connection:
+            if self._sqlite:
+                _driver(connection).execute("BEGIN")
+            yield connection
+
+    @contextmanager
+    def change(self) -> Iterator[sa.Connection]:
+        """One transaction that commits when the block ends and rolls back when it raises."""
+        with self._turn, self.engine.connect() as connection:
+            if self._sqlite:
+                _patiently(_driver(connection), "BEGIN IMMEDIATE")
+            with connection.begin():
+                yield connection
+
+    def upgrade(self) -> None:
+        """Bring the schema to the newest version; of several processes at once one does it."""
+        with self.change() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+                schema = connection.dialect.identifier_preparer.quote(self.engine.get_execution_options()["rs_schema"])
+                connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            command.upgrade(self.migrations(connection), "head")
+
+    def migrations(self, connection: sa.Connection) -> Config:
+        """Alembic's view of this service, within the transaction of `connection`."""
+        config = Config()
+        config.set_main_option("path_separator", "newline")
+        config.set_main_option("script_location", str(_ENVIRONMENT))
+        config.set_main_option("version_locations", str(self._versions))
+        config.attributes["connection"] = connection
+        config.attributes["metadata"] = self.metadata
+        return config
+
+
+def open_engines(app: Flask, urls: Mapping[str, str], *, pool_size: int) -> dict[str, sa.Engine]:
+    """An engine for each name; on PostgreSQL the name is the schema its tables lie in, so services may share a server and nothing else."""
+    app.config["SQLALCHEMY_BINDS"] = {name: _options(name, url, pool_size) for name, url in urls.items()}
+    owner = SQLAlchemy()
+    owner.init_app(app)
+    with app.app_context():
+        engines = {name: owner.engines[name] for name in urls}
+    for name, engine in engines.items():
+        engine.update_execution_options(rs_schema=name)
+        if engine.dialect.name == "sqlite":
+            sa.event.listen(engine.pool, "connect", _prepare_sqlite)
+    return engines
+
+
+def insert_or_ignore(tx: sa.Connection, table: type[DeclarativeBase], values: Mapping[str, Any]) -> bool:
+    """Insert one row unless a unique key forbids it; says whether it did. The way to win a race once."""
+    return tx.execute(_insert_or_ignore(tx.dialect.name, table), dict(values)).scalar() is not None
+
+
+@cache
+def _insert_or_ignore(dialect: str, table: type[DeclarativeBase]) -> Any:
+    return _INSERTS[dialect](table).on_conflict_do_nothing().returning(sa.literal(1))
+
+
+class _Turn:
+    """SQLite has one writer: this process's threads take turns here, so no thread waits in vain while others come and go."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=_BUSY_MS / 1000):
+            raise Busy("writers queue up")
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.release()
+
+
+def _options(name: str, url: str, pool_size: int) -> dict[str, Any]:
+    options: dict[str, Any] = {"url": url, "pool_size": pool_size, "max_overflow": 0, "pool_timeout": 5}
+    if url.startswith("sqlite"):
+        options["connect_args"] = {"timeout": _BUSY_MS / 1000, "check_same_thread": False}
+    else:
+        options["pool_recycle"] = 1800
+        options["connect_args"] = {
+            "options": f"-c search_path={name} -c lock_timeout=5000 -c statement_timeout=15000",
+        }
+    return options
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """WAL, full durability, and no transaction but those we begin."""
+    connection.isolation_level = None
+    _patiently(connection, "PRAGMA journal_mode=WAL")  # SQLite itself does not wait for this one
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _driver(connection: sa.Connection) -> Any:
+    return connection.connection.dbapi_connection
+
+
+def _patiently(driver: Any, statement: str) -> None:
+    """Run a statement once nobody is in its way; other processes are waited for in short random steps."""
+    deadline = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            driver.execute(statement)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) and "busy" not in str(error):
+                raise OperationalError(statement, {}, error) from error
+            if time.monotonic() > deadline:
+                raise Busy(str(error)) from error
+            time.sleep(random.uniform(0.0001, 0.001))  # noqa: S311 - spreads retries, no secret
+        else:
+            return
