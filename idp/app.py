@@ -14,6 +14,7 @@ from idp.assembly.login import askers, login_levels, login_opener, login_pages, 
 from idp.assembly.logos import logo_route
 from idp.assembly.logout import logout_pages
 from idp.assembly.mail import mail_pages
+from idp.assembly.passkeys import passkey_ceremonies, passkey_rooms
 from idp.assembly.registration import registration_routes
 from idp.assembly.senders import believing_certificates
 from idp.assembly.senders import proofs as dpop_proofs
@@ -37,7 +38,7 @@ from idp.platform import events, forms
 from idp.platform.accesslog import AccessLog
 from idp.platform.events import SnapshotEndpoint
 from idp.platform.http import Answer, Call, json_answer
-from idp.platform.pages import Pages, install_error_pages
+from idp.platform.pages import Pages, day, install_error_pages
 from idp.platform.web import Front, Gate, Route, WsgiApp, mount
 from idp.wiring import House
 
@@ -55,12 +56,14 @@ def create_app(house: House, routes: list[Route]) -> Flask:
     )
     pages = Pages(house.settings, house.master, _STATIC)
     install_error_pages(app, pages)
+    app.add_template_filter(day)
     app.before_request(partial(_refuse_malformed, frozenset(route.path for route in routes)))
     prefix = house.settings.issuer_path or None
     authorize = authorize_pages(house, pages)
     frame = account_frame(house, pages)
     second = second_factor(house, pages, askers(authorize, frame), login_opener(house, pages, authorize))
-    login, logout = login_pages(house, pages, second), logout_pages(house, pages)
+    ceremonies = passkey_ceremonies(house)
+    login, logout = login_pages(house, pages, second, ceremonies), logout_pages(house, pages)
     for rooms in (
         authorize,
         login,
@@ -69,6 +72,7 @@ def create_app(house: House, routes: list[Route]) -> Flask:
         CheckSessionPage(pages),
         security_pages(house, frame),
         mail_pages(house, pages),
+        *passkey_rooms(house, frame, second, ceremonies),
     ):
         app.register_blueprint(rooms.blueprint(), url_prefix=prefix)
     app.add_url_rule(f"{house.settings.issuer_path}/static/<path:name>", "static", _static)
@@ -142,7 +146,7 @@ def _documents(
         mounted=frozenset(route.path for route in routes) | pages,
         grant_types=token.grant_types,
         auth_methods=authenticator.names,
-        levels=login_levels(),
+        levels=login_levels(house),
         prompts=login_prompts(house),
         response_types=response_types.offered(house.settings.implicit),
         mtls_url=house.settings.mtls_url,

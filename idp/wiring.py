@@ -75,6 +75,8 @@ from idp.users.devices import Devices
 from idp.users.letters import Letters
 from idp.users.links import MailLinks
 from idp.users.login import steps as login_steps
+from idp.users.passkey_ceremonies import RelyingParty, relying_party
+from idp.users.passkeys import Passkeys
 from idp.users.passwords import PasswordHasher
 from idp.users.people import Change, PersonChanged, SessionEnded
 from idp.users.recovery import PasswordRecovery
@@ -141,6 +143,8 @@ class House:
     devices: Devices
     authenticators: Authenticators
     recovery_codes: RecoveryCodes
+    relying_party: RelyingParty | None
+    passkeys: Passkeys
     client_directory: ClientDirectory
     remote_keys: RemoteKeys
     client_keys: ClientKeys
@@ -217,6 +221,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         [partial(_person_changed, sessions, grants, letters)],
         password_min_length=settings.password_min_length,
     )
+    rp = relying_party(settings.issuer, settings.name)
     client_directory = ClientDirectory(database)
     subjects = Subjects(master, settings.issuer, client_directory.get)
     outbound = OutboundHttp(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
@@ -270,6 +275,8 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         devices=Devices(database, clock),
         authenticators=Authenticators(database, master, clock, issuer_name=settings.name),
         recovery_codes=RecoveryCodes(master, clock),
+        relying_party=rp,
+        passkeys=Passkeys(clock, on=rp is not None),
         client_directory=client_directory,
         remote_keys=remote_keys,
         client_keys=client_keys,
@@ -329,3 +336,4 @@ def _person_changed(
         forget_person(tx, event.person.sub)
         Authenticators.remove(tx, event.person.sub)
         RecoveryCodes.remove(tx, event.person.sub)
+        Passkeys.remove_all(tx, event.person.sub)

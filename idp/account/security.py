@@ -1,4 +1,4 @@
-"""`/account/security`: the authenticator app, the recovery codes, and the browsers that are trusted."""
+"""`/account/security`: what protects the account; the authenticator app, the recovery codes, and the browsers that are trusted."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from idp.account.frame import AccountFrame, Visit, signed_in
 from idp.errors import Refused
 from idp.platform.audit import Audit
 from idp.platform.db import Database
+from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.login.words import sentence
+from idp.users.passkeys import Passkeys
 from idp.users.recovery_codes import RecoveryCodes
 from idp.users.totp import Authenticators, Offer
 
@@ -28,8 +30,10 @@ class SecurityPages:
 
     frame: AccountFrame
     database: Database
+    accounts: Accounts
     authenticators: Authenticators
     recovery_codes: RecoveryCodes
+    passkeys: Passkeys
     devices: Devices
     audit: Audit
 
@@ -48,7 +52,17 @@ class SecurityPages:
         with self.database.read() as tx:
             has = self.authenticators.has(tx, visit.person.sub)
             left = self.recovery_codes.left(tx, visit.person.sub)
-        return self.frame.render("account/security.html", visit, PLACE, has_authenticator=has, codes_left=left)
+            passkeys = self.passkeys.of(tx, visit.person.sub)
+        return self.frame.render(
+            "account/security.html",
+            visit,
+            PLACE,
+            has_authenticator=has,
+            codes_left=left,
+            passkeys_on=self.passkeys.on,
+            passkeys=passkeys,
+            has_password=self.accounts.has_password(visit.person.sub),
+        )
 
     @signed_in(PLACE, fresh=True)
     def authenticator(self, visit: Visit) -> Response:
@@ -67,10 +81,11 @@ class SecurityPages:
 
     @signed_in(PLACE, fresh=True)
     def remove(self, visit: Visit) -> Response:
-        """Stop using the authenticator app, and its recovery codes with it."""
+        """Stop using the authenticator app, and with the last second factor the recovery codes."""
         with self.database.write() as tx:
             if self.authenticators.remove(tx, visit.person.sub):
-                self.recovery_codes.remove(tx, visit.person.sub)
+                if not self.passkeys.has(tx, visit.person.sub):
+                    self.recovery_codes.remove(tx, visit.person.sub)
                 self.devices.forget_trust(tx, visit.person.sub)
                 self._audited(tx, visit, "authenticator.removed")
         return self._back()
@@ -79,7 +94,7 @@ class SecurityPages:
     def renew(self, visit: Visit) -> Response:
         """Ten new recovery codes in place of the old ones."""
         with self.database.write() as tx:
-            if not self.authenticators.has(tx, visit.person.sub):
+            if not self._has_factor(tx, visit.person.sub):
                 return self._back()
             codes = self.recovery_codes.renew(tx, visit.person.sub)
             self._audited(tx, visit, "recovery_codes.renewed")
@@ -92,6 +107,9 @@ class SecurityPages:
             self.devices.forget_trust(tx, visit.person.sub)
             self._audited(tx, visit, "browsers.untrusted")
         return self._back()
+
+    def _has_factor(self, tx: sa.Connection, sub: str) -> bool:
+        return self.authenticators.has(tx, sub) or self.passkeys.has(tx, sub)
 
     def _accepted(self, visit: Visit, offer: str, code: str) -> list[str] | None:
         """The recovery codes that come with a newly accepted app; None when the code is wrong."""

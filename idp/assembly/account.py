@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp.account import security
+from idp.account import passkeys, security
 from idp.account.frame import AccountFrame
 from idp.account.security import SecurityPages
 from idp.platform.pages import Pages
@@ -10,9 +10,18 @@ from idp.wiring import House
 
 
 def account_frame(house: House, pages: Pages) -> AccountFrame:
-    places = {security.PLACE: security.PATH}
+    places = {security.PLACE: security.PATH, passkeys.PLACE: passkeys.PATH}
     return AccountFrame(pages, house.accounts, house.sessions, house.clock, places)
 
 
 def security_pages(house: House, frame: AccountFrame) -> SecurityPages:
-    return SecurityPages(frame, house.database, house.authenticators, house.recovery_codes, house.devices, house.audit)
+    return SecurityPages(
+        frame,
+        house.database,
+        house.accounts,
+        house.authenticators,
+        house.recovery_codes,
+        house.passkeys,
+        house.devices,
+        house.audit,
+    )

@@ -46,7 +46,7 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
         database=house.database,
         clock=house.clock,
         lookups=lookups,
-        levels=login_levels(),
+        levels=login_levels(house),
         levels_of=partial(levels_of, house),
         responses=AuthorizationResponses(pages, settings.issuer),
         states=SessionStates(pages),

@@ -10,23 +10,27 @@ from idp.users.login.chain import LEVELS, Chain
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.opener import LoginOpener
 from idp.users.login.pages import LoginPages
+from idp.users.login.passkey import PasskeyMethod
 from idp.users.login.password import PasswordMethod
 from idp.users.login.second_factor import SecondFactor
 from idp.users.login.steps import LoginSteps
+from idp.users.passkey_ceremonies import Ceremonies
 from idp.wiring import House
 
 _DAY = 86400
 
 
-def login_levels() -> tuple[str, ...]:
+def login_levels(house: House) -> tuple[str, ...]:
     """The `acr` values that the login methods switched on can reach."""
-    return LEVELS[:2]
+    return LEVELS if house.passkeys.on else LEVELS[:2]
 
 
 def levels_of(house: House, sub: str) -> tuple[str, ...]:
     """The `acr` values that this person's logins can reach."""
     with house.database.read() as tx:
-        return login_levels() if house.authenticators.has(tx, sub) else LEVELS[:1]
+        if house.passkeys.has(tx, sub):
+            return LEVELS
+        return LEVELS[:2] if house.authenticators.has(tx, sub) else LEVELS[:1]
 
 
 def login_prompts(house: House) -> tuple[str, ...]:
@@ -66,6 +70,7 @@ def second_factor(house: House, pages: Pages, find_context: FindContext, opener:
         steps=LoginSteps(house.database, house.clock),
         authenticators=house.authenticators,
         recovery_codes=house.recovery_codes,
+        passkeys=house.passkeys,
         opener=opener,
         find_context=find_context,
         window=settings.login_window,
@@ -73,7 +78,7 @@ def second_factor(house: House, pages: Pages, find_context: FindContext, opener:
     )
 
 
-def login_pages(house: House, pages: Pages, second: SecondFactor) -> LoginPages:
+def login_pages(house: House, pages: Pages, second: SecondFactor, ceremonies: Ceremonies | None) -> LoginPages:
     settings = house.settings
     password = PasswordMethod(
         house.accounts,
@@ -83,6 +88,7 @@ def login_pages(house: House, pages: Pages, second: SecondFactor) -> LoginPages:
         per_account=settings.login_max_failures,
         per_address=settings.login_max_failures_per_address,
     )
+    passkey = None if ceremonies is None else _passkey_method(house, ceremonies)
     return LoginPages(
         pages=pages,
         database=house.database,
@@ -90,10 +96,22 @@ def login_pages(house: House, pages: Pages, second: SecondFactor) -> LoginPages:
         sessions=house.sessions,
         limits=house.limits,
         chain=Chain([password]),
+        passkey=passkey,
         second_factor=second,
         opener=second.opener,
         find_context=second.find_context,
         verification=house.verification,
         signup=settings.signup == "on",
         signup_max=settings.signup_max,
+    )
+
+
+def _passkey_method(house: House, ceremonies: Ceremonies) -> PasskeyMethod:
+    settings = house.settings
+    return PasskeyMethod(
+        ceremonies,
+        house.limits,
+        window=settings.login_window,
+        per_passkey=settings.login_max_failures,
+        per_address=settings.login_max_failures_per_address,
     )

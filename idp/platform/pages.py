@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
@@ -213,6 +214,11 @@ _SENTENCES = {
     413: "That was too much to send at once.",
     414: "That address is too long.",
 }
+
+
+def day(epoch: int) -> str:
+    """The day of a moment, in UTC, as everybody can read it (ISO 8601)."""
+    return time.strftime("%Y-%m-%d", time.gmtime(epoch))
 
 
 def device_age() -> int:

@@ -25,6 +25,8 @@ _NEVER = r"@\s\x00-\x1f\x7f\ud800-\udfff"
 _EMAIL = re.compile(rf"[^{_NEVER}]{{1,64}}@[^{_NEVER}.]+(\.[^{_NEVER}.]+)*\Z")
 _ROLE = re.compile(r"[a-z][a-z0-9_.:-]{0,63}\Z")
 _PAGE = 500
+_OURS_ALONE = frozenset({Change.PASSWORD_SET, Change.PASSWORD_REMOVED})
+"""What receivers of events are not told."""
 First = Callable[[sa.Connection], None]
 """What must happen first in the transaction of a change; it raises when the change must not be."""
 Also = Callable[[sa.Connection, Person], None]
@@ -145,6 +147,20 @@ class Accounts:
             self._tell(tx, Change.PASSWORD_SET, person)
         return person
 
+    def has_password(self, sub: str) -> bool:
+        """Whether a password opens this account."""
+        with self._database.read() as tx:
+            return store.has_password(tx, sub)
+
+    def remove_password(self, sub: str, *, first: First) -> None:
+        """No password opens this account any more; `first` makes sure that something else does."""
+        with self._database.write() as tx:
+            first(tx)
+            person = store.find(tx, sub)
+            if person is None or not store.set_password(tx, sub, None):
+                raise Refused("unknown", "there is no such user")
+            self._tell(tx, Change.PASSWORD_REMOVED, person)
+
     def delete(self, sub: str) -> None:
         """Remove a person for good; the `sub` is never given out again."""
         with self._database.write() as tx:
@@ -206,7 +222,7 @@ class Accounts:
         event = PersonChanged(change, person, self._clock.now())
         for listener in self._listeners:
             listener(tx, event)
-        if change is not Change.PASSWORD_SET:
+        if change not in _OURS_ALONE:
             payload = {"sub": person.sub, "version": person.version + 1} if change is Change.DELETED else told(person)
             self._publish(tx, f"user.{change}", person.sub, payload)
         self._audit.append(tx, f"user.{change}", sub=person.sub)

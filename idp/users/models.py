@@ -85,6 +85,25 @@ class RecoveryCodeRow(Model):
     used_at: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
+class PasskeyRow(Model):
+    """A passkey (WebAuthn Level 3 §4). `digest` is that of the credential id, which can be too long for an index."""
+
+    __tablename__ = "passkeys"
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    sub: Mapped[str] = mapped_column(sa.String(64), index=True)
+    credential: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    public_key: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    sign_count: Mapped[int] = mapped_column(sa.BigInteger)
+    aaguid: Mapped[str] = mapped_column(sa.String(36))
+    transports: Mapped[list[str]] = mapped_column(sa.JSON)
+    backup_eligible: Mapped[bool] = mapped_column(sa.Boolean)
+    backed_up: Mapped[bool] = mapped_column(sa.Boolean)
+    name: Mapped[str] = mapped_column(sa.String(64))
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    used_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+
+
 class LoginStepRow(Model):
     """A login that is under way in one browser: who it is, what was proven so far, and for which waiting request."""
 

@@ -35,6 +35,7 @@ class Change(StrEnum):
     ENABLED = "enabled"
     DELETED = "deleted"
     PASSWORD_SET = "password_set"  # noqa: S105 - the name of an event
+    PASSWORD_REMOVED = "password_removed"  # noqa: S105 - the name of an event
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ _COLUMNS = (
 )
 _BY_SUB = sa.select(*_COLUMNS).where(UserRow.sub == sa.bindparam("sub"))
 _HELD = sa.select(UserRow.version).where(UserRow.sub == sa.bindparam("sub")).with_for_update(read=True)
+_PASSWORD = sa.select(UserRow.password.is_not(None)).where(UserRow.sub == sa.bindparam("sub"))
+_PASSWORD_HELD = _PASSWORD.with_for_update()
 _BY_NAME = sa.select(*_COLUMNS).where(UserRow.username_key == sa.bindparam("name"))
 _BY_EMAIL = sa.select(*_COLUMNS).where(UserRow.email_key == sa.bindparam("email"))
 _CREDENTIALS = sa.select(*_COLUMNS, UserRow.password).where(
@@ -50,6 +52,11 @@ def hold(tx: sa.Connection, sub: str) -> int | None:
     """The person's version, which nobody changes before this transaction ends; None when they are gone."""
     version: int | None = tx.execute(_HELD, {"sub": sub}).scalar()
     return version
+
+
+def has_password(tx: sa.Connection, sub: str, *, hold: bool = False) -> bool:
+    """Whether the person has a password; with `hold` nobody else holds or changes them before this transaction ends."""
+    return bool(tx.execute(_PASSWORD_HELD if hold else _PASSWORD, {"sub": sub}).scalar())
 
 
 def by_username(tx: sa.Connection, username: str) -> Person | None:
@@ -85,7 +92,7 @@ def update(tx: sa.Connection, person: Person) -> bool:
     return tx.execute(sa.update(UserRow).where(*unchanged).values(**values)).rowcount == 1
 
 
-def set_password(tx: sa.Connection, sub: str, password: str) -> bool:
+def set_password(tx: sa.Connection, sub: str, password: str | None) -> bool:
     changed = {"password": password, "version": UserRow.version + 1}
     return tx.execute(sa.update(UserRow).where(UserRow.sub == sub).values(**changed)).rowcount == 1
 

@@ -21,6 +21,7 @@ LAZY = {
     ("idp/wiring.py", "idp.platform.limits_redis"),
     ("idp/assembly/senders.py", "idp.platform.replay_redis"),
     ("idp/oauth/details/types.py", "idp.oauth.details.schema"),
+    ("idp/users/passkey_ceremonies.py", "idp.users.passkey_proofs"),
     ("idp/opening.py", "idp.platform.schema"),
     ("idp/wsgi.py", "idp.background"),
     ("idp/wsgi.py", "idp.wsgi_certificates"),

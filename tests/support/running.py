@@ -75,11 +75,13 @@ class Process:
 class RunningIdp:
     """An initialized identity provider; `node()` starts a server, the first one at the issuer's port."""
 
-    def __init__(self, folder: Path, database_url: str | None = None, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, database_url: str | None = None, *, host: str = "127.0.0.1", **settings: str
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         own = {
             "IDP_ISSUER": self.url,
             "IDP_DATA_DIR": str(folder / "var"),

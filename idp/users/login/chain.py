@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import sqlalchemy as sa
 
 from idp.users.people import Person
 
 LEVELS = ("1fa", "2fa", "phr")
-"""The values of `acr`, weakest first."""
+"""The values of `acr`, weakest first: one factor, two, and two of which one cannot be phished."""
+LastStep = Callable[[sa.Connection], bool]
+"""What must happen in the very transaction that opens the session; False when it did not, and then there is no session."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What a method proved: who it is, and the `amr` values (RFC 8176) it adds."""
+    """What a method proved: who it is, the `amr` values (RFC 8176) it adds, and what is written when it opens a session."""
 
     person: Person
     amr: tuple[str, ...]
+    last_step: LastStep | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One posted login form, with the browser's known-device secret and the peer's address."""
+    """One posted login form, with the browser's known-device secret, the peer's address, and the browser's secret of this login."""
 
     fields: Mapping[str, str]
     device: str | None
     peer: str
+    browser: str = ""
 
 
 class LoginMethod(Protocol):
-    """One way to prove who one is. It answers None for every failure alike; a limit raises `TooManyRequests`."""
+    """One way to prove who one is. It answers None for every failure alike, told as `wrong`; a limit raises `TooManyRequests`."""
 
     name: str
     template: str
+    wrong: str
 
     def prove(self, attempt: Attempt) -> Proven | None: ...
 
@@ -51,7 +58,9 @@ class Chain:
 
 def level(amr: Sequence[str]) -> str:
     """The `acr` that these methods together reach."""
-    return LEVELS[1] if "mfa" in amr else LEVELS[0]
+    if "mfa" not in amr:
+        return LEVELS[0]
+    return LEVELS[2] if "pop" in amr else LEVELS[1]
 
 
 def is_stronger(wanted: str | None) -> bool:

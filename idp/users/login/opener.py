@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -14,13 +13,10 @@ from idp.platform.ids import new_secret
 from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
-from idp.users.login.chain import Proven, level
+from idp.users.login.chain import LastStep, Proven, level
 from idp.users.login.context import LoggedIn, LoginContext
 from idp.users.people import BrowserSession
 from idp.users.sessions import Sessions
-
-LastStep = Callable[[sa.Connection], bool]
-"""What must happen in the very transaction that opens the session; False when it did not, and then there is no session."""
 
 
 class _NotOpened(Exception):
@@ -46,7 +42,7 @@ class LoginOpener:
         device = self.pages.cookie(request, web.DEVICE) or new_secret()
         try:
             with self.database.write() as tx:
-                if (last_step is not None and not last_step(tx)) or not self.accounts.hold(tx, proven.person):
+                if not _taken(tx, proven.last_step, last_step) or not self.accounts.hold(tx, proven.person):
                     raise _NotOpened
                 self.devices.remember(tx, device, proven.person.sub)
                 if trust:
@@ -73,3 +69,7 @@ class LoginOpener:
             peer=request.environ.get("idp.peer", ""),
             also=also,
         )
+
+
+def _taken(tx: sa.Connection, *steps: LastStep | None) -> bool:
+    return all(step is None or step(tx) for step in steps)

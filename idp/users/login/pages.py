@@ -12,22 +12,22 @@ from idp.platform.db import Database
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
-from idp.users.login.chain import Attempt, Chain, Proven
+from idp.users.login.chain import Attempt, Chain, LoginMethod, Proven
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.opener import LoginOpener
+from idp.users.login.passkey import PasskeyMethod
 from idp.users.login.second_factor import SecondFactor
 from idp.users.login.words import sentence, wait
 from idp.users.people import Person
 from idp.users.sessions import Sessions
 from idp.users.verification import EmailVerification
 
-_WRONG = "The name or the password is not right."
 _HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class LoginPages:
-    """What the pages need; `find_context` and `logged_in` come from the floor that asks for logins."""
+    """What the pages need; `find_context` comes from the floor that asks for logins; `passkey` is None where no browser would know one."""
 
     pages: Pages
     database: Database
@@ -35,6 +35,7 @@ class LoginPages:
     sessions: Sessions
     limits: Limits
     chain: Chain
+    passkey: PasskeyMethod | None
     second_factor: SecondFactor
     opener: LoginOpener
     find_context: FindContext
@@ -43,10 +44,12 @@ class LoginPages:
     signup_max: int
 
     def blueprint(self) -> Blueprint:
-        """`/login`, `/` and, when switched on, `/signup`."""
+        """`/login`, `/` and, where there are such, `/login/passkey` and `/signup`."""
         rooms = Blueprint("login", __name__)
         rooms.add_url_rule("/login", "login", self.login, methods=["GET", "POST"])
         rooms.add_url_rule("/", "home", self.home, methods=["GET"])
+        if self.passkey is not None:
+            rooms.add_url_rule("/login/passkey", "passkey", self.with_passkey, methods=["POST"])
         if self.signup:
             rooms.add_url_rule("/signup", "signup", self.sign_up, methods=["GET", "POST"])
         return rooms
@@ -63,14 +66,20 @@ class LoginPages:
         context = self._context(browser)
         if request.method == "GET":
             return self._form(context, username=(context.login_hint if context else None) or "")
-        self.pages.check_form(browser, _purpose(context))
-        return self._posted(context, browser or "")
+        return self._posted(context, browser, self.chain.first(context.methods if context else ()))
 
-    def _posted(self, context: LoginContext | None, browser: str) -> Response:
-        device = self.pages.cookie(request, web.DEVICE)
+    def with_passkey(self) -> Response:
+        """Look at what a passkey answered."""
+        browser = self.pages.cookie(request, web.FLOW)
+        if self.passkey is None:
+            raise PageError("unknown", "There is no page here.", status=404)
+        return self._posted(self._context(browser), browser, self.passkey)
+
+    def _posted(self, context: LoginContext | None, cookie: str | None, method: LoginMethod) -> Response:
+        self.pages.check_form(cookie, _purpose(context))
+        browser, device = cookie or "", self.pages.cookie(request, web.DEVICE)
         username = request.form.get("username", "")
-        attempt = Attempt(request.form, device, request.environ.get("idp.peer", ""))
-        method = self.chain.first(context.methods if context else ())
+        attempt = Attempt(request.form, device, request.environ.get("idp.peer", ""), browser)
         try:
             proven = method.prove(attempt)
         except TooManyRequests as error:
@@ -78,12 +87,12 @@ class LoginPages:
             refusal.headers.extend(error.headers)
             return refusal
         answer = None if proven is None else self._next(context, browser, proven, device)
-        return answer or self._form(context, username=username, alert=_WRONG, status=400)
+        return answer or self._form(context, username=username, alert=method.wrong, status=400)
 
     def _next(self, context: LoginContext | None, browser: str, proven: Proven, device: str | None) -> Response | None:
         """The second step, or the end of the login; None when the person changed in this very moment."""
         with self.database.read() as tx:
-            needs_more = self.second_factor.is_needed(tx, proven.person, context, device)
+            needs_more = self.second_factor.is_needed(tx, proven, context, device)
         return self.second_factor.begin(context, browser, proven) if needs_more else self.opener.open(context, proven)
 
     def _form(
@@ -99,7 +108,9 @@ class LoginPages:
             self.chain.first(context.methods if context else ()).template,
             status,
             leads_away=True,
+            scripted=self.passkey is not None,
             context=context,
+            passkey=self.passkey.offer(browser) if self.passkey else None,
             username=username[:254],
             alert=alert,
             csrf=self.pages.csrf_token(browser, _purpose(context)),

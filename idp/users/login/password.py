@@ -21,6 +21,7 @@ class PasswordMethod:
 
     name = "password"
     template = "login.html"
+    wrong = "The name or the password is not right."
 
     def __init__(
         self, accounts: Accounts, limits: Limits, devices: Devices, *, window: int, per_account: int, per_address: int

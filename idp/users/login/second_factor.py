@@ -1,13 +1,15 @@
-"""The second step of a login: a code of the authenticator app, or one of the recovery codes.
+"""The second step of a login: a passkey, a code of the authenticator app, or one of the recovery codes.
 
-Asked where the person has an authenticator app, unless they told us to trust this browser and nobody wants more than one factor. A code is
+Asked where the person has a passkey or an app, unless they told us to trust this browser and nobody wants more than one factor. An answer is
 counted before it is looked at, and uncounted when it was right, so parallel guesses cannot outrun the limit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, request
@@ -20,31 +22,53 @@ from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.login import chain
-from idp.users.login.chain import Proven
+from idp.users.login.chain import LastStep, Proven
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.opener import LoginOpener
 from idp.users.login.steps import LoginStep, LoginSteps, added
 from idp.users.login.words import wait
+from idp.users.passkeys import Passkeys
 from idp.users.people import Person
 from idp.users.recovery_codes import RecoveryCodes
 from idp.users.totp import Authenticators
 
 AMR = ("otp",)
+PATHS = {"otp": "/login/otp", "recovery": "/login/recovery", "passkey": "/login/passkey/step"}
 _WRONG = {
     "otp": "This code is not right, or it was used already. Wait for the next one.",
     "recovery": "This recovery code is not right, or it was used already.",
+    "passkey": "This passkey did not work. Try again, or use another way.",
 }
 _GONE = "This login has expired. Go back and start again."
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class Visit:
     """One look at a login under way."""
 
     step: LoginStep
     person: Person
     context: LoginContext | None
     browser: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecondProof:
+    """What the second step proved: its `amr` values (RFC 8176), and what uses it up in the transaction that opens the session."""
+
+    amr: tuple[str, ...]
+    use: LastStep
+
+
+Prove = Callable[[Visit], SecondProof | None]
+"""Looks at a posted answer; None when it is not right."""
+Facts = Callable[[Visit], Mapping[str, Any]]
+"""What the template of a step needs besides what all do."""
+UseCode = Callable[[sa.Connection, str, str], bool]
+
+
+def _no_facts(_visit: Visit) -> Mapping[str, Any]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +83,7 @@ class SecondFactor:
     steps: LoginSteps
     authenticators: Authenticators
     recovery_codes: RecoveryCodes
+    passkeys: Passkeys
     opener: LoginOpener
     find_context: FindContext
     window: int
@@ -67,66 +92,73 @@ class SecondFactor:
     def blueprint(self) -> Blueprint:
         """`/login/otp` and `/login/recovery`."""
         rooms = Blueprint("second_factor", __name__)
-        rooms.add_url_rule("/login/otp", "otp", self.otp, methods=["GET", "POST"])
-        rooms.add_url_rule("/login/recovery", "recovery", self.recovery, methods=["GET", "POST"])
+        rooms.add_url_rule(PATHS["otp"], "otp", self.otp, methods=["GET", "POST"])
+        rooms.add_url_rule(PATHS["recovery"], "recovery", self.recovery, methods=["GET", "POST"])
         return rooms
 
-    def is_needed(self, tx: sa.Connection, person: Person, context: LoginContext | None, device: str | None) -> bool:
+    def is_needed(self, tx: sa.Connection, proven: Proven, context: LoginContext | None, device: str | None) -> bool:
         """Whether this login needs a second step."""
-        if not self.authenticators.has(tx, person.sub):
+        sub = proven.person.sub
+        if "mfa" in proven.amr or not (self.authenticators.has(tx, sub) or self.passkeys.has(tx, sub)):
             return False
-        return chain.is_stronger(context.wanted_acr if context else None) or not self.devices.trusts(
-            tx, device, person.sub
-        )
+        return chain.is_stronger(context.wanted_acr if context else None) or not self.devices.trusts(tx, device, sub)
 
     def begin(self, context: LoginContext | None, browser: str, proven: Proven) -> Response:
-        """Keep what was proven and ask for the code."""
+        """Keep what was proven and ask for a passkey where there is one, else for the code."""
+        with self.opener.database.read() as tx:
+            first = "passkey" if self.passkeys.has(tx, proven.person.sub) else "otp"
         step = self.steps.save(browser, context.flow if context else None, proven)
-        return self.pages.redirect(f"{self.pages.url('/login/otp')}?step={step}")
+        return self.pages.redirect(f"{self.pages.url(PATHS[first])}?step={step}")
 
     def otp(self) -> Response:
         """A code of the authenticator app."""
-        return self._answer("otp", self.authenticators.use)
+        return self.answer("otp", partial(self._prove_code, self.authenticators.use))
 
     def recovery(self) -> Response:
         """A recovery code."""
-        return self._answer("recovery", self.recovery_codes.use)
+        return self.answer("recovery", partial(self._prove_code, self._use_recovery))
 
-    def _answer(self, kind: str, use: Callable[[sa.Connection, str, str], bool]) -> Response:
+    def answer(self, kind: str, prove: Prove, *, facts: Facts = _no_facts) -> Response:
+        """One page of the step: its form, or what was posted."""
         visit = self._visit()
         if request.method == "GET":
-            return self._form(kind, visit)
+            return self._form(kind, visit, facts)
         self.pages.check_form(visit.browser, f"{kind} {visit.step.id}")
         try:
             settle = self._counted(visit.person)
         except TooManyRequests as error:
-            refusal = self._form(kind, visit, alert=wait(error), status=429)
+            refusal = self._form(kind, visit, facts, alert=wait(error), status=429)
             refusal.headers.extend(error.headers)
             return refusal
-        response = self._opened(kind, visit, use)
+        proof = prove(visit)
+        response = self._opened(visit, proof) if proof else None
         if response is None:
-            return self._form(kind, visit, alert=_WRONG[kind], status=400)
+            return self._form(kind, visit, facts, alert=_WRONG[kind], status=400)
         settle()
         return response
 
-    def _opened(self, kind: str, visit: _Visit, use: Callable[[sa.Connection, str, str], bool]) -> Response | None:
+    def _opened(self, visit: Visit, proof: SecondProof) -> Response | None:
         def last_step(tx: sa.Connection) -> bool:
-            if not use(tx, visit.person.sub, request.form.get("code", "")[:64]):
-                return False
-            if not self.steps.finish(tx, visit.step.id, visit.browser):
-                return False
-            if kind == "recovery":
-                self.audit.append(tx, "recovery_code.used", sub=visit.person.sub)
-            return True
+            return proof.use(tx) and self.steps.finish(tx, visit.step.id, visit.browser)
 
-        proven = Proven(visit.person, added(visit.step.amr, AMR))
-        return self.opener.open(visit.context, proven, last_step=last_step, trust=request.form.get("trust") == "yes")
+        proven = Proven(visit.person, added(visit.step.amr, proof.amr), last_step)
+        return self.opener.open(visit.context, proven, trust=request.form.get("trust") == "yes")
+
+    def _prove_code(self, use: UseCode, visit: Visit) -> SecondProof:
+        code = request.form.get("code", "")[:64]
+        return SecondProof(AMR, lambda tx: use(tx, visit.person.sub, code))
+
+    def _use_recovery(self, tx: sa.Connection, sub: str, code: str) -> bool:
+        used = self.recovery_codes.use(tx, sub, code)
+        if used:
+            self.audit.append(tx, "recovery_code.used", sub=sub)
+        return used
 
     def _counted(self, person: Person) -> Callable[[], None]:
         limit = Limit("second-factor", person.sub, self.max_failures)
         return self.limits.take_each([limit], window=self.window)
 
-    def _visit(self) -> _Visit:
+    def _visit(self) -> Visit:
         browser = self.pages.cookie(request, web.FLOW)
         step = self.steps.find(request.values.get("step", ""), browser)
         person = self.accounts.find(step.sub) if step else None
@@ -135,20 +167,35 @@ class SecondFactor:
         context = self.find_context(step.flow, browser) if step.flow else None
         if step.flow and context is None:
             raise PageError("expired", _GONE)
-        return _Visit(step, person, context, browser)
+        return Visit(step, person, context, browser)
 
-    def _form(self, kind: str, visit: _Visit, *, alert: str | None = None, status: int = 200) -> Response:
+    def _form(
+        self,
+        kind: str,
+        visit: Visit,
+        facts: Facts,
+        *,
+        alert: str | None = None,
+        status: int = 200,
+    ) -> Response:
         context = visit.context
+        with self.opener.database.read() as tx:
+            has_app = self.authenticators.has(tx, visit.person.sub)
+            has_passkey = self.passkeys.has(tx, visit.person.sub)
         return self.pages.render(
             f"{kind}.html",
             status,
             leads_away=True,
+            scripted=kind == "passkey",
             context=context,
             person=visit.person,
             step=visit.step.id,
             alert=alert,
+            has_app=has_app,
+            has_passkey=has_passkey,
             may_trust=not chain.is_stronger(context.wanted_acr if context else None),
             trust_days=self.opener.trust_seconds // 86400,
             csrf=self.pages.csrf_token(visit.browser, f"{kind} {visit.step.id}"),
             cancel_csrf=self.pages.csrf_token(visit.browser, f"cancel {context.flow}") if context else None,
+            **facts(visit),
         )

@@ -1,0 +1,35 @@
+"""The ways a person can sign in. Taking one away is allowed while another is left.
+
+Who takes one away holds the person first, then takes it away, then looks what is left, all in one transaction: two who take the last two
+ways at once follow one another, and the second is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from idp.errors import Refused
+from idp.users import store
+
+Way = Callable[[sa.Connection, str], bool]
+"""(transaction, sub) -> whether the person can sign in in this way, alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaysIn:
+    """`others` are the ways besides the password."""
+
+    others: Sequence[Way]
+
+    @staticmethod
+    def hold(tx: sa.Connection, sub: str) -> None:
+        """Nobody else takes away a way of this person's before this transaction ends."""
+        store.has_password(tx, sub, hold=True)
+
+    def check(self, tx: sa.Connection, sub: str) -> None:
+        """Raise `Refused` when no way is left."""
+        if not store.has_password(tx, sub) and not any(way(tx, sub) for way in self.others):
+            raise Refused("last", "this is the only way into your account: add another one first")
