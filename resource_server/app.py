@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
-import secrets
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
@@ -20,22 +14,25 @@ from token_guard import Guard
 from token_guard.adapters.flask import FlaskGuard
 
 from resource_server.api import problems
+from resource_server.api.edge import Edge, WsgiApp
 from resource_server.api.events import EventReceiver
 from resource_server.api.guarding import build_guard
 from resource_server.api.metadata import metadata_operations
-from resource_server.api.operation import Operation, mount, prepare
+from resource_server.api.operation import Mounting, Operation, mount, prepare
+from resource_server.api.problem_pages import problem_pages
+from resource_server.api.rates import Rates
 from resource_server.api.service import Parts, Service, Work
+from resource_server.api.versions import Version, Versions
 from resource_server.edges.joined import Edges
 from resource_server.orders import service as orders
 from resource_server.payments import service as payments
+from resource_server.platform.metrics import Metrics
+from resource_server.platform.secret import Secret, kept_in
 from resource_server.platform.store import open_engines
 from resource_server.settings import Settings
 from resource_server.users import service as users
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
-_POLL_SECONDS = 0.3
 _BUILDERS = {users.NAME: users.build, orders.NAME: orders.build, payments.NAME: payments.build}
-WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 log = structlog.get_logger("rs")
 
 
@@ -46,6 +43,7 @@ class Process:
     settings: Settings
     flask: Flask
     guard: Guard
+    metrics: Metrics
     services: tuple[Service, ...]
 
     def upgrade(self) -> None:
@@ -58,31 +56,52 @@ class Process:
             service.store.engine.dispose()
 
 
-def build(settings: Settings) -> Process:
+def build(settings: Settings, metrics: Metrics | None = None) -> Process:
     """Build the services; no thread is started and nothing is fetched."""
+    metrics = metrics or Metrics()
     app = Flask("resource_server", static_folder=None)
     urls = {name: settings.database(name) for name in settings.services}
     engines = open_engines(app, urls, pool_size=settings.database_pool)
     guard = build_guard(settings)
-    parts = Parts(settings, guard, Edges())
+    parts = Parts(settings, guard, Edges(), _secret(settings), metrics)
     services = tuple(_BUILDERS[name](parts, engine) for name, engine in engines.items())
-    process = Process(settings, app, guard, services)
+    process = Process(settings, app, guard, metrics, services)
     _mount(process)
     return process
 
 
 def _mount(process: Process) -> None:
     app, settings = process.flask, process.settings
-    problems.install(app)
     prepare(app)
+    _versions(settings).install(app)
+    rates = Rates(reads=settings.rate_reads, writes=settings.rate_writes)
+
+    def mounting(service: str, guard: Guard) -> Mounting:
+        guarded = FlaskGuard(guard, problems.refused, trace_id=problems.trace_id)
+        return Mounting(service, guarded, rates, process.metrics)
+
     found = {
         service.name: [operation.of_service(settings.audiences(service.name)) for operation in service.operations]
         for service in process.services
     }
     for service in process.services:
-        guarded = FlaskGuard(service.guard, problems.refused, trace_id=problems.trace_id)
-        mount(app, found[service.name], guarded)
-    mount(app, _common(process, found), FlaskGuard(process.guard, problems.refused, trace_id=problems.trace_id))
+        mount(app, found[service.name], mounting(service.name, service.guard))
+    mount(app, _common(process, found), mounting("all", process.guard))
+
+
+def _versions(settings: Settings) -> Versions:
+    old = Version(
+        "v1",
+        deprecated=int(settings.v1_deprecated.timestamp()),
+        sunset=int(settings.v1_sunset.timestamp()),
+        successor="v2",
+        brownouts=settings.v1_brownouts,
+    )
+    return Versions([old, Version("v2")])
+
+
+def _secret(settings: Settings) -> Secret:
+    return Secret(settings.secret.get_secret_value() if settings.secret else kept_in(settings.data_dir))
 
 
 def _common(process: Process, found: dict[str, list[Operation]]) -> list[Operation]:
@@ -92,6 +111,7 @@ def _common(process: Process, found: dict[str, list[Operation]]) -> list[Operati
     return [
         *receiver.operations(),
         *metadata_operations(process.guard, found),
+        *problem_pages(),
         Operation("GET", "/livez", None, _alive),
         Operation("GET", "/readyz", None, _readiness(process)),
     ]
@@ -99,15 +119,16 @@ def _common(process: Process, found: dict[str, list[Operation]]) -> list[Operati
 
 def create_wsgi(settings: Settings) -> WsgiApp:
     """What a server process runs: warm keys, background work, and the application behind its access log."""
-    process = build(settings)
+    process = build(settings, Metrics(metrics_folder(settings) if settings.metrics_port else None))
     start_background(process)
-    return _Edge(process.flask.wsgi_app, logged=settings.log_level in {"debug", "info"})
+    return Edge(process.flask.wsgi_app, logged=settings.log_level in {"debug", "info"})
 
 
 def start_background(process: Process) -> threading.Event:
     """The threads beside the requests: fetching keys, and what each service does there. Set the event to stop them."""
     stopping = threading.Event()
     _repeat(Work("keys", process.guard.warm, until_done=True), stopping)
+    _repeat(Work("metrics", process.metrics.write, every=1), stopping)
     for service in process.services:
         for work in service.work:
             _repeat(work, stopping)
@@ -116,12 +137,12 @@ def start_background(process: Process) -> threading.Event:
 
 def _repeat(work: Work, stopping: threading.Event) -> None:
     def run() -> None:
-        delay = _POLL_SECONDS
+        delay = work.every
         while not stopping.wait(delay):
             try:
                 if work.run() and work.until_done:
                     return
-                delay = _POLL_SECONDS
+                delay = work.every
             except Exception as error:
                 log.warning("background work failed", work=work.name, error=type(error).__name__)
                 delay = min(delay * 2, 10)
@@ -148,32 +169,6 @@ def _readiness(process: Process) -> Callable[[], Response]:
     return ready
 
 
-class _Edge:
-    """Request ids and one JSON line a request, around the whole application; the query string is never logged."""
-
-    def __init__(self, application: WsgiApp, *, logged: bool) -> None:
-        self._application = application
-        self._logged = logged
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        started, given = time.perf_counter(), environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
-        environ["rs.request_id"] = request_id
-        if not self._logged:
-            return self._application(environ, start_response)
-
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            line = {
-                "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "level": "info",
-                "event": "request",
-                "method": environ["REQUEST_METHOD"],
-                "path": environ.get("PATH_INFO", ""),
-                "status": int(status[:3]),
-                "ms": round((time.perf_counter() - started) * 1000, 2),
-                "request_id": request_id,
-            }
-            sys.stderr.write(json.dumps(line, separators=(",", ":")) + "\n")
-            return start_response(status, headers, exc_info)
-
-        return self._application(environ, start)
+def metrics_folder(settings: Settings) -> Path:
+    """Where the workers of this server put their counters; another server's are elsewhere."""
+    return settings.data_dir / f"metrics-{settings.port}"

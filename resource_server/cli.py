@@ -17,8 +17,9 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 from sqlalchemy.exc import OperationalError
 
-from resource_server.app import build, create_wsgi, start_background
+from resource_server.app import build, create_wsgi, metrics_folder, start_background
 from resource_server.platform.logs import configure_logs
+from resource_server.platform.metrics import serve_metrics
 from resource_server.settings import Settings, SettingsError, load
 
 _KEPT_ENVIRONMENT = ("PATH", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -61,6 +62,7 @@ def serve(**options: Any) -> None:
         respawn_interval=0.1,
         workers_kill_timeout=settings.shutdown_grace,
     )
+    _open_metrics(settings)
     server.serve(target_loader=partial(_load, settings), wrap_loader=False)
 
 
@@ -104,6 +106,16 @@ def _prepare(settings: Settings) -> None:
     process = build(settings)
     process.upgrade()
     process.close()
+
+
+def _open_metrics(settings: Settings) -> None:
+    if settings.metrics_port is None:
+        return
+    folder = metrics_folder(settings)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in folder.glob("*.json"):
+        left.unlink()
+    serve_metrics(settings.metrics_port, folder)
 
 
 def _load(settings: Settings) -> Any:

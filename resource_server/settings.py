@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import stat
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -22,11 +23,27 @@ Count = Annotated[int, Field(ge=1)]
 Word = Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]
 
 
-def _parts(value: object) -> object:
+def _parts(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 Words = Annotated[tuple[Word, ...], BeforeValidator(_parts)]
+
+
+def _brownout(text: str) -> tuple[int, int]:
+    begin, _, seconds = text.partition("/")
+    if not seconds.isascii() or not seconds.isdigit():
+        raise ValueError("must be START/SECONDS")
+    return int(_aware(datetime.fromisoformat(begin)).timestamp()), int(seconds)
+
+
+def _aware(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+Brownouts = Annotated[tuple[tuple[int, int], ...], BeforeValidator(lambda value: tuple(map(_brownout, _parts(value))))]
+_V2_CAME = datetime(2026, 11, 25, tzinfo=UTC)
+_NOTICE = timedelta(days=180)
 
 
 class SettingsError(Exception):
@@ -60,6 +77,12 @@ class Settings(BaseSettings):
     users_database_url: SecretStr | None = Field(None, description="a database for users alone")
     orders_database_url: SecretStr | None = Field(None, description="a database for orders alone")
     payments_database_url: SecretStr | None = Field(None, description="a database for payments alone")
+    secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="random text that all nodes share: it seals kept answers and signs page tokens; "
+        "default: one made in the data directory",
+    )
     database_pool: Count = Field(8, description="database connections a process may hold")
     queue_url: Literal["db://"] = Field("db://", description="where work waits for the worker")
     events_audience: str | None = Field(None, description="the aud of events pushed to us; the audience when empty")
@@ -69,6 +92,21 @@ class Settings(BaseSettings):
     )
     step_up_max_age: Count = Field(300, description="how old that login may be")
     step_up_acr: Words = Field((), description="acr values of which that login must have one, comma separated")
+    rate_reads: Annotated[int, Field(ge=0)] = Field(
+        1200, description="reads a minute of one client and person at a service; 0 = no limit"
+    )
+    rate_writes: Annotated[int, Field(ge=0)] = Field(300, description="and writes; 0 = no limit")
+    v1_deprecated: datetime = Field(_V2_CAME, description="since when v1 is announced to end")
+    v1_sunset: datetime = Field(
+        datetime(2027, 6, 30, tzinfo=UTC), description="when v1 ends, at least 180 days after that; it answers 410 then"
+    )
+    v1_brownouts: Brownouts = Field(
+        (),
+        description="when v1 is missing on purpose before: START/SECONDS, such as 2027-06-01T10:00:00Z/600, comma separated",
+    )
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="port on 127.0.0.1 that answers /metrics; none when empty"
+    )
     service: Literal["all", "users", "orders", "payments"] = Field("all", description="which services this process is")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8001, ge=1, le=65535, description="port to listen on")
@@ -88,6 +126,18 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what `load` gathered: it reports what the stock sources would pass over."""
         return (init_settings,)
+
+    @field_validator("v1_deprecated", "v1_sunset")
+    @classmethod
+    def _utc(cls, value: datetime) -> datetime:
+        return _aware(value)
+
+    @field_validator("v1_sunset")
+    @classmethod
+    def _noticed(cls, value: datetime, info: ValidationInfo) -> datetime:
+        if value - info.data.get("v1_deprecated", _V2_CAME) < _NOTICE:
+            raise ValueError("must be at least 180 days after RS_V1_DEPRECATED")
+        return value
 
     @field_validator("issuer", "jwks_uri")
     @classmethod

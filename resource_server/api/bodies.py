@@ -12,6 +12,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from resource_server.api.problems import Problem
 
 MAX_BODY = 64 * 1024
+JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
@@ -31,8 +32,19 @@ def raw() -> bytes:
 
 def read(model: type[_Body]) -> tuple[_Body, dict[str, Any]]:
     """The body as a model, and as the JSON object it was."""
-    if request.mimetype != "application/json":
-        raise Problem(415, "unsupported_media_type", "The body must be application/json.")
+    document = _object(JSON)
+    return _fitted(model, document), document
+
+
+def read_patch(model: type[_Body]) -> _Body:
+    """A merge patch (RFC 7396): what it names is changed, null removes; `model_fields_set` of the model says what was named."""
+    return _fitted(model, _object(MERGE_PATCH))
+
+
+def _object(media_type: str) -> dict[str, Any]:
+    if request.mimetype != media_type:
+        accepted = {"Accept-Patch" if request.method == "PATCH" else "Accept-Post": media_type}
+        raise Problem(415, "unsupported_media_type", f"The body must be {media_type}.", headers=accepted)
     try:
         document = json.loads(raw(), object_pairs_hook=_unique, parse_constant=_refuse)
         json.dumps(document, ensure_ascii=False).encode("utf-8")
@@ -42,8 +54,12 @@ def read(model: type[_Body]) -> tuple[_Body, dict[str, Any]]:
         raise Problem(
             422, "invalid", "The body must be a JSON object.", errors=[{"pointer": "", "detail": "not an object"}]
         )
+    return document
+
+
+def _fitted(model: type[_Body], document: dict[str, Any]) -> _Body:
     try:
-        return model.model_validate(document), document
+        return model.model_validate(document)
     except ValidationError as error:
         found = [{"pointer": _pointer(one["loc"]), "detail": one["msg"]} for one in error.errors()]
         raise Problem(422, "invalid", "The body does not fit.", errors=found[:20]) from error

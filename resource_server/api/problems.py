@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -14,15 +13,19 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from token_guard import GuardError
 from werkzeug.exceptions import HTTPException
 
+from resource_server.api import tracing
+from resource_server.api.catalogue import BY_STATUS, CATALOGUE
 from resource_server.platform.store import Busy
 
 CONTENT_TYPE = "application/problem+json"
-_RETRYABLE = frozenset({409, 429, 503})
 log = structlog.get_logger("rs")
 
 
 class Problem(Exception):
-    """An answer that is not what was asked for. `errors` point at what is wrong in the body (RFC 6901)."""
+    """An answer that is not what was asked for; `code` is a row of the catalogue.
+
+    `errors` point at what is wrong in the body (RFC 6901); `more` are further members (RFC 9457 §3.2).
+    """
 
     def __init__(
         self,
@@ -32,6 +35,7 @@ class Problem(Exception):
         *,
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(f"{status} {code}")
         self.status = status
@@ -39,11 +43,28 @@ class Problem(Exception):
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
+        self.more = more or {}
+
+    def document(self, *, instance: str, trace_id: str) -> dict[str, Any]:
+        """The problem as JSON, wherever it is shown: in an answer, or as the error of an operation."""
+        kind = CATALOGUE[self.code]
+        document = {
+            "type": f"/problems/{self.code}",
+            "title": kind.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "code": self.code,
+            "trace_id": trace_id,
+            "retryable": kind.retryable,
+            **self.more,
+        }
+        return {**document, "errors": list(self.errors)} if self.errors else document
 
 
 def trace_id() -> str:
     """How this request is known in the log."""
-    return str(request.environ.get("rs.request_id", "-"))
+    return tracing.request_id()
 
 
 def not_found() -> Problem:
@@ -52,19 +73,8 @@ def not_found() -> Problem:
 
 
 def response_of(problem: Problem) -> Response:
-    """The problem as JSON."""
-    document: dict[str, Any] = {
-        "type": f"/problems/{problem.code}",
-        "title": HTTPStatus(problem.status).phrase,
-        "status": problem.status,
-        "detail": problem.detail,
-        "instance": request.path,
-        "code": problem.code,
-        "trace_id": trace_id(),
-        "retryable": problem.status in _RETRYABLE,
-    }
-    if problem.errors:
-        document["errors"] = list(problem.errors)
+    """The problem as an answer."""
+    document = problem.document(instance=request.path, trace_id=trace_id())
     response = Response(json.dumps(document), problem.status, content_type=CONTENT_TYPE)
     response.headers.update(problem.headers)
     return response
@@ -93,7 +103,7 @@ def install(app: Flask) -> None:
     def _http(error: HTTPException) -> Response:
         status = error.code or 500
         headers = {name: value for name, value in error.get_headers() if name == "Allow"}
-        code = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+        code = BY_STATUS.get(status, "internal" if status >= 500 else "malformed")
         return response_of(Problem(status, code, "The request cannot be served as it is.", headers=headers))
 
     @app.errorhandler(Busy)
@@ -105,5 +115,5 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def _unexpected(_error: Exception) -> Response:
-        log.exception("unexpected", request_id=request.environ.get("rs.request_id"))
+        log.exception("unexpected", request_id=trace_id())
         return response_of(Problem(500, "internal", "Something went wrong on our side."))

@@ -10,6 +10,8 @@ from token_guard import Guard
 
 from resource_server.api.operation import Operation
 from resource_server.edges.joined import Edges
+from resource_server.platform.metrics import Metrics
+from resource_server.platform.secret import Secret
 from resource_server.platform.store import Store
 from resource_server.settings import Settings
 
@@ -24,6 +26,8 @@ class Work:
     name: str
     run: Callable[[], object]
     until_done: bool = False
+    every: float = 0.3
+    """Seconds between two runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class Parts:
     settings: Settings
     guard: Guard
     edges: Edges
+    secret: Secret
+    metrics: Metrics
 
 
 @dataclass(frozen=True, slots=True)

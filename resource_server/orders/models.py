@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from resource_server.platform.tables import UsedOnceColumns
+from resource_server.platform.tables import KeptAnswerColumns, UsedOnceColumns
 
 
 class Model(DeclarativeBase):
@@ -16,6 +16,10 @@ class Model(DeclarativeBase):
 
 class UsedOnce(UsedOnceColumns, Model):
     """What was used at this service."""
+
+
+class KeptAnswer(KeptAnswerColumns, Model):
+    """The answers of keys used at this service."""
 
 
 class Order(Model):

@@ -12,3 +12,19 @@ class UsedOnceColumns:
     __tablename__ = "used_once"
     id: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
     until: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
+class KeptAnswerColumns:
+    """An Idempotency-Key that was used: `scope` is the digest of whose it is and for what, `fingerprint` that of what was asked.
+
+    `state` is `running` until `lease_until` (epoch seconds) and then `finished`; `point` is how far unfinished work came. The answer is sealed.
+    """
+
+    __tablename__ = "kept_answers"
+    scope: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(sa.String(64))
+    state: Mapped[str] = mapped_column(sa.String(8))
+    lease_until: Mapped[int] = mapped_column(sa.BigInteger)
+    point: Mapped[str] = mapped_column(sa.String(64))
+    answer: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)

@@ -98,6 +98,8 @@ def serve(idp: RunningIdp, folder: Path, url: str, ready: str = "/readyz", **set
         **clean_environment(),
         "RS_ISSUER": idp.issuer,
         "RS_DATA_DIR": str(folder / f"services-{port}"),
+        "RS_RATE_READS": "0",
+        "RS_RATE_WRITES": "0",
         **settings,
     }
     command = [str(BIN / "resource-server"), "serve", "--port", port]

@@ -125,7 +125,9 @@ def test_a_body_in_chunks_is_a_body(somebody: Caller) -> None:
     assert somebody.request("POST", "/v1/payments", data=chunks, headers=JSON).status_code == 201
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v2/orders", "/v1/orders/", "/v1/orders/a/b", "/static/x", "/é"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/", "/v2", "/v2/", "/v1/orders/", "/v1/orders/a/b", "/static/x", "/é"]
+)
 def test_an_unknown_path_is_not_found(somebody: Caller, path: str) -> None:
     problem(somebody.get(path), 404, "not_found")
 

@@ -1,0 +1,200 @@
+"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07): a repeat gets the first one's answer and makes nothing.
+
+Work of one transaction calls `first` and `keep` within it: both are kept, or neither, and a twin waits for the commit. Work of several steps
+takes a lease with `begin`; a twin is told to wait, and whoever comes after the lease ran out goes on from the last point that was `reached`.
+Nothing is kept of a request that was refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import rfc8785
+import sqlalchemy as sa
+from flask import Response, request
+from token_guard import Principal
+
+from resource_server.api.problems import Problem
+from resource_server.platform.secret import Secret, Unsealable
+from resource_server.platform.store import Store, insert_or_ignore
+from resource_server.platform.tables import KeptAnswerColumns
+
+HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
+KEEP = 30 * 86400
+LEASE = 30
+_MAX_KEY = 255
+_PURPOSE = "kept answer"
+_RUNNING, _FINISHED = "running", "finished"
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a key: `scope` says whose it is and for which operation, `fingerprint` what was asked. Both are digests."""
+
+    scope: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered, now and to every repeat."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+    def response(self, *, replayed: bool = False) -> Response:
+        """As HTTP."""
+        response = Response(json.dumps(self.body), self.status, content_type="application/json")
+        response.headers.update(self.headers)
+        if replayed:
+            response.headers[REPLAYED] = "true"
+        return response
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Work that has the lease. `point` is the last one reached, empty at the start."""
+
+    use: Use
+    point: str
+    lease_until: int
+
+
+def asked(principal: Principal, operation: str, document: Mapping[str, Any]) -> Use | None:
+    """How the request uses its key, `operation` being method and path template; None without one. Raises 400."""
+    key = request.headers.get(HEADER)
+    if key is None:
+        return None
+    if not 0 < len(key) <= _MAX_KEY or not key.isascii() or not key.isprintable():
+        raise Problem(400, "invalid_idempotency_key", f"An {HEADER} has 1 to {_MAX_KEY} printable characters.")
+    return Use(
+        _digest(principal.issuer, principal.client_id, principal.subject, operation, key),
+        _digest(operation, request.mimetype, _canonical(document)),
+    )
+
+
+class KeptAnswers:
+    """The keys of one service, in a table of its own."""
+
+    def __init__(
+        self,
+        store: Store,
+        table: type[KeptAnswerColumns],
+        secret: Secret,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._table: Any = table
+        self._secret = secret
+        self._now = now
+
+    def first(self, tx: sa.Connection, use: Use | None) -> Answer | None:
+        """None when this use is the first, in the transaction of what it makes; else the answer to repeat. Raises 409 and 422."""
+        if use is None:
+            return None
+        found = self._take(tx, use)
+        return found if isinstance(found, Answer) else None
+
+    def keep(self, tx: sa.Connection, use: Use | None, answer: Answer) -> None:
+        """Keep the answer, in the transaction that makes it true."""
+        if use is not None:
+            sealed = self._sealed(use, answer)
+            tx.execute(
+                sa.update(self._table).where(self._table.scope == use.scope).values(state=_FINISHED, answer=sealed)
+            )
+
+    def begin(self, use: Use) -> Answer | Attempt:
+        """The lease for work of several steps, or the answer to repeat. Raises 409 and 422."""
+        with self._store.change() as tx:
+            return self._take(tx, use)
+
+    def reached(self, tx: sa.Connection, attempt: Attempt, point: str) -> Attempt:
+        """Note in the transaction of a step that it is done, and hold on to the lease; raises 409 for who lost it."""
+        until = int(self._now()) + LEASE
+        mine = (self._table.scope == attempt.use.scope, self._table.lease_until == attempt.lease_until)
+        done = tx.execute(
+            sa.update(self._table).where(*mine, self._table.state == _RUNNING).values(point=point, lease_until=until)
+        )
+        if not done.rowcount:
+            raise _running(LEASE)
+        return Attempt(attempt.use, point, until)
+
+    def release(self, attempt: Attempt) -> None:
+        """Give up work that was refused before its first step: the key is as if it had never been used."""
+        mine = (self._table.scope == attempt.use.scope, self._table.lease_until == attempt.lease_until)
+        with self._store.change() as tx:
+            tx.execute(sa.delete(self._table).where(*mine, self._table.state == _RUNNING))
+
+    def prune(self) -> int:
+        """Forget what is older than 30 days, a batch at a time; returns how many."""
+        table = self._table
+        old = sa.select(table.scope).where(table.created_at < int(self._now()) - KEEP).limit(_BATCH)
+        with self._store.change() as tx:
+            return int(tx.execute(sa.delete(table).where(table.scope.in_(old))).rowcount)
+
+    def _take(self, tx: sa.Connection, use: Use) -> Answer | Attempt:
+        now = int(self._now())
+        values = {
+            "scope": use.scope,
+            "fingerprint": use.fingerprint,
+            "state": _RUNNING,
+            "lease_until": now + LEASE,
+            "point": "",
+            "created_at": now,
+        }
+        if insert_or_ignore(tx, self._table, values):
+            return Attempt(use, "", now + LEASE)
+        used = tx.execute(sa.select(*self._table.__table__.c).where(self._table.scope == use.scope)).one()
+        if used.fingerprint != use.fingerprint:
+            raise Problem(422, "idempotency_key_reused", f"This {HEADER} was used for another request.")
+        if used.state == _FINISHED:
+            return self._unsealed(use, used.answer)
+        if used.lease_until > now:
+            raise _running(used.lease_until - now)
+        return self._over(tx, use, used, now)
+
+    def _over(self, tx: sa.Connection, use: Use, used: Any, now: int) -> Attempt:
+        """Take over a lease that ran out; of several who try, one does."""
+        mine = (self._table.scope == use.scope, self._table.lease_until == used.lease_until)
+        if not tx.execute(sa.update(self._table).where(*mine).values(lease_until=now + LEASE)).rowcount:
+            raise _running(LEASE)
+        return Attempt(use, used.point, now + LEASE)
+
+    def _sealed(self, use: Use, answer: Answer) -> bytes:
+        text = json.dumps([answer.status, answer.body, dict(answer.headers)], separators=(",", ":"))
+        return self._secret.seal(_PURPOSE, text.encode(), bound_to=use.scope)
+
+    def _unsealed(self, use: Use, sealed: bytes) -> Answer:
+        try:
+            status, body, headers = json.loads(self._secret.unseal(_PURPOSE, bytes(sealed), bound_to=use.scope))
+        except Unsealable as error:
+            detail = f"This {HEADER} was used, and its answer cannot be read any more."
+            raise Problem(422, "idempotency_key_reused", detail) from error
+        return Answer(status, body, headers)
+
+
+def _running(seconds: int) -> Problem:
+    detail = f"A request with this {HEADER} is running."
+    return Problem(409, "request_in_progress", detail, headers={"Retry-After": str(max(1, seconds))})
+
+
+def _canonical(document: Mapping[str, Any]) -> str:
+    """RFC 8785, so that order and spacing make no difference; the digest keeps values apart that only look alike."""
+    try:
+        return rfc8785.dumps(dict(document)).decode()
+    except rfc8785.CanonicalizationError:  # numbers beyond its range: no two of them are told apart by their order
+        return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def _digest(*parts: str) -> str:
+    joined = b"\n".join(base64.b64encode(part.encode("utf-8", "surrogatepass")) for part in parts)
+    return hashlib.sha256(joined).hexdigest()

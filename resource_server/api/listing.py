@@ -1,0 +1,92 @@
+"""v2's lists: `limit` and an opaque `page_token`. A page is found by the key it begins after, so the last costs what the first did."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from flask import request
+
+from resource_server.api.problems import Problem
+from resource_server.platform.secret import Secret
+from resource_server.platform.store import Row
+
+DEFAULT, MOST = 20, 100
+_PURPOSE = "page token"
+_MAC = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The part of a list that is asked for: at most `limit`, after the key `after` (None: from the start)."""
+
+    listing: str
+    limit: int
+    after: str | None
+
+
+class Listing:
+    """Hands out page tokens and takes them back; one that was made up, or for another list, is a 400."""
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+
+    def asked(self, path: str, filters: Mapping[str, str]) -> Slice:
+        """The slice of the list at `path` with these filters; raises 400."""
+        named = json.dumps([path, sorted(filters.items())])
+        listing = hashlib.sha256(named.encode()).hexdigest()[:16]
+        token = request.args.get("page_token")
+        return Slice(listing, _limit(), None if token is None else self._after(listing, token))
+
+    def shown(
+        self,
+        tx: sa.Connection,
+        query: sa.Select[Any],
+        key: Any,
+        part: Slice,
+        show: Callable[[Sequence[Row]], list[dict[str, Any]]],
+        *,
+        newest_first: bool = True,
+    ) -> dict[str, Any]:
+        """That slice of what `query` finds, ordered by the unique column `key`."""
+        if part.after is not None:
+            query = query.where(key < part.after if newest_first else key > part.after)
+        rows = tx.execute(query.order_by(key.desc() if newest_first else key).limit(part.limit + 1)).all()
+        page = rows[: part.limit]
+        more = len(rows) > part.limit
+        token = self._token(part.listing, str(page[-1]._mapping[key])) if more else None
+        return {"items": show(page), "next_page_token": token}
+
+    def _token(self, listing: str, after: str) -> str:
+        return base64.urlsafe_b64encode(self._mac(listing, after) + after.encode()).decode().rstrip("=")
+
+    def _after(self, listing: str, token: str) -> str:
+        try:
+            raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+            after = raw[_MAC:].decode("ascii")
+        except (binascii.Error, ValueError) as error:
+            raise _no_token() from error
+        if not hmac.compare_digest(raw[:_MAC], self._mac(listing, after)):
+            raise _no_token()
+        return after
+
+    def _mac(self, listing: str, after: str) -> bytes:
+        return self._secret.sign(_PURPOSE, f"{listing} {after}".encode())[:_MAC]
+
+
+def _limit() -> int:
+    text = request.args.get("limit", str(DEFAULT))
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MOST):
+        raise Problem(400, "invalid_parameter", f"limit is a number from 1 to {MOST}.")
+    return int(text)
+
+
+def _no_token() -> Problem:
+    return Problem(400, "invalid_page_token", "page_token is not one that this list gave out; begin without it.")

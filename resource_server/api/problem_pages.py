@@ -1,0 +1,53 @@
+"""What the `type` of a problem leads to: a page for people, the same as JSON for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from html import escape
+
+from flask import Response, jsonify, request
+
+from resource_server.api.catalogue import CATALOGUE, Kind
+from resource_server.api.operation import Operation
+from resource_server.api.problems import not_found
+
+_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+
+
+def problem_pages() -> list[Operation]:
+    """The list of problems, and each of them."""
+    return [Operation("GET", "/problems", None, _all), Operation("GET", "/problems/<code>", None, _one)]
+
+
+def _all() -> Response:
+    response = jsonify({"items": [_shown(code, kind) for code, kind in sorted(CATALOGUE.items())]})
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response
+
+
+def _one(code: str) -> Response:
+    kind = CATALOGUE.get(code)
+    if kind is None:
+        raise not_found()
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+        response = Response(_page(code, kind), content_type="text/html; charset=utf-8")
+        response.headers["Content-Security-Policy"] = _POLICY
+    else:
+        response = jsonify(_shown(code, kind))
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _shown(code: str, kind: Kind) -> dict[str, object]:
+    return {"type": f"/problems/{code}", "code": code, **asdict(kind)}
+
+
+def _page(code: str, kind: Kind) -> str:
+    title, statuses = escape(kind.title), ", ".join(map(str, kind.statuses))
+    again = "The same request may pass later." if kind.retryable else "The same request will be refused again."
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title></head><body><main>'
+        f"<h1>{title}</h1><p>Status {statuses}, code <code>{escape(code)}</code></p><p>{escape(kind.help)}</p><p>{again}</p>"
+        "</main></body></html>"
+    )
