@@ -75,6 +75,7 @@ from idp.users.devices import Devices
 from idp.users.letters import Letters
 from idp.users.links import MailLinks
 from idp.users.login import steps as login_steps
+from idp.users.notices import Notice, Notices
 from idp.users.passkey_ceremonies import RelyingParty, relying_party
 from idp.users.passkeys import Passkeys
 from idp.users.passwords import PasswordHasher
@@ -123,6 +124,7 @@ class House:
     limits: Limits
     jobs: Jobs
     mailer: Mailer
+    notices: Notices
     recovery: PasswordRecovery
     verification: EmailVerification
     receivers: Receivers
@@ -212,13 +214,14 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
     )
     mailer = Mailer(settings.mail_url.get_secret_value(), settings.mail_from, clock, jobs, master)
     links, letters = MailLinks(clock), Letters(mailer, flask, name=settings.name, url=settings.url)
+    notices = Notices(letters, clock)
     accounts = Accounts(
         database,
         _passwords(settings, master),
         clock,
         audit,
         outbox.publish,
-        [partial(_person_changed, sessions, grants, letters)],
+        [partial(_person_changed, sessions, grants, letters, notices)],
         password_min_length=settings.password_min_length,
     )
     rp = relying_party(settings.issuer, settings.name)
@@ -255,6 +258,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         limits=Limits(_counters(settings, database), master, clock),
         jobs=jobs,
         mailer=mailer,
+        notices=notices,
         recovery=PasswordRecovery(database, jobs, accounts, links, letters),
         verification=EmailVerification(database, accounts, links, letters),
         receivers=Receivers(database, clock, audit),
@@ -325,13 +329,20 @@ def _session_ended(grants: Grants, tx: sa.Connection, ended: SessionEnded) -> No
 
 
 def _person_changed(
-    sessions: Sessions, grants: Grants, letters: Letters, tx: sa.Connection, event: PersonChanged
+    sessions: Sessions,
+    grants: Grants,
+    letters: Letters,
+    notices: Notices,
+    tx: sa.Connection,
+    event: PersonChanged,
 ) -> None:
     """Who is disabled, deleted or gets another password is logged out everywhere, apps included, at once."""
     if event.change in _ENDS_TOKENS:
         sessions.end_all(tx, event.person.sub, partial(grants.end_subject, tx, event.person.sub))
     if event.change is Change.PASSWORD_SET and event.person.email is not None:
         letters.password_changed(tx, event.person.email, event.person.username)
+    if event.change is Change.PASSWORD_REMOVED:
+        notices.tell(tx, event.person, Notice.PASSWORD_REMOVED)
     if event.change is Change.DELETED:
         forget_person(tx, event.person.sub)
         Authenticators.remove(tx, event.person.sub)

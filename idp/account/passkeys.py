@@ -15,6 +15,7 @@ from idp.platform.db import Database
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.login.words import sentence
+from idp.users.notices import Notice, Notices
 from idp.users.passkey_ceremonies import Ceremonies
 from idp.users.passkeys import NewPasskey, Passkeys
 from idp.users.recovery_codes import RecoveryCodes
@@ -39,6 +40,7 @@ class PasskeyPages:
     passkeys: Passkeys
     ceremonies: Ceremonies
     ways_in: WaysIn
+    notices: Notices
     audit: Audit
 
     def blueprint(self) -> Blueprint:
@@ -82,6 +84,7 @@ class PasskeyPages:
                 if self.passkeys.remove(tx, sub, passkey):
                     self.ways_in.check(tx, sub)
                     self._tidy(tx, sub)
+                    self.notices.tell(tx, visit.person, Notice.PASSKEY_REMOVED)
                     self._audited(tx, visit, "passkey.removed", passkey=passkey)
         except Refused as error:
             return self._refused(visit, error)
@@ -103,6 +106,7 @@ class PasskeyPages:
             self.ways_in.hold(tx, sub)
             self.passkeys.add(tx, sub, made, name)
             codes = None if self.recovery_codes.left(tx, sub) else self.recovery_codes.renew(tx, sub)
+            self.notices.tell(tx, visit.person, Notice.PASSKEY_ADDED)
             self._audited(tx, visit, "passkey.added", aaguid=made.aaguid)
         return codes
 

@@ -15,6 +15,7 @@ from idp.platform.db import Database
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.login.words import sentence
+from idp.users.notices import Notice, Notices
 from idp.users.passkeys import Passkeys
 from idp.users.recovery_codes import RecoveryCodes
 from idp.users.totp import Authenticators, Offer
@@ -35,6 +36,7 @@ class SecurityPages:
     recovery_codes: RecoveryCodes
     passkeys: Passkeys
     devices: Devices
+    notices: Notices
     audit: Audit
 
     def blueprint(self) -> Blueprint:
@@ -87,6 +89,7 @@ class SecurityPages:
                 if not self.passkeys.has(tx, visit.person.sub):
                     self.recovery_codes.remove(tx, visit.person.sub)
                 self.devices.forget_trust(tx, visit.person.sub)
+                self.notices.tell(tx, visit.person, Notice.APP_REMOVED)
                 self._audited(tx, visit, "authenticator.removed")
         return self._back()
 
@@ -97,6 +100,7 @@ class SecurityPages:
             if not self._has_factor(tx, visit.person.sub):
                 return self._back()
             codes = self.recovery_codes.renew(tx, visit.person.sub)
+            self.notices.tell(tx, visit.person, Notice.RECOVERY_CODES_RENEWED)
             self._audited(tx, visit, "recovery_codes.renewed")
         return self.frame.render("account/recovery_codes.html", visit, PLACE, codes=codes)
 
@@ -117,6 +121,7 @@ class SecurityPages:
             if not self.authenticators.accept(tx, visit.person.sub, offer, code):
                 return None
             codes = self.recovery_codes.renew(tx, visit.person.sub)
+            self.notices.tell(tx, visit.person, Notice.APP_ADDED)
             self._audited(tx, visit, "authenticator.added")
         return codes
 

@@ -23,5 +23,6 @@ def security_pages(house: House, frame: AccountFrame) -> SecurityPages:
         house.recovery_codes,
         house.passkeys,
         house.devices,
+        house.notices,
         house.audit,
     )

@@ -54,6 +54,7 @@ def login_opener(house: House, pages: Pages, asker: AuthorizePages) -> LoginOpen
         accounts=house.accounts,
         sessions=house.sessions,
         devices=house.devices,
+        notices=house.notices,
         logged_in=asker.logged_in,
         trust_seconds=house.settings.trusted_device_days * _DAY,
     )

@@ -47,6 +47,7 @@ def passkey_rooms(
         passkeys=house.passkeys,
         ceremonies=ceremonies,
         ways_in=ways_in(house),
+        notices=house.notices,
         audit=house.audit,
     )
     return (PasskeyStep(second, ceremonies), pages)

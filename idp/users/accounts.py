@@ -187,6 +187,10 @@ class Accounts:
         """Whether this person is as they were when they proved themselves; nobody changes them before the transaction ends."""
         return store.hold(tx, person.sub) == person.version
 
+    def logs_in_first(self, tx: sa.Connection, sub: str) -> bool:
+        """Note that a person logs in; True when they never did before. It comes before `hold`: two at once then wait for one another."""
+        return store.logs_in_first(tx, sub, self._clock.now())
+
     def _existing(self, sub: str) -> Person:
         person = self.find(sub)
         if person is None:

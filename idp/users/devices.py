@@ -36,7 +36,12 @@ class Devices:
         if not device:
             return False
         with self._database.read() as tx:
-            return tx.execute(_KNOWN, {"device": digest(device), "sub": sub}).scalar() is not None
+            return self.knows_tx(tx, device, sub)
+
+    @staticmethod
+    def knows_tx(tx: sa.Connection, device: str, sub: str) -> bool:
+        """The same, as this transaction sees it."""
+        return tx.execute(_KNOWN, {"device": digest(device), "sub": sub}).scalar() is not None
 
     def trust(self, tx: sa.Connection, device: str, sub: str, seconds: int) -> None:
         """Ask for no second factor in this browser for so long; whoever is remembered can be trusted."""

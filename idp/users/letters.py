@@ -35,6 +35,11 @@ class Letters:
         link = self._url("/password/forgot")
         self._send(tx, "password_changed", to, f"{self._name}: your password was changed", username=username, link=link)
 
+    def notice(self, tx: sa.Connection, to: str, subject: str, **facts: Any) -> None:
+        """That something about the safety of the account changed (see `idp.users.notices`)."""
+        link = self._url("/account/security")
+        self._send(tx, "notice", to, f"{self._name}: {subject}", link=link, **facts)
+
     def _send(self, tx: sa.Connection, letter: str, to: str, subject: str, **facts: Any) -> None:
         text, html = (
             self._flask.jinja_env.get_template(f"mail/{letter}.{form}").render(

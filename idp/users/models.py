@@ -27,6 +27,7 @@ class UserRow(Model):
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
     updated_at: Mapped[int] = mapped_column(sa.BigInteger)
     version: Mapped[int] = mapped_column(sa.BigInteger)
+    first_login_at: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
 class SessionRow(Model):

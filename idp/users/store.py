@@ -27,6 +27,11 @@ _BY_SUB = sa.select(*_COLUMNS).where(UserRow.sub == sa.bindparam("sub"))
 _HELD = sa.select(UserRow.version).where(UserRow.sub == sa.bindparam("sub")).with_for_update(read=True)
 _PASSWORD = sa.select(UserRow.password.is_not(None)).where(UserRow.sub == sa.bindparam("sub"))
 _PASSWORD_HELD = _PASSWORD.with_for_update()
+_FIRST_LOGIN = (
+    sa.update(UserRow)
+    .where(UserRow.sub == sa.bindparam("person"), UserRow.first_login_at.is_(None))
+    .values(first_login_at=sa.bindparam("now"))
+)
 _BY_NAME = sa.select(*_COLUMNS).where(UserRow.username_key == sa.bindparam("name"))
 _BY_EMAIL = sa.select(*_COLUMNS).where(UserRow.email_key == sa.bindparam("email"))
 _CREDENTIALS = sa.select(*_COLUMNS, UserRow.password).where(
@@ -52,6 +57,11 @@ def hold(tx: sa.Connection, sub: str) -> int | None:
     """The person's version, which nobody changes before this transaction ends; None when they are gone."""
     version: int | None = tx.execute(_HELD, {"sub": sub}).scalar()
     return version
+
+
+def logs_in_first(tx: sa.Connection, sub: str, now: int) -> bool:
+    """Note the first login of a person; True when this is it."""
+    return tx.execute(_FIRST_LOGIN, {"person": sub, "now": now}).rowcount == 1
 
 
 def has_password(tx: sa.Connection, sub: str, *, hold: bool = False) -> bool:

@@ -15,7 +15,8 @@ from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.login.chain import LastStep, Proven, level
 from idp.users.login.context import LoggedIn, LoginContext
-from idp.users.people import BrowserSession
+from idp.users.notices import Notice, Notices
+from idp.users.people import BrowserSession, Person
 from idp.users.sessions import Sessions
 
 
@@ -32,6 +33,7 @@ class LoginOpener:
     accounts: Accounts
     sessions: Sessions
     devices: Devices
+    notices: Notices
     logged_in: LoggedIn
     trust_seconds: int
 
@@ -42,7 +44,10 @@ class LoginOpener:
         device = self.pages.cookie(request, web.DEVICE) or new_secret()
         try:
             with self.database.write() as tx:
-                if not _taken(tx, proven.last_step, last_step) or not self.accounts.hold(tx, proven.person):
+                if not _taken(tx, proven.last_step, last_step):
+                    raise _NotOpened
+                self._notice(tx, proven.person, device)
+                if not self.accounts.hold(tx, proven.person):
                     raise _NotOpened
                 self.devices.remember(tx, device, proven.person.sub)
                 if trust:
@@ -54,6 +59,12 @@ class LoginOpener:
         self.pages.keep_session(response, cookie)
         self.pages.set_cookie(response, web.DEVICE, device, max_age=web.device_age())
         return response
+
+    def _notice(self, tx: sa.Connection, person: Person, device: str) -> None:
+        """Tell the person of a login in a browser that they never used, but for their very first."""
+        first = self.accounts.logs_in_first(tx, person.sub)
+        if not first and not self.devices.knows_tx(tx, device, person.sub):
+            self.notices.tell(tx, person, Notice.NEW_BROWSER, about=request.environ.get("idp.peer"))
 
     def _session(self, tx: sa.Connection, context: LoginContext | None, proven: Proven) -> str:
         def also(session: BrowserSession) -> None:

@@ -27,6 +27,7 @@ from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.opener import LoginOpener
 from idp.users.login.steps import LoginStep, LoginSteps, added
 from idp.users.login.words import wait
+from idp.users.notices import Notice
 from idp.users.passkeys import Passkeys
 from idp.users.people import Person
 from idp.users.recovery_codes import RecoveryCodes
@@ -150,7 +151,9 @@ class SecondFactor:
 
     def _use_recovery(self, tx: sa.Connection, sub: str, code: str) -> bool:
         used = self.recovery_codes.use(tx, sub, code)
-        if used:
+        person = self.accounts.find_tx(tx, sub) if used else None
+        if person is not None:
+            self.opener.notices.tell(tx, person, Notice.RECOVERY_CODE_USED)
             self.audit.append(tx, "recovery_code.used", sub=sub)
         return used
 
