@@ -40,6 +40,7 @@ def _pairs(value: object) -> object:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Methods = Annotated[tuple[Literal["password", "passkey", "email", "upstream"], ...], BeforeValidator(_words)]
 Pairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
 Seconds = Annotated[int, Field(ge=1)]
@@ -151,6 +152,9 @@ class Settings(BaseSettings):
         False, description="whether every DPoP proof must carry a nonce of ours; they are good for 150 s at least"
     )
 
+    login_methods: Methods = Field(
+        (), description="ways to sign in, in order: password, passkey, email, upstream; empty: all that are switched on"
+    )
     login_window: Seconds = Field(900, description="the time in which failed logins are counted")
     login_max_failures: Count = Field(10, description="failed logins per account in the window")
     login_max_failures_per_address: Count = Field(100, description="failed logins per address in the window")

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from idp.account.frame import AccountFrame
+from idp.errors import Refused
 from idp.oauth.endpoints.authorize import AuthorizePages
 from idp.oauth.request import PROMPTS
 from idp.platform.pages import Pages
-from idp.users.login.chain import LEVELS, Chain
+from idp.users.login.chain import LEVELS
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.opener import LoginOpener
 from idp.users.login.pages import LoginPages
 from idp.users.login.passkey import PasskeyMethod
 from idp.users.login.password import PasswordMethod
+from idp.users.login.policy import METHODS, PASSKEY, PASSWORD, LoginPolicy
 from idp.users.login.second_factor import SecondFactor
 from idp.users.login.steps import LoginSteps
 from idp.users.passkey_ceremonies import Ceremonies
 from idp.wiring import House
 
 _DAY = 86400
+
+
+def login_policy(house: House) -> LoginPolicy:
+    """The ways to sign in that are switched on, in the order of the settings."""
+    there = {PASSWORD: True, PASSKEY: house.passkeys.on}
+    named = house.settings.login_methods or METHODS
+    methods = tuple(name for name in named if there.get(name))
+    if not methods:
+        raise Refused("login_methods", "IDP_LOGIN_METHODS names no way to sign in that can be had here")
+    return LoginPolicy(methods)
 
 
 def login_levels(house: House) -> tuple[str, ...]:
@@ -96,7 +108,8 @@ def login_pages(house: House, pages: Pages, second: SecondFactor, ceremonies: Ce
         accounts=house.accounts,
         sessions=house.sessions,
         limits=house.limits,
-        chain=Chain([password]),
+        policy=login_policy(house),
+        password=password,
         passkey=passkey,
         second_factor=second,
         opener=second.opener,

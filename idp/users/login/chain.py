@@ -1,4 +1,4 @@
-"""The chain of login methods: which there are, in which order they are offered, and what each proves."""
+"""The chain of login methods: what each is given, what it proves, and how strong that is."""
 
 from __future__ import annotations
 
@@ -39,21 +39,9 @@ class LoginMethod(Protocol):
     """One way to prove who one is. It answers None for every failure alike, told as `wrong`; a limit raises `TooManyRequests`."""
 
     name: str
-    template: str
     wrong: str
 
     def prove(self, attempt: Attempt) -> Proven | None: ...
-
-
-class Chain:
-    """The methods switched on, in order."""
-
-    def __init__(self, methods: Sequence[LoginMethod]) -> None:
-        self._methods = {method.name: method for method in methods}
-
-    def first(self, allowed: Sequence[str]) -> LoginMethod:
-        """The method a login begins with, among those the asker allows."""
-        return next(self._methods[name] for name in (*allowed, *self._methods) if name in self._methods)
 
 
 def level(amr: Sequence[str]) -> str:

@@ -16,7 +16,8 @@ class LoginContext:
 
     `resume_url` is where the browser goes once the person is logged in; `cancel_url` receives a POST that gives up; None where there is nothing to
     go back to.
-    `methods` are the login methods the asker allows, in order; `wanted_acr` and `max_age` (seconds) what the login must reach.
+    `methods` are the login methods the asker allows, in order, empty for all; `second_factor`: it needs two factors whoever it is.
+    `wanted_acr` and `max_age` (seconds) are what the login must reach.
     """
 
     flow: str
@@ -31,7 +32,8 @@ class LoginContext:
     expected_subs: tuple[str, ...] = ()
     wanted_acr: str | None = None
     max_age: int | None = None
-    methods: tuple[str, ...] = ("password",)
+    methods: tuple[str, ...] = ()
+    second_factor: bool = False
 
 
 FindContext = Callable[[str, str], LoginContext | None]

@@ -12,10 +12,12 @@ from idp.platform.db import Database
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
-from idp.users.login.chain import Attempt, Chain, LoginMethod, Proven
+from idp.users.login.chain import Attempt, LoginMethod, Proven
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.opener import LoginOpener
 from idp.users.login.passkey import PasskeyMethod
+from idp.users.login.password import PasswordMethod
+from idp.users.login.policy import PASSKEY, LoginPolicy
 from idp.users.login.second_factor import SecondFactor
 from idp.users.login.words import sentence, wait
 from idp.users.people import Person
@@ -34,7 +36,8 @@ class LoginPages:
     accounts: Accounts
     sessions: Sessions
     limits: Limits
-    chain: Chain
+    policy: LoginPolicy
+    password: PasswordMethod
     passkey: PasskeyMethod | None
     second_factor: SecondFactor
     opener: LoginOpener
@@ -66,7 +69,7 @@ class LoginPages:
         context = self._context(browser)
         if request.method == "GET":
             return self._form(context, username=(context.login_hint if context else None) or "")
-        return self._posted(context, browser, self.chain.first(context.methods if context else ()))
+        return self._posted(context, browser, self.password)
 
     def with_passkey(self) -> Response:
         """Look at what a passkey answered."""
@@ -76,6 +79,7 @@ class LoginPages:
         return self._posted(self._context(browser), browser, self.passkey)
 
     def _posted(self, context: LoginContext | None, cookie: str | None, method: LoginMethod) -> Response:
+        self.policy.check(method.name, context)
         self.pages.check_form(cookie, _purpose(context))
         browser, device = cookie or "", self.pages.cookie(request, web.DEVICE)
         username = request.form.get("username", "")
@@ -103,14 +107,16 @@ class LoginPages:
         alert: str | None = None,
         status: int = 200,
     ) -> Response:
-        browser = self.pages.browser(request)
+        browser, methods = self.pages.browser(request), self.policy.offered(context)
+        passkey = self.passkey if PASSKEY in methods else None
         response = self.pages.render(
-            self.chain.first(context.methods if context else ()).template,
+            "login.html",
             status,
             leads_away=True,
-            scripted=self.passkey is not None,
+            scripted=passkey is not None,
             context=context,
-            passkey=self.passkey.offer(browser) if self.passkey else None,
+            methods=methods,
+            passkey=passkey.offer(browser) if passkey else None,
             username=username[:254],
             alert=alert,
             csrf=self.pages.csrf_token(browser, _purpose(context)),

@@ -23,7 +23,6 @@ class PasskeyMethod:
     """SPEC: `amr` is `pop`, `user` and `mfa` (RFC 8176): the person was verified, so one passkey is two factors."""
 
     name = "passkey"
-    template = "login.html"
     wrong = "This passkey did not work here. Try again, or sign in in another way."
 
     def __init__(

@@ -20,7 +20,6 @@ class PasswordMethod:
     """SPEC: `amr` is `pwd` (RFC 8176)."""
 
     name = "password"
-    template = "login.html"
     wrong = "The name or the password is not right."
 
     def __init__(
