@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Flask, Response, request, send_from_directory
 
-from idp.assembly.account import account_frame, security_pages
+from idp.assembly.account import account_frame, password_pages, security_pages
 from idp.assembly.authorize import authorize_pages
 from idp.assembly.exchange import living_tokens
 from idp.assembly.login import askers, login_levels, login_opener, login_pages, login_prompts, second_factor
@@ -71,6 +71,7 @@ def create_app(house: House, routes: list[Route]) -> Flask:
         logout,
         CheckSessionPage(pages),
         security_pages(house, frame),
+        password_pages(house, frame),
         mail_pages(house, pages),
         *passkey_rooms(house, frame, second, ceremonies),
     ):

@@ -223,6 +223,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         outbox.publish,
         [partial(_person_changed, sessions, grants, letters, notices)],
         password_min_length=settings.password_min_length,
+        service_name=settings.name,
     )
     rp = relying_party(settings.issuer, settings.name)
     client_directory = ClientDirectory(database)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from idp.account import passkeys, security
+from idp.account import passkeys, password, security
 from idp.account.frame import AccountFrame
+from idp.account.password import PasswordPages
 from idp.account.security import SecurityPages
 from idp.platform.pages import Pages
+from idp.users.password_change import PasswordChange
 from idp.wiring import House
 
 
 def account_frame(house: House, pages: Pages) -> AccountFrame:
-    places = {security.PLACE: security.PATH, passkeys.PLACE: passkeys.PATH}
+    places = {security.PLACE: security.PATH, passkeys.PLACE: passkeys.PATH, password.PLACE: password.PATH}
     return AccountFrame(pages, house.accounts, house.sessions, house.clock, places)
 
 
@@ -26,3 +28,16 @@ def security_pages(house: House, frame: AccountFrame) -> SecurityPages:
         house.notices,
         house.audit,
     )
+
+
+def password_pages(house: House, frame: AccountFrame) -> PasswordPages:
+    settings = house.settings
+    change = PasswordChange(
+        house.accounts,
+        house.sessions,
+        house.devices,
+        house.limits,
+        window=settings.login_window,
+        tries=settings.login_max_failures,
+    )
+    return PasswordPages(frame, change, settings.password_min_length)

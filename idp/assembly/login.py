@@ -117,6 +117,7 @@ def login_pages(house: House, pages: Pages, second: SecondFactor, ceremonies: Ce
         verification=house.verification,
         signup=settings.signup == "on",
         signup_max=settings.signup_max,
+        min_length=settings.password_min_length,
     )
 
 

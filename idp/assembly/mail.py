@@ -16,4 +16,5 @@ def mail_pages(house: House, pages: Pages) -> MailPages:
         house.verification,
         resets=settings.reset_max,
         resets_per_peer=settings.reset_max_per_address,
+        min_length=settings.password_min_length,
     )

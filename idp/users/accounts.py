@@ -30,7 +30,7 @@ _OURS_ALONE = frozenset({Change.PASSWORD_SET, Change.PASSWORD_REMOVED})
 First = Callable[[sa.Connection], None]
 """What must happen first in the transaction of a change; it raises when the change must not be."""
 Also = Callable[[sa.Connection, Person], None]
-"""What else is written with a new person."""
+"""What else is written with a new person, or with their new password."""
 
 
 class Accounts:
@@ -46,6 +46,7 @@ class Accounts:
         listeners: Sequence[PersonListener],
         *,
         password_min_length: int,
+        service_name: str = "",
     ) -> None:
         self._database = database
         self._passwords = passwords
@@ -54,6 +55,7 @@ class Accounts:
         self._publish = publish
         self._listeners = listeners
         self._min_length = password_min_length
+        self._service_name = service_name
 
     def find(self, sub: str) -> Person | None:
         with self._database.read() as tx:
@@ -135,8 +137,8 @@ class Accounts:
     def enable(self, sub: str) -> Person:
         return self._change(sub, Change.ENABLED, {"disabled": False})
 
-    def set_password(self, sub: str, password: str, *, first: First | None = None) -> Person:
-        """A new password; sessions and tokens end at once."""
+    def set_password(self, sub: str, password: str, *, first: First | None = None, also: Also | None = None) -> Person:
+        """A new password; sessions and tokens end at once. `also` is written after they ended."""
         hashed = self._hashed(password, self._existing(sub))
         with self._database.write() as tx:
             if first is not None:
@@ -145,7 +147,15 @@ class Accounts:
             if person is None or not store.set_password(tx, sub, hashed):
                 raise Refused("unknown", "there is no such user")
             self._tell(tx, Change.PASSWORD_SET, person)
+            if also is not None:
+                also(tx, replace(person, version=person.version + 1))
         return person
+
+    def proves(self, person: Person, password: str) -> bool:
+        """Whether this is the person's password; every answer costs one hash."""
+        with self._database.read() as tx:
+            stored = store.password(tx, person.sub)
+        return self._passwords.verify(password, stored).ok
 
     def has_password(self, sub: str) -> bool:
         """Whether a password opens this account."""
@@ -198,7 +208,7 @@ class Accounts:
         return person
 
     def _hashed(self, password: str, person: Person) -> str:
-        names = (person.username, *(person.email or "").split("@")[:1])
+        names = (person.username, (person.email or "").partition("@")[0], self._service_name)
         check_acceptable(password, min_length=self._min_length, context=names)
         return self._passwords.hash(password)
 

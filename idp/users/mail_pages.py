@@ -13,6 +13,7 @@ from idp.platform.limits import Limits
 from idp.platform.pages import Pages
 from idp.users.accounts import is_email
 from idp.users.login.words import sentence
+from idp.users.people import Person
 from idp.users.recovery import PasswordRecovery
 from idp.users.store import email_key
 from idp.users.verification import EmailVerification
@@ -30,6 +31,7 @@ class MailPages:
     verification: EmailVerification
     resets: int
     resets_per_peer: int
+    min_length: int
 
     def blueprint(self) -> Blueprint:
         rooms = Blueprint("mail_pages", __name__)
@@ -58,15 +60,19 @@ class MailPages:
         if person is None:
             return self._gone()
         if request.method == "GET":
-            return self._form("reset.html", "reset", token=secret, person=person)
+            return self._reset_form(secret, person)
         self._check("reset")
         try:
             self.recovery.reset(secret, request.form.get("password", ""))
         except Refused as error:
             if error.code == "expired":
                 return self._gone()
-            return self._form("reset.html", "reset", 400, token=secret, person=person, alert=sentence(error))
+            return self._reset_form(secret, person, 400, alert=sentence(error))
         return self.pages.render("reset_done.html")
+
+    def _reset_form(self, secret: str, person: Person, status: int = 200, **context: Any) -> Response:
+        facts = {"token": secret, "person": person, "min_length": self.min_length}
+        return self._form("reset.html", "reset", status, scripted=True, **facts, **context)
 
     def verify(self) -> Response:
         """Say that the address is one's own."""

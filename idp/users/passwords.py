@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 import secrets
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import BoundedSemaphore
@@ -21,10 +22,12 @@ import bcrypt
 from idp.errors import Refused, Unavailable
 from idp.platform.secrets import MasterKey
 from idp.users import imported_hashes
-from idp.users.common_passwords import COMMON
+from idp.users.common_passwords import is_common
 
 MAX_BYTES = 1024
 _PEPPER = "password-pepper"
+_MIN_VARIETY, _MIN_REST, _MIN_WORD = 4, 8, 4
+_PARTS = re.compile(r"[\W_]+")
 _Result = TypeVar("_Result")
 
 
@@ -89,17 +92,30 @@ class PasswordHasher:
         return slow.startswith(f"$2b${self._cost:02d}$")
 
 
-def check_acceptable(password: str, *, min_length: int, context: tuple[str, ...]) -> None:
-    """Raise `Refused` for a password that is too short, too long, common, or made of the person's own names (NIST SP 800-63B §3.1.1.2)."""
+def check_acceptable(password: str, *, min_length: int, context: Sequence[str]) -> None:
+    """Raise `Refused` for a password that is too short, too long, common, or made of names that everybody knows (NIST SP 800-63B §3.1.1.2).
+
+    `context` are the person's names and the service's: without them enough must be left.
+    """
     if not _measured(password):
         raise Refused("password", f"A password has at most {MAX_BYTES} bytes and no control characters")
     if len(unicodedata.normalize("NFC", password)) < min_length:
         raise Refused("password", f"A password has at least {min_length} characters")
     folded = password.casefold()
-    if folded in COMMON or len(set(folded)) < 4:
+    if is_common(folded) or len(set(folded)) < _MIN_VARIETY:
         raise Refused("password", "This password is too common")
-    if any(len(word) >= 4 and folded.replace(word.casefold(), "") in ("", "1", "123", "!") for word in context):
-        raise Refused("password", "A password must not be made of your own names")
+    rest = _without(folded, context)
+    if rest != folded and (len(rest) < _MIN_REST or is_common(rest)):
+        raise Refused("password", "A password must not be made of your own names, or of ours")
+
+
+def _without(folded: str, context: Sequence[str]) -> str:
+    """What is left without these words; short ones stand in too many others."""
+    words = {word for name in context for word in (name.casefold(), *_PARTS.split(name.casefold()))}
+    for word in sorted(words, key=len, reverse=True):
+        if len(word) >= _MIN_WORD:
+            folded = folded.replace(word, "")
+    return folded
 
 
 def _measured(password: str) -> bool:

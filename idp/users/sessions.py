@@ -6,6 +6,7 @@ A session that merely runs out tells nobody. Its row stays until the absolute en
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -95,6 +96,12 @@ class Sessions:
         if old is not None and old.sub != sub:
             self._end(tx, SessionRow.sid == old.sid)
         self._audit.append(tx, "login", sub=sub, session=sid, acr=acr, amr=" ".join(amr), peer=peer)
+        return cookie
+
+    def go_on(self, tx: sa.Connection, ended: BrowserSession) -> str:
+        """A new session with what was proven in one that has just ended, and no longer than it; returns its cookie."""
+        cookie = new_secret()
+        tx.execute(_INSERT, _values(replace(ended, sid=new_secret()), cookie, self._clock.now()))
         return cookie
 
     def _continued(self, tx: sa.Connection, old: AnyRow) -> str:

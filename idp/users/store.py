@@ -25,6 +25,7 @@ _COLUMNS = (
 )
 _BY_SUB = sa.select(*_COLUMNS).where(UserRow.sub == sa.bindparam("sub"))
 _HELD = sa.select(UserRow.version).where(UserRow.sub == sa.bindparam("sub")).with_for_update(read=True)
+_STORED = sa.select(UserRow.password).where(UserRow.sub == sa.bindparam("sub"))
 _PASSWORD = sa.select(UserRow.password.is_not(None)).where(UserRow.sub == sa.bindparam("sub"))
 _PASSWORD_HELD = _PASSWORD.with_for_update()
 _FIRST_LOGIN = (
@@ -62,6 +63,12 @@ def hold(tx: sa.Connection, sub: str) -> int | None:
 def logs_in_first(tx: sa.Connection, sub: str, now: int) -> bool:
     """Note the first login of a person; True when this is it."""
     return tx.execute(_FIRST_LOGIN, {"person": sub, "now": now}).rowcount == 1
+
+
+def password(tx: sa.Connection, sub: str) -> str | None:
+    """The stored password; None when there is none."""
+    stored: str | None = tx.execute(_STORED, {"sub": sub}).scalar()
+    return stored
 
 
 def has_password(tx: sa.Connection, sub: str, *, hold: bool = False) -> bool:

@@ -25,6 +25,17 @@ def letters_to(idp: RunningIdp, address: str, count: int = 1) -> list[EmailMessa
         time.sleep(0.05)
 
 
+def letter_about(idp: RunningIdp, address: str, words: str) -> EmailMessage:
+    """The newest letter to an address with these words in its subject, once there is one."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        found = [message for message in _all(idp) if message["To"] == address and words in message["Subject"]]
+        if found:
+            return found[-1]
+        assert time.monotonic() < deadline, f"no letter to {address} about {words}"
+        time.sleep(0.05)
+
+
 def link_in(letter: EmailMessage) -> str:
     """The link of a letter; its text and its HTML must have the same."""
     links = set()

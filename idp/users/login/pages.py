@@ -45,6 +45,7 @@ class LoginPages:
     verification: EmailVerification
     signup: bool
     signup_max: int
+    min_length: int
 
     def blueprint(self) -> Blueprint:
         """`/login`, `/` and, where there are such, `/login/passkey` and `/signup`."""
@@ -152,6 +153,8 @@ class LoginPages:
             "signup.html",
             status,
             leads_away=True,
+            scripted=True,
+            min_length=self.min_length,
             context=context,
             form=request.form,
             alert=alert,

@@ -1,0 +1,54 @@
+"""A new password for somebody who is signed in: every other session ends with its tokens, and this browser goes on in a new one."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from idp.errors import Refused
+from idp.platform.limits import Limit, Limits
+from idp.users import store
+from idp.users.accounts import Accounts
+from idp.users.devices import Devices
+from idp.users.people import BrowserSession, Person
+from idp.users.sessions import Sessions
+
+
+class PasswordChange:
+    """Looks at the current password, at most `tries` wrong ones in `window` seconds, and sets the new one."""
+
+    def __init__(
+        self, accounts: Accounts, sessions: Sessions, devices: Devices, limits: Limits, *, window: int, tries: int
+    ) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+        self._devices = devices
+        self._limits = limits
+        self._window = window
+        self._tries = tries
+
+    def proves(self, person: Person, password: str) -> bool:
+        """Whether this is the current password; counted before it is looked at, raises `TooManyRequests`."""
+        settle = self._limits.take_each([Limit("password-current", person.sub, self._tries)], window=self._window)
+        right = self._accounts.proves(person, password)
+        if right:
+            settle()
+        return right
+
+    def change(self, person: Person, session: BrowserSession, password: str, device: str | None) -> str:
+        """Set it; returns the cookie of the session that goes on. Raises `Refused`, as `gone` when the session ended just now."""
+        cookie = ""
+
+        def still_here(tx: sa.Connection) -> None:
+            store.has_password(tx, person.sub, hold=True)
+            now = store.find(tx, person.sub)
+            if now is None or now.version != person.version or not self._sessions.alive(tx, session.sid):
+                raise Refused("gone", "you were signed out, or your account was changed")
+
+        def go_on(tx: sa.Connection, changed: Person) -> None:
+            nonlocal cookie
+            if device:
+                self._devices.remember(tx, device, changed.sub)
+            cookie = self._sessions.go_on(tx, session)
+
+        self._accounts.set_password(person.sub, password, first=still_here, also=go_on)
+        return cookie
