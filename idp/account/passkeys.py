@@ -81,10 +81,11 @@ class PasskeyPages:
         try:
             with self.database.write() as tx:
                 self.ways_in.hold(tx, sub)
-                if self.passkeys.remove(tx, sub, passkey):
+                name = self.passkeys.remove(tx, sub, passkey)
+                if name is not None:
                     self.ways_in.check(tx, sub)
                     self._tidy(tx, sub)
-                    self.notices.tell(tx, visit.person, Notice.PASSKEY_REMOVED)
+                    self.notices.tell(tx, visit.person, Notice.PASSKEY_REMOVED, about=name)
                     self._audited(tx, visit, "passkey.removed", passkey=passkey)
         except Refused as error:
             return self._refused(visit, error)
@@ -104,9 +105,9 @@ class PasskeyPages:
         sub = visit.person.sub
         with self.database.write() as tx:
             self.ways_in.hold(tx, sub)
-            self.passkeys.add(tx, sub, made, name)
+            name = self.passkeys.add(tx, sub, made, name)
             codes = None if self.recovery_codes.left(tx, sub) else self.recovery_codes.renew(tx, sub)
-            self.notices.tell(tx, visit.person, Notice.PASSKEY_ADDED)
+            self.notices.tell(tx, visit.person, Notice.PASSKEY_ADDED, about=name)
             self._audited(tx, visit, "passkey.added", aaguid=made.aaguid)
         return codes
 

@@ -22,6 +22,7 @@ def passkey_ceremonies(house: House) -> Ceremonies | None:
         database=house.database,
         audit=house.audit,
         accounts=house.accounts,
+        notices=house.notices,
         passkeys=house.passkeys,
         challenges=Challenges(house.master, house.clock, replays(house)),
     )

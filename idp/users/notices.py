@@ -25,6 +25,7 @@ class Notice(StrEnum):
     APP_REMOVED = "app_removed"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
+    PASSKEY_COPIED = "passkey_copied"
     RECOVERY_CODE_USED = "recovery_code_used"
     RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
     PASSWORD_REMOVED = "password_removed"  # noqa: S105 - the name of a notice
@@ -39,6 +40,7 @@ _SUBJECTS = {
     Notice.APP_REMOVED: "your authenticator app was removed",
     Notice.PASSKEY_ADDED: "a passkey was added",
     Notice.PASSKEY_REMOVED: "a passkey was removed",
+    Notice.PASSKEY_COPIED: "look at your passkeys",
     Notice.RECOVERY_CODE_USED: "a recovery code was used",
     Notice.RECOVERY_CODES_RENEWED: "new recovery codes were made",
     Notice.PASSWORD_REMOVED: "your password was removed",

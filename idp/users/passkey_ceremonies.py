@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import sqlalchemy as sa
 import structlog
 
 from idp.errors import Refused
@@ -21,6 +20,7 @@ from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.platform.secrets import MasterKey
 from idp.users.accounts import Accounts
+from idp.users.notices import Notice, Notices
 from idp.users.passkey_challenges import LIFE, Challenges
 from idp.users.passkey_responses import PasskeyResponse, read, to_base64url
 from idp.users.passkeys import NewPasskey, Passkey, Passkeys, Seen, went_back
@@ -78,6 +78,7 @@ class Ceremonies:
     database: Database
     audit: Audit
     accounts: Accounts
+    notices: Notices
     passkeys: Passkeys
     challenges: Challenges
 
@@ -139,7 +140,7 @@ class Ceremonies:
             return None
         seen = self._seen(response, passkey, verified=purpose == LOGIN)
         if seen is not None and went_back(passkey, seen):
-            self._suspect(passkey, seen)
+            self._suspect(passkey, person, seen)
             return None
         return None if seen is None else Use(passkey, person, seen)
 
@@ -158,21 +159,20 @@ class Ceremonies:
             return purpose != LOGIN
         return hmac.compare_digest(response.handle, self._handle(person.sub))
 
-    def _suspect(self, passkey: Passkey, seen: Seen) -> None:
+    def _suspect(self, passkey: Passkey, person: Person, seen: Seen) -> None:
+        """Two authenticators seem to have the same key: the person should know (Level 3 §6.1.1)."""
         log.warning("counter went back", sub=passkey.sub, passkey=passkey.id)
         with self.database.write() as tx:
-            self._tell(tx, passkey, seen)
-
-    def _tell(self, tx: sa.Connection, passkey: Passkey, seen: Seen) -> None:
-        self.audit.append(
-            tx,
-            "passkey.counter_went_back",
-            outcome="refused",
-            sub=passkey.sub,
-            passkey=passkey.id,
-            last=passkey.sign_count,
-            told=seen.sign_count,
-        )
+            self.notices.tell(tx, person, Notice.PASSKEY_COPIED, about=passkey.name)
+            self.audit.append(
+                tx,
+                "passkey.counter_went_back",
+                outcome="refused",
+                sub=passkey.sub,
+                passkey=passkey.id,
+                last=passkey.sign_count,
+                told=seen.sign_count,
+            )
 
     def _handle(self, sub: str) -> bytes:
         """What a passkey keeps of the person: it tells nothing to whoever reads it (Level 3 §14.6.1)."""

@@ -1,4 +1,4 @@
-"""Challenges: random, for one ceremony in one browser, good once and for five minutes. Nothing is stored before one comes back.
+"""Challenges: random, for one ceremony in one browser, good once and for ten minutes. Nothing is stored before one comes back.
 
 A challenge carries its end and a keyed tag over all that it is for, so it proves itself; which of them came back is kept until their end.
 """
@@ -14,7 +14,7 @@ from idp.platform.replay import Replays
 from idp.platform.secrets import MasterKey
 from idp.users.passkey_responses import from_base64url, to_base64url
 
-LIFE = 300
+LIFE = 600
 _RANDOM, _TIME, _TAG = 16, 8, 32
 
 

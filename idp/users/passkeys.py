@@ -116,9 +116,10 @@ class Passkeys:
         row = tx.execute(_BY_CREDENTIAL, {"presented": _digest(credential)}).one_or_none()
         return None if row is None or not self.on else _passkey(row)
 
-    def add(self, tx: sa.Connection, sub: str, new: NewPasskey, name: str) -> None:
-        """Keep a new passkey; raises `Refused` when it is kept already, or the person has as many as we keep."""
+    def add(self, tx: sa.Connection, sub: str, new: NewPasskey, name: str) -> str:
+        """Keep a new passkey; returns its name. Raises `Refused` when it is kept already, or the person has as many as we keep."""
         there = self.of(tx, sub)
+        name = _tidy(name) or _default_name(new.aaguid, {one.name for one in there})
         if len(there) >= MOST:
             raise Refused("many", f"you have {MOST} passkeys: remove one first")
         values = {
@@ -132,12 +133,13 @@ class Passkeys:
             "transports": list(new.transports),
             "backup_eligible": new.backup_eligible,
             "backed_up": new.backed_up,
-            "name": _tidy(name) or _default_name(new.aaguid, {one.name for one in there}),
+            "name": name,
             "created_at": self._clock.now(),
             "used_at": None,
         }
         if not insert_or_ignore(tx, PasskeyRow, values):
             raise Refused("exists", "this passkey is in use already")
+        return name
 
     def used(self, tx: sa.Connection, passkey: Passkey, seen: Seen) -> bool:
         """Note a use; False when the passkey is gone, or its counter was seen as high by another login meanwhile."""
@@ -157,10 +159,11 @@ class Passkeys:
         return bool(tidy) and tx.execute(sa.update(PasskeyRow).where(*mine).values(name=tidy)).rowcount == 1
 
     @staticmethod
-    def remove(tx: sa.Connection, sub: str, passkey: str) -> bool:
-        """Forget one; False when there is no such passkey."""
+    def remove(tx: sa.Connection, sub: str, passkey: str) -> str | None:
+        """Forget one; returns its name, None when there is no such passkey."""
         mine = (PasskeyRow.id == passkey, PasskeyRow.sub == sub)
-        return tx.execute(sa.delete(PasskeyRow).where(*mine)).rowcount == 1
+        name: str | None = tx.execute(sa.delete(PasskeyRow).where(*mine).returning(PasskeyRow.name)).scalar()
+        return name
 
     @staticmethod
     def remove_all(tx: sa.Connection, sub: str) -> None:

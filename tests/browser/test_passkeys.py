@@ -16,8 +16,11 @@ from tests.browser.conftest import Visit
 from tests.browser.sites import Site
 from tests.browser.test_login_with import log_in
 from tests.browser.test_pages import WIDTHS
+from tests.oidc.rp import claims_parameter
 from tests.support.flows import App, claims
 from tests.support.running import RunningIdp
+
+NO_AUTOFILL = "delete PublicKeyCredential.isConditionalMediationAvailable;"
 
 
 @pytest.fixture(scope="session")
@@ -193,3 +196,98 @@ def _walk(page: Page, idp: RunningIdp, name: str) -> Iterator[str]:
     yield "passkey-step"
     page.click("#passkey-submit")
     yield "passkey-step-waiting"
+
+
+def test_an_app_that_needs_a_passkey_gets_one(visit: Visit, named_idp: RunningIdp, app: App, name: str) -> None:
+    page = visit()
+    finger = enrol(page, named_idp, name)
+    page.goto(f"{named_idp.url}/account/security")
+    finger.present(False)
+    essential = claims_parameter(id_token={"acr": {"values": ["phr"], "essential": True}})
+    verifier = sign_in_for(page, app, claims=essential)
+    expect(page.locator("#passkey-wanted")).to_be_visible()
+    finger.present(True)
+    page.click("#passkey-submit")
+    assert told(page, app, verifier)["acr"] == "phr"
+
+
+def test_a_passkey_is_renamed_and_removed(visit: Visit, named_idp: RunningIdp, name: str) -> None:
+    page = visit()
+    page.add_init_script(NO_AUTOFILL)  # it would be picked again and again
+    finger = enrol(page, named_idp, name)
+    page.locator("#passkey-list summary").click()
+    page.fill("#passkey-list input[name=name]", "Desk")
+    page.get_by_role("button", name="Rename").click()
+    expect(page.locator("#passkey-list")).to_contain_text("Desk")
+    page.locator("#passkey-list summary").click()
+    page.get_by_role("button", name="Remove Desk").click()
+    expect(page.locator("#passkey-list")).to_have_count(0)
+    leave(page)
+    assert finger.count() == 1
+    page.goto(f"{named_idp.url}/account/security")
+    page.click("#passkey-submit")
+    expect(page.get_by_role("alert")).to_contain_text("did not work here")
+    log_in(page, name)
+    expect(page.get_by_role("heading", name="Security")).to_be_visible()
+
+
+def test_a_device_that_has_a_passkey_is_not_given_another(visit: Visit, named_idp: RunningIdp, name: str) -> None:
+    page = visit()
+    finger = enrol(page, named_idp, name)
+    page.click("#passkey-add")
+    page.click("#passkey-create")
+    expect(page.get_by_role("status")).to_have_text("This device has a passkey for your account already.")
+    assert finger.count() == 1
+
+
+def test_a_person_who_is_not_recognised_can_try_again_or_use_the_password(
+    visit: Visit, named_idp: RunningIdp, name: str
+) -> None:
+    page = visit()
+    finger = enrol(page, named_idp, name)
+    leave(page)
+    finger.verified(False)
+    page.goto(f"{named_idp.url}/account/security")
+    page.click("#passkey-submit")
+    expect(page.get_by_role("status")).to_contain_text("You can try again")
+    finger.verified(True)
+    page.click("#passkey-submit")
+    expect(page.locator("#passkey-list")).to_be_visible()
+
+
+def test_without_scripts_all_else_works(visit: Visit, named_idp: RunningIdp, name: str) -> None:
+    with_scripts = visit()
+    enrol(with_scripts, named_idp, name)
+    page = visit(java_script_enabled=False)
+    page.goto(f"{named_idp.url}/account/security")
+    expect(page.locator("#passkey-submit")).to_be_hidden()
+    log_in(page, name)
+    expect(page.locator("[data-missing]")).to_be_visible()
+    expect(page.get_by_role("link", name="Use a recovery code")).to_be_visible()
+
+
+@pytest.mark.parametrize("missing", ["parsing", "autofill", "everything"])
+def test_browsers_that_know_less_do_what_they_can(visit: Visit, named_idp: RunningIdp, name: str, missing: str) -> None:
+    """Older browsers read no options from JSON, or offer nothing in the field, or know no passkeys at all."""
+    page = visit()
+    page.add_init_script(
+        {
+            "parsing": "delete PublicKeyCredential.parseRequestOptionsFromJSON;"
+            "delete PublicKeyCredential.parseCreationOptionsFromJSON;",
+            "autofill": NO_AUTOFILL,
+            "everything": "delete window.PublicKeyCredential;",
+        }[missing]
+    )
+    if missing == "everything":
+        page.goto(f"{named_idp.url}/account/security")
+        expect(page.locator("#login-submit")).to_be_visible()
+        expect(page.locator("#passkey-submit")).to_be_hidden()
+        return
+    finger = enrol(page, named_idp, name)
+    leave(page)
+    finger.present(missing == "parsing")
+    page.goto(f"{named_idp.url}/account/security")
+    if missing == "autofill":
+        finger.present(True)
+        page.click("#passkey-submit")
+    expect(page.locator("#passkey-list")).to_contain_text("last used")

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
 
 import requests
+import sqlalchemy as sa
 
+from idp.platform.db import Database
+from idp.platform.models import AuditRow
 from tests.support.authenticator import Authenticator
+from tests.support.databases import open_database
 from tests.support.flows import App, Browser, Page
 from tests.support.running import PASSWORD, RunningIdp
 
@@ -46,6 +52,28 @@ def add(
 def codes_of(response: requests.Response) -> list[str]:
     """The recovery codes on a page."""
     return re.findall(r"<li><code>([a-z2-7-]+)</code></li>", response.text)
+
+
+def change(idp: RunningIdp, statement: sa.Update) -> None:
+    """Let a row be another than it is."""
+    with database_of(idp) as database, database.write() as tx:
+        assert tx.execute(statement).rowcount > 0
+
+
+def audited(idp: RunningIdp, event: str) -> list[dict[str, Any]]:
+    """The entries of the audit trail of one kind, oldest first."""
+    query = sa.select(AuditRow.entry).where(AuditRow.event == event).order_by(AuditRow.sequence)
+    with database_of(idp) as database, database.read() as tx:
+        return [json.loads(entry) for entry in tx.execute(query).scalars()]
+
+
+@contextmanager
+def database_of(idp: RunningIdp) -> Iterator[Database]:
+    """The database that the servers share."""
+    default = f"sqlite:///{idp.folder / 'var' / 'idp.sqlite3'}"
+    database = open_database(idp.environ.get("IDP_DATABASE_URL", default))
+    yield database
+    database.engine.dispose()
 
 
 @dataclass

@@ -50,16 +50,20 @@ class Authenticator:
 
     def create(self, options: dict[str, Any], **lies: Any) -> str:
         """The answer to `navigator.credentials.create`, as JSON."""
-        passkey = Credential(
+        passkey = lies.get("credential") or Credential(
             secrets.token_bytes(32), new_key(self.algorithm), options["rp"]["id"], options["user"]["id"]
         )
         self.passkeys.append(passkey)
         cose = lies.get("cose", cbor2.dumps(cose_of(passkey.key)))
         attested = self.aaguid + len(passkey.id).to_bytes(2, "big") + passkey.id + cose
         data = self._data(lies.get("rp_id", passkey.rp_id), ATTESTED, lies) + attested
+        client = self._client("webauthn.create", options, lies)
         statement = lies.get("statement", {"fmt": "none", "attStmt": {}})
+        if "over_itself" in lies:
+            signed = data + hashlib.sha256(client if lies["over_itself"] else b"").digest()
+            statement = {"fmt": "packed", "attStmt": {"alg": -7, "sig": sign(passkey.key, signed)}}
         parts = {
-            "clientDataJSON": b64(self._client("webauthn.create", options, lies)),
+            "clientDataJSON": b64(client),
             "attestationObject": b64(lies.get("attestation", cbor2.dumps({**statement, "authData": data}))),
             "transports": ["internal", "hybrid"],
         }
