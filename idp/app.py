@@ -40,6 +40,7 @@ from idp.platform.events import SnapshotEndpoint
 from idp.platform.http import Answer, Call, json_answer
 from idp.platform.pages import Pages, day, install_error_pages
 from idp.platform.web import Front, Gate, Route, WsgiApp, mount
+from idp.users.login.enrolment import Enrolment
 from idp.wiring import House
 
 _STATIC = Path(__file__).with_name("static")
@@ -68,6 +69,7 @@ def create_app(house: House, routes: list[Route]) -> Flask:
         authorize,
         login,
         second,
+        Enrolment(second, ceremonies),
         logout,
         CheckSessionPage(pages),
         security_pages(house, frame),

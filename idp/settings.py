@@ -155,6 +155,9 @@ class Settings(BaseSettings):
     login_methods: Methods = Field(
         (), description="ways to sign in, in order: password, passkey, email, upstream; empty: all that are switched on"
     )
+    second_factor: Literal["optional", "required"] = Field(
+        "optional", description="required: every login needs two factors; who has no second one sets it up on the way"
+    )
     login_window: Seconds = Field(900, description="the time in which failed logins are counted")
     login_max_failures: Count = Field(10, description="failed logins per account in the window")
     login_max_failures_per_address: Count = Field(100, description="failed logins per address in the window")

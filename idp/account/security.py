@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import segno
 import sqlalchemy as sa
 from flask import Blueprint, Response, request
 
@@ -18,7 +17,7 @@ from idp.users.login.words import sentence
 from idp.users.notices import Notice, Notices
 from idp.users.passkeys import Passkeys
 from idp.users.recovery_codes import RecoveryCodes
-from idp.users.totp import Authenticators, Offer
+from idp.users.totp import Authenticators, Offer, drawing
 
 PLACE = "security"
 PATH = "/account/security"
@@ -126,10 +125,7 @@ class SecurityPages:
         return codes
 
     def _offer_page(self, visit: Visit, offer: Offer, *, alert: str | None = None, status: int = 200) -> Response:
-        drawing = segno.make(offer.uri, error="m").svg_inline(
-            scale=4, border=4, dark="#000", light="#fff", svgclass="qr"
-        )
-        context = {"offer": offer, "drawing": drawing, "alert": alert}
+        context = {"offer": offer, "drawing": drawing(offer), "alert": alert}
         return self.frame.render("account/authenticator.html", visit, PLACE, status, **context)
 
     def _audited(self, tx: sa.Connection, visit: Visit, event: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from idp.assembly.login import levels_of, login_levels, login_prompts
+from idp.assembly.login import levels_of, login_levels, login_policy, login_prompts
 from idp.assembly.tokens import personal_tokens
 from idp.oauth import response_types
 from idp.oauth.codes import Codes
@@ -48,6 +48,7 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
         lookups=lookups,
         levels=login_levels(house),
         levels_of=partial(levels_of, house),
+        policy=login_policy(house),
         responses=AuthorizationResponses(pages, settings.issuer),
         states=SessionStates(pages),
         pending=PendingAuthorizations(house.database, house.clock, ttl=settings.authorization_ttl),

@@ -29,7 +29,7 @@ def login_policy(house: House) -> LoginPolicy:
     methods = tuple(name for name in named if there.get(name))
     if not methods:
         raise Refused("login_methods", "IDP_LOGIN_METHODS names no way to sign in that can be had here")
-    return LoginPolicy(methods)
+    return LoginPolicy(methods, house.settings.second_factor == "required")
 
 
 def login_levels(house: House) -> tuple[str, ...]:
@@ -80,6 +80,7 @@ def second_factor(house: House, pages: Pages, find_context: FindContext, opener:
         devices=house.devices,
         limits=house.limits,
         audit=house.audit,
+        policy=login_policy(house),
         steps=LoginSteps(house.database, house.clock),
         authenticators=house.authenticators,
         recovery_codes=house.recovery_codes,

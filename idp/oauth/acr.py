@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 
 from idp.users.login.chain import LEVELS
 
+WEAKEST = LEVELS[0]
+
 
 def known(values: Sequence[str]) -> tuple[str, ...]:
     """Those of these values that any login of ours could ever have."""

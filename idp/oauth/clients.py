@@ -40,6 +40,7 @@ class ClientSecret:
 class Client:
     """One client (RFC 7591 §2).
 
+    `login_methods` are the ways people may sign in for it, empty for all; with `second_factor` they need two factors.
     `scope` None: not registered, so the defaults of CONTRACT hold. `sector` None: it sees the public `sub` of people. `userinfo_alg` None:
     userinfo is plain JSON, unless it is encrypted.
     """
@@ -61,6 +62,8 @@ class Client:
     audiences: tuple[str, ...]
     introspects: frozenset[str]
     trusted: bool
+    login_methods: tuple[str, ...]
+    second_factor: bool
     sector: str | None
     id_token_alg: str
     id_token_encryption: Encryption | None
@@ -172,6 +175,8 @@ def client_of(row: AnyRow) -> Client:
         audiences=tuple(metadata.get("audience", ())),
         introspects=frozenset(metadata.get("introspects", ())),
         trusted=metadata.get("consent") == "trusted",
+        login_methods=tuple(metadata.get("login_methods", ())),
+        second_factor=metadata.get("second_factor") == "required",
         sector=sector_of(metadata),
         id_token_alg=metadata.get("id_token_signed_response_alg", "RS256"),
         id_token_encryption=wanted(metadata, "id_token"),

@@ -12,6 +12,7 @@ class Step(Enum):
     """What happens next."""
 
     LOGIN = "login"
+    STEP_UP = "step_up"
     SIGN_UP = "sign_up"
     CONSENT = "consent"
     ISSUE = "issue"
@@ -34,6 +35,7 @@ class Facts:
     `fresh`: the person logged in for this very request. `consented`: they allowed it in this very request. `remembered`: an earlier
     consent covers all that is asked. `trusted`: the operator lets this client skip consent. `provable`: the client's identity is proven
     by where the answer goes. `detailed`: it asks for authorization details, which are allowed anew each time (RFC 9396).
+    `foreign`: the login there is was made in a way that the client does not allow; `needs_factor`: policy wants two factors, it has one.
     """
 
     now: int
@@ -52,6 +54,8 @@ class Facts:
     essential_acr: bool
     reachable_acr: tuple[str, ...]
     detailed: bool = False
+    foreign: bool = False
+    needs_factor: bool = False
 
 
 LOGIN_REQUIRED = Refusal("login_required", "The person must log in")
@@ -60,7 +64,7 @@ CONSENT_REQUIRED = Refusal("consent_required", "The person must consent")
 
 
 def next_step(facts: Facts) -> Step | Refusal:
-    """LOGIN, SIGN_UP, CONSENT, ISSUE or the error to answer with; `prompt=none` never shows a page."""
+    """LOGIN, STEP_UP, SIGN_UP, CONSENT, ISSUE or the error to answer with; `prompt=none` never shows a page."""
     silent = "none" in facts.prompt
     if facts.essential_acr and not is_reachable(facts):
         return UNMET
@@ -68,11 +72,13 @@ def next_step(facts: Facts) -> Step | Refusal:
         if silent or facts.fresh:
             return LOGIN_REQUIRED
         return Step.SIGN_UP if "create" in facts.prompt else Step.LOGIN
+    if facts.needs_factor:
+        return LOGIN_REQUIRED if silent else Step.STEP_UP
     if is_too_weak(facts):
         if facts.essential_acr:
-            return UNMET if facts.fresh else LOGIN_REQUIRED if silent else Step.LOGIN
+            return UNMET if facts.fresh else LOGIN_REQUIRED if silent else _stronger(facts)
         if not silent and not facts.fresh:
-            return Step.LOGIN
+            return _stronger(facts)
     if needs_consent(facts):
         return CONSENT_REQUIRED if silent else Step.CONSENT
     return Step.ISSUE
@@ -82,13 +88,18 @@ def needs_login(facts: Facts) -> bool:
     """Whether nobody, somebody else, or somebody too long ago is logged in. A fresh login as another person than named still counts as wrong."""
     if facts.sub is None or facts.auth_time is None:
         return True
-    if facts.subs and facts.sub not in facts.subs:
+    if (facts.subs and facts.sub not in facts.subs) or facts.foreign:
         return True
     if facts.fresh:
         return False
     if facts.prompt & {"login", "select_account", "create"}:
         return True
     return facts.max_age is not None and (facts.max_age == 0 or facts.now - facts.auth_time > facts.max_age)
+
+
+def _stronger(facts: Facts) -> Step:
+    """A second factor is added to one; whatever else is missing needs another login."""
+    return Step.STEP_UP if facts.acr == acr.WEAKEST else Step.LOGIN
 
 
 def is_too_weak(facts: Facts) -> bool:

@@ -106,7 +106,10 @@ class PasskeyRow(Model):
 
 
 class LoginStepRow(Model):
-    """A login that is under way in one browser: who it is, what was proven so far, and for which waiting request."""
+    """A login that is under way in one browser: who it is, what was proven so far, and for which waiting request.
+
+    `session` is the one that this adds to, where it is no new login.
+    """
 
     __tablename__ = "login_steps"
     digest: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
@@ -115,6 +118,7 @@ class LoginStepRow(Model):
     sub: Mapped[str] = mapped_column(sa.String(64), index=True)
     version: Mapped[int] = mapped_column(sa.BigInteger)
     amr: Mapped[list[str]] = mapped_column(sa.JSON)
+    session: Mapped[str | None] = mapped_column(sa.String(64))
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
 
 

@@ -32,6 +32,11 @@ _INSERT = sa.insert(SessionRow)
 _LIVING = (SessionRow.expires_at > sa.bindparam("now"), SessionRow.seen_at > sa.bindparam("seen_after"))
 _ALIVE = sa.select(SessionRow.sid).where(SessionRow.sid == sa.bindparam("sid"), *_LIVING)
 _HOLD = _ALIVE.with_for_update(read=True, key_share=True)
+_SINCE = (
+    sa.select(SessionRow.auth_time)
+    .where(SessionRow.sid == sa.bindparam("sid"), SessionRow.sub == sa.bindparam("sub"), *_LIVING)
+    .with_for_update()
+)
 _BY_COOKIE = (
     sa.select(*_COLUMNS, UserRow.disabled)
     .join(UserRow, UserRow.sub == SessionRow.sub)
@@ -79,17 +84,19 @@ class Sessions:
         amr: tuple[str, ...],
         previous: str | None,
         peer: str,
+        auth_time: int | None = None,
         also: Callable[[BrowserSession], None] | None = None,
     ) -> str:
         """A new session for a person who just proved themselves; returns its cookie. `also` may write before the audit trail does.
 
         The cookie is always new. The same person logging in again keeps their `sid`, so apps of this session stay logged in;
-        after a pause they get a new one that those of the old session follow. Another person's session in this browser ends.
+        after a pause they get a new one that those of the old session follow. `auth_time` is that of an earlier login which this only
+        adds to, else now. Another person's session in this browser ends.
         """
         now, cookie = self._clock.now(), new_secret()
         old = self._row(tx, previous) if previous else None
         sid = self._continued(tx, old) if old is not None and old.sub == sub else new_secret()
-        session = BrowserSession(sid, sub, now, acr, amr, now + self._absolute_ttl)
+        session = BrowserSession(sid, sub, auth_time or now, acr, amr, now + self._absolute_ttl)
         tx.execute(_INSERT, _values(session, cookie, now))
         if also is not None:
             also(session)
@@ -142,6 +149,11 @@ class Sessions:
     def hold(self, tx: sa.Connection, sid: str) -> bool:
         """Whether this session still lives; it cannot end before this transaction does."""
         return tx.execute(_HOLD, {"sid": sid, **self._living()}).scalar() is not None
+
+    def since(self, tx: sa.Connection, sid: str, sub: str) -> int | None:
+        """When this person logged in for this living session, which ends no more before this transaction does; None when it is over."""
+        found: int | None = tx.execute(_SINCE, {"sid": sid, "sub": sub, **self._living()}).scalar()
+        return found
 
     def join(self, tx: sa.Connection, sid: str, party: str) -> bool:
         """Note who takes part in a living session: it cannot end before this transaction does. False when it has ended."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyotp
+import segno
 import sqlalchemy as sa
 
 from idp.clock import Clock
@@ -115,3 +116,8 @@ class Authenticators:
             return None
         totp, now = pyotp.TOTP(secret), self._clock.now() // STEP_SECONDS
         return next((now + off for off in _DRIFT if hmac.compare_digest(totp.generate_otp(now + off), digits)), None)
+
+
+def drawing(offer: Offer) -> str:
+    """What the app scans, as SVG: black on white whatever the page's colours are."""
+    return segno.make(offer.uri, error="m").svg_inline(scale=4, border=4, dark="#000", light="#fff", svgclass="qr")

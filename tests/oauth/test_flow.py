@@ -35,6 +35,8 @@ def situations(draw: st.DrawFn) -> Facts:
         wanted_acr=tuple(draw(st.lists(levels, max_size=2, unique=True))),
         essential_acr=draw(st.booleans()),
         reachable_acr=LEVELS[: draw(st.integers(1, len(LEVELS)))],
+        foreign=sub is not None and draw(st.booleans()),
+        needs_factor=sub is not None and draw(st.booleans()),
         **flags,
     )
 
@@ -53,7 +55,7 @@ def test_only_a_page_that_may_not_be_shown_or_the_wrong_person_is_refused(facts:
     if isinstance(step, Refusal) and step != UNMET and "none" not in facts.prompt:
         assert step == LOGIN_REQUIRED
         assert facts.fresh
-        assert facts.sub not in facts.subs
+        assert facts.foreign or facts.sub not in facts.subs
 
 
 @many
@@ -77,7 +79,7 @@ def test_nobody_consents_or_gets_a_code_before_the_right_person_is_logged_in(fac
 def test_an_old_login_is_repeated(facts: Facts) -> None:
     if facts.fresh or facts.auth_time is None:
         return
-    easy = replace(facts, prompt=frozenset(), subs=frozenset(), wanted_acr=())
+    easy = replace(facts, prompt=frozenset(), subs=frozenset(), wanted_acr=(), foreign=False)
     old = replace(easy, max_age=NOW - facts.auth_time - 1)
     if old.max_age is not None and old.max_age >= 0:
         assert next_step(old) is Step.LOGIN
@@ -124,13 +126,25 @@ def test_a_level_that_is_only_wished_for_never_ends_a_request(facts: Facts) -> N
 
 @many
 @given(situations())
-def test_a_weak_session_leads_to_a_login_that_asks_for_more(facts: Facts) -> None:
+def test_a_session_of_one_factor_is_stepped_up_and_a_stronger_one_replaced(facts: Facts) -> None:
     weak = replace(facts, sub="alice", auth_time=NOW, acr="1fa", subs=frozenset(), prompt=frozenset(), max_age=None)
     weak = replace(weak, fresh=False, wanted_acr=("2fa",), reachable_acr=LEVELS)
-    assert next_step(weak) is Step.LOGIN
-    assert next_step(replace(weak, acr="phr")) is not Step.LOGIN
+    weak = replace(weak, foreign=False)
+    assert next_step(weak) is Step.STEP_UP
+    asks_more = next_step(replace(weak, acr="2fa", wanted_acr=("phr",), needs_factor=False))
+    assert asks_more is Step.LOGIN
+    weak = replace(weak, needs_factor=False)
+    assert next_step(replace(weak, acr="phr")) not in {Step.LOGIN, Step.STEP_UP}
     silent = next_step(replace(weak, prompt=frozenset({"none"})))
     assert (silent == LOGIN_REQUIRED) is facts.essential_acr
+
+
+@many
+@given(situations())
+def test_nobody_gets_past_what_the_policy_wants(facts: Facts) -> None:
+    if next_step(facts) in {Step.ISSUE, Step.CONSENT}:
+        assert not facts.foreign
+        assert not facts.needs_factor
 
 
 @many
@@ -154,7 +168,10 @@ def test_a_login_always_comes_to_an_end(facts: Facts) -> None:
     step = next_step(facts)
     if step in {Step.LOGIN, Step.SIGN_UP}:
         person, level = next(iter(facts.subs), "alice"), facts.acr or facts.reachable_acr[-1]
-        facts = replace(facts, sub=person, auth_time=NOW, acr=level, fresh=True)
+        facts = replace(facts, sub=person, auth_time=NOW, acr=level, fresh=True, foreign=False, needs_factor=False)
+        step = next_step(facts)
+    if step is Step.STEP_UP:
+        facts = replace(facts, acr=facts.reachable_acr[-1], needs_factor=False)
         step = next_step(facts)
     if step is Step.CONSENT:
         step = next_step(replace(facts, consented=True))
@@ -165,7 +182,7 @@ def test_a_login_always_comes_to_an_end(facts: Facts) -> None:
 @given(situations())
 def test_remembering_and_trust_never_make_things_harder(facts: Facts) -> None:
     rank = {Step.ISSUE: 2, Step.CONSENT: 1, CONSENT_REQUIRED: 1}
-    rank |= dict.fromkeys((Step.LOGIN, Step.SIGN_UP, LOGIN_REQUIRED, UNMET), 0)
+    rank |= dict.fromkeys((Step.LOGIN, Step.STEP_UP, Step.SIGN_UP, LOGIN_REQUIRED, UNMET), 0)
     before = rank[next_step(facts)]
     for easier in ({"remembered": True}, {"trusted": True}, {"provable": True}, {"consented": True}):
         assert rank[next_step(replace(facts, **easier))] >= before

@@ -37,6 +37,8 @@ from idp.platform.pages import Pages
 from idp.tokens.status_list_indexes import Reservation
 from idp.users.accounts import Accounts
 from idp.users.login.context import LoginContext
+from idp.users.login.policy import LoginPolicy
+from idp.users.login.second_factor import MORE
 from idp.users.people import BrowserSession
 from idp.users.sessions import Sessions
 
@@ -67,6 +69,7 @@ class AuthorizePages:
     lookups: Lookups
     levels: tuple[str, ...]
     levels_of: Callable[[str], tuple[str, ...]]
+    policy: LoginPolicy
     responses: AuthorizationResponses
     states: SessionStates
     pending: PendingAuthorizations
@@ -171,6 +174,7 @@ class AuthorizePages:
     def _facts(self, visit: _Visit) -> Facts:
         session, asked = visit.session, visit.asked
         logged_in = visit.pending.logged_in_sid if visit.pending else None
+        two = self.policy.second_factor or visit.client.second_factor
         provable = not (visit.client.is_public and redirects.is_unproven(asked.redirect_uri))
         return Facts(
             now=self.clock.now(),
@@ -190,8 +194,10 @@ class AuthorizePages:
             acr=session.acr if session else None,
             wanted_acr=asked.acr_values,
             essential_acr=asked.acr_essential,
-            reachable_acr=self.levels_of(session.sub) if session and asked.acr_values else self.levels,
+            reachable_acr=self.levels_of(session.sub) if session and asked.acr_values and not two else self.levels,
             detailed=bool(asked.authorization_details),
+            foreign=session is not None and not self.policy.allows(session.amr, visit.client.login_methods),
+            needs_factor=session is not None and two and "mfa" not in session.amr,
         )
 
     def _remembered(self, visit: _Visit, session: BrowserSession) -> bool:
@@ -209,6 +215,8 @@ class AuthorizePages:
                 return self._go(visit, "/consent")
             case Step.SIGN_UP:
                 return self._go(visit, "/signup")
+            case Step.STEP_UP:
+                return self._go(visit, MORE)
             case _:
                 return self._go(visit, "/login")
 
@@ -298,6 +306,8 @@ class AuthorizePages:
             expected_subs=asked.subs,
             wanted_acr=acr.goal(asked.acr_values, self.levels),
             max_age=asked.max_age,
+            methods=client.login_methods,
+            second_factor=client.second_factor,
         )
 
     def _logo_url(self, client: Client) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from idp.oauth.profiles import KNOWN_BUT_NOT_BUILT, PROFILES
-from idp.oauth.registration.face import Concern, Kind, flag, one_of, strings
+from idp.oauth.registration.face import Concern, Kind, flag, one_of, some_of, strings
+from idp.users.login.policy import METHODS
 
 _profile = one_of(*PROFILES)
 
@@ -17,7 +18,9 @@ MEMBERS: dict[str, Kind] = {
     "audience": strings,
     "consent": one_of("ask", "trusted"),
     "introspects": strings,
+    "login_methods": some_of(*METHODS),
     "scope_claims_in_id_token": flag,
+    "second_factor": one_of("optional", "required"),
     "security_profile": _profile_fault,
 }
 OPERATOR = Concern(MEMBERS)

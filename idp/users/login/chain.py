@@ -18,11 +18,15 @@ LastStep = Callable[[sa.Connection], bool]
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What a method proved: who it is, the `amr` values (RFC 8176) it adds, and what is written when it opens a session."""
+    """What a method proved: who it is, the `amr` values (RFC 8176) it adds, and what is written when it opens a session.
+
+    `session` is the `sid` of the living session that this adds to; it keeps the time of its login.
+    """
 
     person: Person
     amr: tuple[str, ...]
     last_step: LastStep | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -38,9 +39,18 @@ class LoginOpener:
     trust_seconds: int
 
     def open(
-        self, context: LoginContext | None, proven: Proven, *, last_step: LastStep | None = None, trust: bool = False
+        self,
+        context: LoginContext | None,
+        proven: Proven,
+        *,
+        last_step: LastStep | None = None,
+        trust: bool = False,
+        arrive: Callable[[str], Response] | None = None,
     ) -> Response | None:
-        """The redirect back; None when the last step failed, or the person was disabled or got another password in this very moment."""
+        """The redirect back, or what `arrive` makes of the way back.
+
+        None when the last step failed, or the person was disabled or got another password in this very moment.
+        """
         device = self.pages.cookie(request, web.DEVICE) or new_secret()
         try:
             with self.database.write() as tx:
@@ -55,7 +65,7 @@ class LoginOpener:
                 cookie = self._session(tx, context, proven)
         except _NotOpened:
             return None
-        response = self.pages.redirect(context.resume_url if context else self.pages.home_url())
+        response = (arrive or self.pages.redirect)(context.resume_url if context else self.pages.home_url())
         self.pages.keep_session(response, cookie)
         self.pages.set_cookie(response, web.DEVICE, device, max_age=web.device_age())
         return response
@@ -67,8 +77,14 @@ class LoginOpener:
             self.notices.tell(tx, person, Notice.NEW_BROWSER, about=request.environ.get("idp.peer"))
 
     def _session(self, tx: sa.Connection, context: LoginContext | None, proven: Proven) -> str:
+        since = None
+        if proven.session is not None:
+            since = self.sessions.since(tx, proven.session, proven.person.sub)
+            if since is None:  # signed out meanwhile: the proofs of then are worth nothing any more
+                raise _NotOpened
+
         def also(session: BrowserSession) -> None:
-            if context is not None:
+            if context is not None and since is None:
                 self.logged_in(tx, context, session)
 
         return self.sessions.open(
@@ -78,6 +94,7 @@ class LoginOpener:
             amr=proven.amr,
             previous=self.pages.cookie(request, web.SESSION),
             peer=request.environ.get("idp.peer", ""),
+            auth_time=since,
             also=also,
         )
 

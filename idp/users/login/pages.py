@@ -17,7 +17,7 @@ from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.opener import LoginOpener
 from idp.users.login.passkey import PasskeyMethod
 from idp.users.login.password import PasswordMethod
-from idp.users.login.policy import PASSKEY, LoginPolicy
+from idp.users.login.policy import PASSKEY, LoginPolicy, not_offered
 from idp.users.login.second_factor import SecondFactor
 from idp.users.login.words import sentence, wait
 from idp.users.people import Person
@@ -109,6 +109,8 @@ class LoginPages:
         status: int = 200,
     ) -> Response:
         browser, methods = self.pages.browser(request), self.policy.offered(context)
+        if not methods:
+            raise not_offered()
         passkey = self.passkey if PASSKEY in methods else None
         response = self.pages.render(
             "login.html",

@@ -1,7 +1,8 @@
 """The second step of a login: a passkey, a code of the authenticator app, or one of the recovery codes.
 
-Asked where the person has a passkey or an app, unless they told us to trust this browser and nobody wants more than one factor. An answer is
-counted before it is looked at, and uncounted when it was right, so parallel guesses cannot outrun the limit.
+Asked where the person has a passkey or an app, unless they told us to trust this browser and nobody wants more than one factor; and of
+everybody where the policy wants two: who has no second one sets it up on the way (`enrolment`). An answer is counted before it is looked at,
+and uncounted when it was right, so parallel guesses cannot outrun the limit.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from idp.users.login import chain
 from idp.users.login.chain import LastStep, Proven
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.opener import LoginOpener
+from idp.users.login.policy import LoginPolicy
 from idp.users.login.steps import LoginStep, LoginSteps, added
 from idp.users.login.words import wait
 from idp.users.notices import Notice
@@ -34,7 +36,8 @@ from idp.users.recovery_codes import RecoveryCodes
 from idp.users.totp import Authenticators
 
 AMR = ("otp",)
-PATHS = {"otp": "/login/otp", "recovery": "/login/recovery", "passkey": "/login/passkey/step"}
+ENROL, MORE = "/login/enrol", "/login/more"
+PATHS = {"otp": "/login/otp", "recovery": "/login/recovery", "passkey": "/login/passkey/step", "enrol": ENROL}
 _WRONG = {
     "otp": "This code is not right, or it was used already. Wait for the next one.",
     "recovery": "This recovery code is not right, or it was used already.",
@@ -81,6 +84,7 @@ class SecondFactor:
     devices: Devices
     limits: Limits
     audit: Audit
+    policy: LoginPolicy
     steps: LoginSteps
     authenticators: Authenticators
     recovery_codes: RecoveryCodes
@@ -91,25 +95,52 @@ class SecondFactor:
     max_failures: int
 
     def blueprint(self) -> Blueprint:
-        """`/login/otp` and `/login/recovery`."""
+        """`/login/otp`, `/login/recovery`, and `/login/more`."""
         rooms = Blueprint("second_factor", __name__)
         rooms.add_url_rule(PATHS["otp"], "otp", self.otp, methods=["GET", "POST"])
         rooms.add_url_rule(PATHS["recovery"], "recovery", self.recovery, methods=["GET", "POST"])
+        rooms.add_url_rule(MORE, "more", self.more, methods=["GET"])
         return rooms
 
     def is_needed(self, tx: sa.Connection, proven: Proven, context: LoginContext | None, device: str | None) -> bool:
         """Whether this login needs a second step."""
         sub = proven.person.sub
-        if "mfa" in proven.amr or not (self.authenticators.has(tx, sub) or self.passkeys.has(tx, sub)):
+        if "mfa" in proven.amr:
             return False
-        return chain.is_stronger(context.wanted_acr if context else None) or not self.devices.trusts(tx, device, sub)
+        if self.policy.needs_second_factor(context):
+            return True
+        return self.has(tx, sub) and (_wants_more(context) or not self.devices.trusts(tx, device, sub))
+
+    def has(self, tx: sa.Connection, sub: str) -> bool:
+        """Whether this person has a second factor."""
+        return self.authenticators.has(tx, sub) or self.passkeys.has(tx, sub)
 
     def begin(self, context: LoginContext | None, browser: str, proven: Proven) -> Response:
-        """Keep what was proven and ask for a passkey where there is one, else for the code."""
+        """Keep what was proven and ask for a passkey where there is one, else for the code; who has neither sets one up."""
         with self.opener.database.read() as tx:
             first = "passkey" if self.passkeys.has(tx, proven.person.sub) else "otp"
+            if not self.has(tx, proven.person.sub):
+                first = "enrol"
         step = self.steps.save(browser, context.flow if context else None, proven)
         return self.pages.redirect(f"{self.pages.url(PATHS[first])}?step={step}")
+
+    def more(self) -> Response:
+        """Add a second factor to the login there is, for a request that wants one. The time of the login stays what it was."""
+        browser = self.pages.cookie(request, web.FLOW)
+        context = self.find_context(request.args.get("flow", ""), browser) if browser else None
+        if browser is None or context is None:
+            raise PageError("expired", _GONE)
+        session = self.opener.sessions.find(self.pages.cookie(request, web.SESSION))
+        person = self.accounts.find(session.sub) if session else None
+        proven = Proven(person, session.amr, session=session.sid) if person and session else None
+        if proven is None or not self._can_add(context, proven):
+            return self.pages.redirect(f"{self.pages.url('/login')}?flow={context.flow}")
+        return self.begin(context, browser, proven)
+
+    def _can_add(self, context: LoginContext, proven: Proven) -> bool:
+        with self.opener.database.read() as tx:
+            there = self.has(tx, proven.person.sub)
+        return "mfa" not in proven.amr and (there or self.policy.needs_second_factor(context))
 
     def otp(self) -> Response:
         """A code of the authenticator app."""
@@ -121,7 +152,7 @@ class SecondFactor:
 
     def answer(self, kind: str, prove: Prove, *, facts: Facts = _no_facts) -> Response:
         """One page of the step: its form, or what was posted."""
-        visit = self._visit()
+        visit = self.visit()
         if request.method == "GET":
             return self._form(kind, visit, facts)
         self.pages.check_form(visit.browser, f"{kind} {visit.step.id}")
@@ -142,7 +173,7 @@ class SecondFactor:
         def last_step(tx: sa.Connection) -> bool:
             return proof.use(tx) and self.steps.finish(tx, visit.step.id, visit.browser)
 
-        proven = Proven(visit.person, added(visit.step.amr, proof.amr), last_step)
+        proven = Proven(visit.person, added(visit.step.amr, proof.amr), last_step, visit.step.session)
         return self.opener.open(visit.context, proven, trust=request.form.get("trust") == "yes")
 
     def _prove_code(self, use: UseCode, visit: Visit) -> SecondProof:
@@ -161,7 +192,8 @@ class SecondFactor:
         limit = Limit("second-factor", person.sub, self.max_failures)
         return self.limits.take_each([limit], window=self.window)
 
-    def _visit(self) -> Visit:
+    def visit(self) -> Visit:
+        """The login under way in this browser; raises `PageError` where there is none, or the person changed meanwhile."""
         browser = self.pages.cookie(request, web.FLOW)
         step = self.steps.find(request.values.get("step", ""), browser)
         person = self.accounts.find(step.sub) if step else None
@@ -196,9 +228,13 @@ class SecondFactor:
             alert=alert,
             has_app=has_app,
             has_passkey=has_passkey,
-            may_trust=not chain.is_stronger(context.wanted_acr if context else None),
+            may_trust=not _wants_more(context) and not self.policy.needs_second_factor(context),
             trust_days=self.opener.trust_seconds // 86400,
             csrf=self.pages.csrf_token(visit.browser, f"{kind} {visit.step.id}"),
             cancel_csrf=self.pages.csrf_token(visit.browser, f"cancel {context.flow}") if context else None,
             **facts(visit),
         )
+
+
+def _wants_more(context: LoginContext | None) -> bool:
+    return chain.is_stronger(context.wanted_acr if context else None)

@@ -26,13 +26,17 @@ _FINISH = sa.delete(LoginStepRow).where(*_MINE)
 
 @dataclass(frozen=True, slots=True)
 class LoginStep:
-    """What was proven so far (`amr`, RFC 8176), of whom, at which version of their account, and for which waiting request."""
+    """What was proven so far (`amr`, RFC 8176), of whom, at which version of their account, and for which waiting request.
+
+    `session` is the `sid` of the session that this adds to, where it is no new login.
+    """
 
     id: str
     flow: str | None
     sub: str
     version: int
     amr: tuple[str, ...]
+    session: str | None
 
 
 class LoginSteps:
@@ -52,6 +56,7 @@ class LoginSteps:
             "sub": proven.person.sub,
             "version": proven.person.version,
             "amr": list(proven.amr),
+            "session": proven.session,
             "expires_at": self._clock.now() + LIFE,
         }
         with self._database.write(durable=False) as tx:
@@ -64,7 +69,7 @@ class LoginSteps:
             return None
         with self._database.read() as tx:
             row = tx.execute(_FIND, self._mine(step, browser)).one_or_none()
-        return None if row is None else LoginStep(step, row.flow, row.sub, row.version, tuple(row.amr))
+        return None if row is None else LoginStep(step, row.flow, row.sub, row.version, tuple(row.amr), row.session)
 
     def finish(self, tx: sa.Connection, step: str, browser: str) -> bool:
         """Use it up; of any number at once exactly one is told so."""
