@@ -31,6 +31,10 @@ from resource_server.platform.secret import Secret, kept_in
 from resource_server.platform.store import open_engines
 from resource_server.settings import Settings
 from resource_server.users import service as users
+from resource_server.work.runner import Runner
+from resource_server.work.steps import NO_STEPS, Steps
+from resource_server.work.transports import open_transport
+from resource_server.work.worker import Worker
 
 _BUILDERS = {users.NAME: users.build, orders.NAME: orders.build, payments.NAME: payments.build}
 log = structlog.get_logger("rs")
@@ -45,6 +49,7 @@ class Process:
     guard: Guard
     metrics: Metrics
     services: tuple[Service, ...]
+    steps: Steps
 
     def upgrade(self) -> None:
         """Bring each service's schema to its newest version."""
@@ -56,16 +61,16 @@ class Process:
             service.store.engine.dispose()
 
 
-def build(settings: Settings, metrics: Metrics | None = None) -> Process:
+def build(settings: Settings, metrics: Metrics | None = None, steps: Steps = NO_STEPS) -> Process:
     """Build the services; no thread is started and nothing is fetched."""
     metrics = metrics or Metrics()
     app = Flask("resource_server", static_folder=None)
     urls = {name: settings.database(name) for name in settings.services}
     engines = open_engines(app, urls, pool_size=settings.database_pool)
     guard = build_guard(settings)
-    parts = Parts(settings, guard, Edges(), _secret(settings), metrics)
+    parts = Parts(settings, guard, Edges(), shared_secret(settings), metrics, steps)
     services = tuple(_BUILDERS[name](parts, engine) for name, engine in engines.items())
-    process = Process(settings, app, guard, metrics, services)
+    process = Process(settings, app, guard, metrics, services, steps)
     _mount(process)
     return process
 
@@ -100,7 +105,8 @@ def _versions(settings: Settings) -> Versions:
     return Versions([old, Version("v2")])
 
 
-def _secret(settings: Settings) -> Secret:
+def shared_secret(settings: Settings) -> Secret:
+    """What the operator set, or what was made in the data directory."""
     return Secret(settings.secret.get_secret_value() if settings.secret else kept_in(settings.data_dir))
 
 
@@ -121,6 +127,8 @@ def create_wsgi(settings: Settings) -> WsgiApp:
     """What a server process runs: warm keys, background work, and the application behind its access log."""
     process = build(settings, Metrics(metrics_folder(settings) if settings.metrics_port else None))
     start_background(process)
+    if settings.worker == "inside":
+        build_worker(process).start()
     return Edge(process.flask.wsgi_app, logged=settings.log_level in {"debug", "info"})
 
 
@@ -133,6 +141,18 @@ def start_background(process: Process) -> threading.Event:
         for work in service.work:
             _repeat(work, stopping)
     return stopping
+
+
+def build_worker(process: Process, *, relay: bool = True, jobs: bool = True) -> Worker:
+    """What does the jobs of the services of this process; `relay` and `jobs` say which part of it."""
+    settings = process.settings
+    runners = {
+        service.name: Runner(service.jobs, service.kinds, steps=process.steps)
+        for service in process.services
+        if service.jobs is not None
+    }
+    transport = open_transport(settings.queue_url.get_secret_value())
+    return Worker(runners, transport, threads=settings.worker_threads, relay=relay, listen=jobs, steps=process.steps)
 
 
 def _repeat(work: Work, stopping: threading.Event) -> None:

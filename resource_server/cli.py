@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -17,12 +18,18 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 from sqlalchemy.exc import OperationalError
 
-from resource_server.app import build, create_wsgi, metrics_folder, start_background
+from resource_server.app import build, build_worker, create_wsgi, metrics_folder, shared_secret, start_background
+from resource_server.payments import service as payments
 from resource_server.platform.logs import configure_logs
 from resource_server.platform.metrics import serve_metrics
 from resource_server.settings import Settings, SettingsError, load
+from resource_server.simulator.accounts import Accounts
+from resource_server.simulator.server import Manner, Server, Simulator
+from resource_server.work.jobs import Jobs
+from resource_server.work.worker import run_until
 
 _KEPT_ENVIRONMENT = ("PATH", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_JOB_COLUMNS = ("id", "kind", "state", "attempts", "last_error", "created_at")
 REFUSED, WRONG_USAGE = 1, 2
 
 
@@ -67,17 +74,88 @@ def serve(**options: Any) -> None:
 
 
 @resource_server.command()
-def worker() -> None:
-    """Do the background work alone, until SIGTERM."""
-    settings = _settings()
+@click.option("--service", type=click.Choice(["all", "users", "orders", "payments"]))
+@click.option("--only", type=click.Choice(["jobs", "relay"]), help="with a broker: run jobs, or announce them")
+def worker(only: str | None, **options: Any) -> None:
+    """Do the services' work, until SIGTERM: what runs is finished, the rest is left to others."""
+    settings = _settings(**options)
     configure_logs(settings.log_level)
     _prepare(settings)
+    process = build(settings)
+    stopping = start_background(process)
+    run_until(build_worker(process, relay=only != "jobs", jobs=only != "relay"), _stopped())
+    stopping.set()
+
+
+@resource_server.command("provider-simulator")
+@click.option("--host", default="127.0.0.1")
+@click.option("--port", type=click.IntRange(1, 65535), default=8004)
+@click.option("--callback-url", help="default: /provider-callbacks of RS_AUDIENCE")
+@click.option("--latency", type=float, default=0.05, help="seconds each request takes")
+@click.option("--hang", type=float, default=10.0, help="seconds a magic time-out lasts")
+@click.option("--late", type=float, default=3.0, help="seconds until a late callback")
+def provider_simulator(host: str, port: int, callback_url: str | None, **manner: float) -> None:
+    """Play the payment provider, with magic sums that decline, time out and call back twice. Moves no money."""
+    settings = _settings()
+    configure_logs(settings.log_level)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secret = payments.provider_secret(settings, shared_secret(settings))
+    callbacks = callback_url or f"{settings.audience}/provider-callbacks"
+    accounts = Accounts(settings.data_dir / f"provider-simulator-{port}.sqlite3")
+    server = Server(Simulator(accounts, Manner(secret, callbacks, **manner)), host, port)
+    stopped = _stopped()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    stopped.wait()
+    server.shutdown()
+
+
+def _stopped() -> threading.Event:
+    """Set by SIGTERM and Ctrl-C."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    stopping = start_background(build(settings))
-    stopped.wait()
-    stopping.set()
+    return stopped
+
+
+@resource_server.group()
+def jobs() -> None:
+    """Work that waits, and dead letters."""
+
+
+@jobs.command("list")
+@click.option("--state", type=click.Choice(["waiting", "running", "done", "dead"]), default="dead")
+@click.option("--json", "as_json", is_flag=True, help="as JSON")
+def list_jobs(state: str, as_json: bool) -> None:
+    """Show jobs in a state, dead letters unless said otherwise; never what they carry."""
+    found = [
+        {"service": service, **{name: getattr(row, name) for name in _JOB_COLUMNS}}
+        for service, queue in _queues()
+        for row in queue.listed(state)
+    ]
+    if as_json:
+        click.echo(json.dumps(found))
+    for one in () if as_json else found:
+        click.echo(
+            f"{one['service']} {one['id']} {one['kind']} {one['attempts']} tries, {one['last_error'] or 'no error'}"
+        )
+
+
+@jobs.command()
+@click.argument("identifier", required=False)
+@click.option("--all", "every", is_flag=True, help="every dead letter")
+def replay(identifier: str | None, every: bool) -> None:
+    """Give a dead letter, or all, their tries anew."""
+    if (identifier is None) != every:
+        raise click.UsageError("name one dead letter, or say --all")
+    replayed = sum(queue.replay(identifier) for _, queue in _queues())
+    if identifier is not None and not replayed:
+        raise click.ClickException("there is no such dead letter")
+    click.echo(f"{replayed} replayed")
+
+
+def _queues() -> list[tuple[str, Jobs]]:
+    process = build(_settings())
+    return [(service.name, service.jobs) for service in process.services if service.jobs is not None]
 
 
 @resource_server.group()

@@ -18,6 +18,7 @@ from token_guard.outbound import check_url
 
 PREFIX = "RS_"
 SERVICES = ("users", "orders", "payments")
+_QUEUES = frozenset({"db", "redis", "rediss", "amqp", "amqps"})
 _DATABASES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})
 Count = Annotated[int, Field(ge=1)]
 Word = Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]
@@ -44,6 +45,11 @@ def _aware(value: datetime) -> datetime:
 Brownouts = Annotated[tuple[tuple[int, int], ...], BeforeValidator(lambda value: tuple(map(_brownout, _parts(value))))]
 _V2_CAME = datetime(2026, 11, 25, tzinfo=UTC)
 _NOTICE = timedelta(days=180)
+
+
+Seconds = Annotated[float, Field(gt=0)]
+Delays = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_parts)]
+Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], BeforeValidator(_parts)]
 
 
 class SettingsError(Exception):
@@ -84,7 +90,36 @@ class Settings(BaseSettings):
         "default: one made in the data directory",
     )
     database_pool: Count = Field(8, description="database connections a process may hold")
-    queue_url: Literal["db://"] = Field("db://", description="where work waits for the worker")
+    queue_url: SecretStr = Field(
+        SecretStr("db://"),
+        description="where work waits for workers: db:// (the service's own database), redis://HOST or amqp://USER:PASSWORD@HOST",
+    )
+    worker: Literal["inside", "apart"] = Field(
+        "inside", description="whether serve does the work as well, or resource-server worker alone"
+    )
+    worker_threads: Count = Field(8, description="pieces of work a worker does at once")
+    job_lease: Seconds = Field(30, description="after so long, work of a worker that died is another one's")
+    job_retry_first: Seconds = Field(
+        1, description="failed work is tried again after so long, then twice as long, 8 times in all"
+    )
+    provider_url: str = Field("http://127.0.0.1:8004", description="the payment provider, or its simulator")
+    provider_secret: SecretStr | None = Field(
+        None, description="what the provider knows us by and signs its callbacks with; made of RS_SECRET when empty"
+    )
+    provider_timeout: Seconds = Field(5, description="how long the provider may take")
+    provider_follow: Seconds = Field(2, description="a payment that stays open is asked for after so long, then twice")
+    authorization_ttl: Seconds = Field(604800, description="an authorized payment that nobody captures expires then")
+    refund_support_limit: Annotated[int, Field(ge=0)] = Field(
+        5_000, description="support refunds up to so many minor units"
+    )
+    refund_approval_from: Annotated[int, Field(ge=0)] = Field(
+        50_000, description="from here on a second person approves what finance refunds; 0 = never"
+    )
+    webhook_retries: Delays = Field(
+        (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
+        description="a webhook that is not taken is sent again after so long each, comma separated",
+    )
+    outbound_allow: Networks = Field((), description="private networks that webhooks may reach, comma separated")
     events_audience: str | None = Field(None, description="the aud of events pushed to us; the audience when empty")
     events_token: SecretStr | None = Field(None, description="the receiver's token that opens the snapshot of people")
     step_up_from: Annotated[int, Field(ge=0)] = Field(
@@ -137,6 +172,13 @@ class Settings(BaseSettings):
     def _noticed(cls, value: datetime, info: ValidationInfo) -> datetime:
         if value - info.data.get("v1_deprecated", _V2_CAME) < _NOTICE:
             raise ValueError("must be at least 180 days after RS_V1_DEPRECATED")
+        return value
+
+    @field_validator("queue_url")
+    @classmethod
+    def _queue_url(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value().partition("://")[0] not in _QUEUES:
+            raise ValueError("must be db://, redis://HOST or amqp://USER:PASSWORD@HOST")
         return value
 
     @field_validator("issuer", "jwks_uri")

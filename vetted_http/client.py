@@ -35,6 +35,10 @@ class Client:
         """Post; raises `FetchError`."""
         return self._send("POST", url, headers or {}, body)
 
+    def vet(self, url: str) -> None:
+        """Whether the URL may be reached, without reaching it; raises `FetchError`. A later request judges anew."""
+        self._vetted(_parsed(url))
+
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
         from vetted_http.sending import Bounds, send  # noqa: PLC0415 - requests, which most processes never need
 

@@ -30,15 +30,20 @@ from idp.platform.ids import new_secret
 from idp.settings import Settings
 from idp.wiring import House
 
-API, APP = "http://127.0.0.1:8001", "http://127.0.0.1:8002"
+API, APP, PROVIDER = "http://127.0.0.1:8001", "http://127.0.0.1:8002", "http://127.0.0.1:8004"
 _READY_TIMEOUT = 60
 _STOP_TIMEOUT = 25
-_API_SCOPES = {
+_SHOP_SCOPES = {
     "users:read": "See your user record",
     "orders:read": "See your orders",
     "orders:write": "Place orders for you",
     "payments:read": "See your payments",
     "payments:write": "Make payments for you",
+}
+_API_SCOPES = {
+    **_SHOP_SCOPES,
+    "payments:refund": "Give money back",
+    "webhooks:manage": "Manage where events are sent",
 }
 _EXAMPLE = Path(__file__).parents[2] / "examples" / "login_with"
 
@@ -60,7 +65,7 @@ def demo() -> None:
     settings = click.get_current_context().ensure_object(Invocation).settings()
     if settings.env == "production":
         raise Refused("demo", "the demo does not run in production")
-    for url in (settings.issuer, API, APP):
+    for url in (settings.issuer, API, APP, PROVIDER):
         _refuse_if_taken(url)
     initialize(settings)
     with open_house(settings) as house:
@@ -154,7 +159,7 @@ def _app_client(made: Mapping[str, str]) -> dict[str, object]:
         "post_logout_redirect_uris": [f"{APP}/"],
         "backchannel_logout_uri": f"{APP}/backchannel-logout",
         "grant_types": ["authorization_code", "refresh_token"],
-        "scope": "openid profile email offline_access " + " ".join(_API_SCOPES),
+        "scope": "openid profile email offline_access " + " ".join(_SHOP_SCOPES),
         "audience": [API],
         "authorization_details_types": [demo_payments.TYPE],
     }
@@ -167,7 +172,7 @@ def _service_client(made: Mapping[str, str]) -> dict[str, object]:
         "client_name": "Demo service",
         "grant_types": ["client_credentials"],
         "response_types": [],
-        "scope": "payments:read payments:write orders:read orders:write",
+        "scope": "payments:read payments:write payments:refund webhooks:manage orders:read orders:write",
         "audience": [API],
     }
 
@@ -179,6 +184,8 @@ def _parts(settings: Settings, credentials: Mapping[str, str]) -> list[Part]:
         "RS_AUDIENCE": API,
         "RS_DATA_DIR": str(settings.data_dir),
         "RS_EVENTS_TOKEN": credentials["events_token"],
+        "RS_WORKER": "apart",
+        "RS_PROVIDER_URL": PROVIDER,
     }
     app = {
         "APP_ISSUER": settings.issuer,
@@ -191,9 +198,12 @@ def _parts(settings: Settings, credentials: Mapping[str, str]) -> list[Part]:
     }
     # The API's pushes and the IdP's own address are loopback: only the demo lets the outbound guard reach it.
     idp = {"IDP_OUTBOUND_ALLOW": "127.0.0.0/8"}
+    services, provider = f"{program}/resource-server", PROVIDER.rpartition(":")[2]
     parts = [
         Part("idp", [f"{program}/idp", "serve", "--workers", "1"], idp, f"{settings.issuer}/readyz"),
-        Part("resource server", [f"{program}/resource-server", "serve", "--port", "8001"], api, f"{API}/readyz"),
+        Part("resource server", [services, "serve", "--port", "8001"], api, f"{API}/readyz"),
+        Part("payment provider", [services, "provider-simulator", "--port", provider], api, f"{PROVIDER}/readyz"),
+        Part("worker", [services, "worker"], api, f"{API}/readyz"),
     ]
     if _EXAMPLE.is_dir():
         parts.append(Part("sample app", [sys.executable, str(_EXAMPLE / "app.py")], app, f"{APP}/"))

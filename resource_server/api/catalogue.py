@@ -96,6 +96,18 @@ _SERVICES: Mapping[str, Kind] = {
     "managed_elsewhere": Kind(
         "Managed elsewhere", (409,), "Names, e-mail and roles are changed at the account page that is linked."
     ),
+    "operation_running": Kind(
+        "Another change is under way", (409,), "One change at a time: repeat it after Retry-After.", retryable=True
+    ),
+    "payment_declined": Kind(
+        "Declined", (402,), "The payment provider said no, see reason. Another attempt is another payment."
+    ),
+    "refund_limit": Kind("Above your limit", (403,), "Somebody with a larger limit may refund this."),
+    "second_person_needed": Kind(
+        "A second person is needed", (403,), "Somebody else than who asked for the refund decides about it."
+    ),
+    "refund_rejected": Kind("Not approved", (409,), "The second person did not approve the refund."),
+    "endpoint_refused": Kind("Address refused", (422,), "A webhook endpoint is an https URL whose address is public."),
     "illegal_step": Kind("Not in this state", (409,), "The state it is in does not allow this step; read it again."),
 }
 CATALOGUE: Mapping[str, Kind] = {**_REQUEST, **_CALLER, **_SERVICES}

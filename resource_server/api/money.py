@@ -7,14 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MAX_VALUE = 2**53 - 1
-_DECIMAL = re.compile(r"(0|[1-9]\d{0,15})(?:\.(\d{1,3}))?\Z")
+_DECIMAL = re.compile(r"(0|[1-9]\d{0,15})(?:\.(\d{1,4}))?\Z")
+_NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR = "CLF UYW"
+_TWO = """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP CVE CZK
+    DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK
+    LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON
+    RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST
+    XCD YER ZAR ZMW ZWG
+"""
 EXPONENTS: Mapping[str, int] = {
-    **dict.fromkeys(("AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "INR"), 2),
-    **dict.fromkeys(("MXN", "NOK", "NZD", "PLN", "RON", "SEK", "SGD", "THB", "TRY", "USD", "ZAR"), 2),
-    **dict.fromkeys(("JPY", "KRW", "CLP", "VND", "ISK"), 0),
-    **dict.fromkeys(("KWD", "BHD", "JOD", "OMR", "TND"), 3),
-}
-"""Decimal places of each currency we take (ISO 4217)."""
+    code: places
+    for places, codes in ((0, _NONE), (2, _TWO), (3, _THREE), (4, _FOUR))
+    for code in codes.split()
+}  # fmt: skip
+"""Decimal places of each currency that people pay in (ISO 4217)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,10 @@ class Money:
         if exponent == 0:
             return str(self.value)
         return f"{self.value // 10**exponent}.{self.value % 10**exponent:0{exponent}d}"
+
+    def document(self) -> dict[str, int | str]:
+        """v2's JSON."""
+        return {"value": self.value, "currency": self.currency}
 
     def times(self, quantity: int) -> Money:
         return Money(self.value * quantity, self.currency)

@@ -14,6 +14,9 @@ from resource_server.platform.metrics import Metrics
 from resource_server.platform.secret import Secret
 from resource_server.platform.store import Store
 from resource_server.settings import Settings
+from resource_server.work.jobs import Jobs
+from resource_server.work.kinds import Kind
+from resource_server.work.steps import NO_STEPS, Steps
 
 Listener = Callable[[str, Any], None]
 """(name, event): takes over what concerns it of a pushed event and passes over the rest; raises `Unacceptable`."""
@@ -42,11 +45,12 @@ class Parts:
     edges: Edges
     secret: Secret
     metrics: Metrics
+    steps: Steps = NO_STEPS
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service: its name is that of its schema, its audience and its metadata."""
+    """One service: its name is that of its schema, its audience and its metadata. `kinds` are the `jobs` it does, wherever workers run."""
 
     name: str
     store: Store
@@ -54,3 +58,5 @@ class Service:
     operations: tuple[Operation, ...]
     listeners: tuple[Listener, ...] = ()
     work: tuple[Work, ...] = ()
+    jobs: Jobs | None = None
+    kinds: tuple[Kind, ...] = ()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import sqlalchemy as sa
 from token_guard import DetailsNeed, Guard, Needs, Principal
 from token_guard.details import Detail, use_detail
 
+from resource_server.payments.desk import Wanted
 from resource_server.payments.models import UsedOnce
 from resource_server.platform.store import insert_or_ignore
 from resource_server.settings import Settings
@@ -40,16 +39,15 @@ class Allowance:
         if 0 < self._step_up_from <= value and not principal.is_service:
             self._guard.require(principal, self._fresh)
 
-    def use(self, tx: sa.Connection, principal: Principal, payment: Mapping[str, Any]) -> None:
+    def use(self, tx: sa.Connection, principal: Principal, payment: Wanted) -> None:
         """Use up the detail that allows this payment, in the transaction that makes it; a token without any may pay what its scope lets it."""
         need = replace(self.details, fits=lambda detail: _fits(detail, payment))
         use_detail(principal=principal, need=need, store=_Uses(tx), now=time.time())
 
 
-def _fits(detail: Detail, payment: Mapping[str, Any]) -> bool:
+def _fits(detail: Detail, payment: Wanted) -> bool:
     """Exactly this sum and, where one is named, this order."""
-    amount = {"value": payment["value"], "currency": payment["currency"]}
-    order = payment["order_id"]
+    amount, order = payment.money.document(), payment.order
     return bool(detail["instructed_amount"] == amount and detail.get("order", order) == order)
 
 

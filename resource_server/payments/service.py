@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from resource_server.api.guarding import of_service
+from resource_server.api.idempotency import KeptAnswers
+from resource_server.api.listing import Listing
+from resource_server.api.operation import Operation
 from resource_server.api.service import Parts, Service, Work
+from resource_server.payments import ledger
+from resource_server.payments.acknowledged import Acknowledgements
 from resource_server.payments.allowance import Allowance
-from resource_server.payments.models import Model
-from resource_server.payments.v1 import PaymentsApi
-from resource_server.payments.worker import Settlement
-from resource_server.platform.store import Store
+from resource_server.payments.book import Book
+from resource_server.payments.callbacks import Callbacks
+from resource_server.payments.changes import Changes, RefundLimits
+from resource_server.payments.desk import Desk
+from resource_server.payments.face import OrdersHear, PaymentsAnswers
+from resource_server.payments.models import InboxRow, JobRow, KeptAnswer, Model, OperationRow
+from resource_server.payments.provider import Provider
+from resource_server.payments.settling import Settling, Timing
+from resource_server.payments.v1 import PaymentsV1
+from resource_server.payments.v2 import PaymentsV2, Tools
+from resource_server.payments.webhooks.api import WebhooksApi
+from resource_server.payments.webhooks.delivery import Delivery
+from resource_server.payments.webhooks.events import Announcer
+from resource_server.payments.webhooks.keys import Keys
+from resource_server.platform.secret import Secret
+from resource_server.platform.store import Row, Store
+from resource_server.settings import Settings
+from resource_server.work.jobs import Jobs
+from resource_server.work.kinds import BackOff, Kind, Ladder
+from resource_server.work.operations import Operations
+from vetted_http import Client
 
 NAME = "payments"
+_PRUNE_SECONDS, _LEDGER_SECONDS, _DEPTH_SECONDS = 600.0, 60.0, 5.0
 
 
 def open_store(engine: sa.Engine) -> Store:
@@ -22,14 +46,110 @@ def open_store(engine: sa.Engine) -> Store:
     return Store(engine, Model, Path(__file__).with_name("migrations"))
 
 
+def provider_secret(settings: Settings, secret: Secret) -> str:
+    """What the provider knows us by: set, or made of the services' own secret, which a simulator beside them has too."""
+    if settings.provider_secret is not None:
+        return settings.provider_secret.get_secret_value()
+    return secret.sign("provider", b"").hex()
+
+
 def build(parts: Parts, engine: sa.Engine) -> Service:
     """The service on its own database; nothing is started."""
     store = open_store(engine)
     guard = of_service(parts.guard, store)
+    core = _core(parts, store)
+    kept = KeptAnswers(store, KeptAnswer, parts.secret)
+    listing = Listing(parts.secret)
+    tools = Tools(
+        store=store,
+        desk=core.desk,
+        operations=core.operations,
+        kept=kept,
+        acknowledged=Acknowledgements(store, core.operations),
+        allowance=Allowance(parts.settings, guard),
+    )
+    hooks, hook_kinds = _webhooks(parts, store, core, kept, listing)
+    limits = RefundLimits(parts.settings.refund_support_limit, parts.settings.refund_approval_from)
+    callbacks = Callbacks(store, core.settling, provider_secret(parts.settings, parts.secret))
+    parts.edges.join(payments=PaymentsAnswers(store, core.desk, core.jobs))
     return Service(
         name=NAME,
         store=store,
         guard=guard,
-        operations=tuple(PaymentsApi(store, Allowance(parts.settings, guard)).operations()),
-        work=(Work("settlement", Settlement(store).run),),
+        operations=(
+            *PaymentsV1(tools).mounted(),
+            *PaymentsV2(tools, listing).mounted(),
+            *Changes(tools, limits).mounted(),
+            *hooks,
+            *callbacks.operations(),
+        ),
+        work=_measuring(parts, store, core.jobs, kept),
+        jobs=core.jobs,
+        kinds=(*core.settling.kinds(), *core.orders.kinds(), *hook_kinds),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What both versions and the worker stand on."""
+
+    jobs: Jobs
+    operations: Operations
+    announcer: Announcer
+    orders: OrdersHear
+    desk: Desk
+    settling: Settling
+
+
+def _core(parts: Parts, store: Store) -> _Core:
+    settings = parts.settings
+    jobs = Jobs(store, JobRow, InboxRow, lease=settings.job_lease)
+    operations = Operations(store, OperationRow, prefix="op")
+    announcer = Announcer(jobs)
+    retries = BackOff(first=settings.job_retry_first)
+    orders = OrdersHear(store, jobs, parts.edges, retries)
+
+    def told(tx: sa.Connection, payment: Row) -> None:
+        announcer.payment_changed(tx, payment)
+        orders.payment_changed(tx, payment)
+        parts.steps.at("effect.told")
+
+    book = Book(told)
+    provider = Provider(
+        settings.provider_url,
+        provider_secret(settings, parts.secret),
+        timeout=settings.provider_timeout,
+        connections=settings.worker_threads,
+    )
+    timing = Timing(follow=settings.provider_follow, retries=retries, authorization=settings.authorization_ttl)
+    settling = Settling(store, book, jobs, operations, provider, timing=timing, steps=parts.steps)
+    return _Core(jobs, operations, announcer, orders, Desk(book, jobs, operations), settling)
+
+
+def _webhooks(
+    parts: Parts, store: Store, core: _Core, kept: KeptAnswers, listing: Listing
+) -> tuple[list[Operation], tuple[Kind, ...]]:
+    keys, client = Keys(parts.secret), Client(allow=parts.settings.outbound_allow)
+    api = WebhooksApi(store, keys, core.announcer, client, kept=kept, listing=listing)
+    ladder = Ladder(parts.settings.webhook_retries)
+    return api.mounted(), Delivery(store, keys, client, ladder=ladder, steps=parts.steps).kinds()
+
+
+def _measuring(parts: Parts, store: Store, jobs: Jobs, kept: KeptAnswers) -> tuple[Work, ...]:
+    """What is looked at now and then, for `/metrics`; and keys that are forgotten."""
+    metrics = parts.metrics
+
+    def depth() -> None:
+        found = jobs.depth()
+        metrics.measure("jobs_waiting", found.waiting, service=NAME)
+        metrics.measure("jobs_dead", found.dead, service=NAME)
+        metrics.measure("jobs_oldest_seconds", found.oldest, service=NAME)
+
+    def balance() -> None:
+        metrics.measure("ledger_imbalance", sum(abs(value) for value in ledger.imbalance(store).values()))
+
+    return (
+        Work("kept answers", kept.prune, every=_PRUNE_SECONDS),
+        Work("queue depth", depth, every=_DEPTH_SECONDS),
+        Work("ledger balance", balance, every=_LEDGER_SECONDS),
     )

@@ -26,6 +26,7 @@ LAZY = {
     ("idp/wsgi.py", "idp.background"),
     ("idp/wsgi.py", "idp.wsgi_certificates"),
     ("vetted_http/client.py", "vetted_http.sending"),
+    ("resource_server/work/transports.py", "resource_server.work.brokers"),
 }
 """Imports inside functions that are meant: what is large and rarely needed, loaded only where it is switched on."""
 

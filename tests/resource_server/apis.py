@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import requests
@@ -17,7 +18,11 @@ from tests.support.flows import App, Browser, claims
 from tests.support.running import BIN, Process, RunningIdp, clean_environment
 from tests.support.servers import free_port
 
-SCOPES = ("users:read", "orders:read", "orders:write", "payments:read", "payments:write")
+SCOPES = (
+    *("users:read", "orders:read", "orders:write"),
+    *("payments:read", "payments:write", "payments:refund", "webhooks:manage"),
+)
+PROVIDER_SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS1wcm92aWRlcg=="
 ALL = " ".join(SCOPES)
 PROBLEM = {"type", "title", "status", "detail", "instance", "code", "trace_id", "retryable"}
 
@@ -51,6 +56,7 @@ class Apis:
     process: Process
     app: App
     service: App
+    provider: str
     subjects: dict[str, str] = field(default_factory=dict)
 
     def person(self, scope: str = ALL) -> Caller:
@@ -73,8 +79,14 @@ class Apis:
 
 
 @contextmanager
-def open_apis(folder: Path, idp_database: str | None, api_database: str | None, **settings: str) -> Iterator[Apis]:
-    """Start both and stop them at the end; `settings` are the identity provider's."""
+def open_apis(
+    folder: Path,
+    idp_database: str | None,
+    api_database: str | None,
+    api_settings: Mapping[str, str] = MappingProxyType({}),
+    **settings: str,
+) -> Iterator[Apis]:
+    """Start both, and a payment provider, and stop them at the end; `settings` are the identity provider's."""
     url = f"http://127.0.0.1:{free_port()}"
     with RunningIdp(folder, idp_database, login_max_failures_per_address="100000", **settings) as idp:
         options = [word for name in SCOPES for word in ("--scope", f"{name}=Do {name}")]
@@ -84,11 +96,33 @@ def open_apis(folder: Path, idp_database: str | None, api_database: str | None, 
         app = idp.client(client_name="App", audience=[url], **web)
         service = idp.client(client_name="Service", audience=[url], grant_types=["client_credentials"])
         database = {"RS_DATABASE_URL": api_database} if api_database else {}
-        process = serve(idp, folder, url, RS_AUDIENCE=url, RS_EVENTS_TOKEN=receiver["token"], **database)
-        try:
-            yield Apis(idp, url, process, App(idp.url, app), App(idp.url, service))
-        finally:
-            process.stop()
+        with simulator(folder, f"{url}/provider-callbacks") as provider:
+            given = {"RS_AUDIENCE": url, "RS_EVENTS_TOKEN": receiver["token"], "RS_PROVIDER_URL": provider, **database}
+            process = serve(idp, folder, url, **given, **api_settings)
+            try:
+                yield Apis(idp, url, process, App(idp.url, app), App(idp.url, service), provider)
+            finally:
+                process.stop()
+
+
+@contextmanager
+def simulator(folder: Path, callback_url: str, **options: str) -> Iterator[str]:
+    """A payment provider that calls back there; its URL."""
+    port = str(free_port())
+    manner = {"latency": "0", "hang": "1.5", "late": "0.5", **options}
+    command = [str(BIN / "resource-server"), "provider-simulator", "--port", port, "--callback-url", callback_url]
+    command += [word for name, value in manner.items() for word in (f"--{name}", value)]
+    environ = {
+        **clean_environment(),
+        "RS_PROVIDER_SECRET": PROVIDER_SECRET,
+        "RS_DATA_DIR": str(folder / f"provider-{port}"),
+    }
+    url = f"http://127.0.0.1:{port}"
+    process = Process(command, environ, folder / f"provider-{port}.log", f"{url}/readyz")
+    try:
+        yield url
+    finally:
+        process.stop()
 
 
 def serve(idp: RunningIdp, folder: Path, url: str, ready: str = "/readyz", **settings: str) -> Process:
@@ -98,6 +132,12 @@ def serve(idp: RunningIdp, folder: Path, url: str, ready: str = "/readyz", **set
         **clean_environment(),
         "RS_ISSUER": idp.issuer,
         "RS_DATA_DIR": str(folder / f"services-{port}"),
+        "RS_PROVIDER_SECRET": PROVIDER_SECRET,
+        "RS_PROVIDER_TIMEOUT": "1",
+        "RS_PROVIDER_FOLLOW": "0.3",
+        "RS_JOB_RETRY_FIRST": "0.1",
+        "RS_JOB_LEASE": "3",
+        "RS_OUTBOUND_ALLOW": "127.0.0.0/8",
         "RS_RATE_READS": "0",
         "RS_RATE_WRITES": "0",
         **settings,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.resource_server.apis import Apis, Caller, problem, signed_anew
+from tests.resource_server.apis import SCOPES, Apis, Caller, problem, signed_anew
 
 SERVICES = {"users": "/v1/users/me", "orders": "/v1/orders", "payments": "/v1/payments"}
 ACT = {"act": {"sub": "svc-web"}}
@@ -55,7 +55,7 @@ def test_the_services_say_what_they_are(apis: Apis, somebody: Caller) -> None:
     assert document == {
         "resource": apis.url,
         "authorization_servers": [apis.idp.issuer],
-        "scopes_supported": ["orders:read", "orders:write", "payments:read", "payments:write", "users:read"],
+        "scopes_supported": sorted(SCOPES),
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": ["ES256", "RS256", "PS256", "Ed25519", "EdDSA"],
         "authorization_details_types_supported": ["payment_initiation"],
@@ -63,6 +63,6 @@ def test_the_services_say_what_they_are(apis: Apis, somebody: Caller) -> None:
     part = requests.get(f"{url}/payments", timeout=30).json()
     assert (part["resource"], part["scopes_supported"]) == (
         f"{apis.url}/payments",
-        ["payments:read", "payments:write"],
+        ["payments:read", "payments:refund", "payments:write", "webhooks:manage"],
     )
     problem(requests.get(f"{url}/none", timeout=30), 404, "not_found")

@@ -45,7 +45,8 @@ def test_a_payment_of_an_order_is_settled_in_time(somebody: Caller) -> None:
     order = made(somebody, "orders", ORDER)
     payment = made(somebody, "payments", {"amount": order["total"], "currency": "EUR", "order": order["id"]})
     assert re.fullmatch(r"pay_[a-v0-9]{26}", payment["id"])
-    assert (payment["amount"], payment["order"], payment["status"]) == ("8.49", order["id"], "pending")
+    assert (payment["amount"], payment["order"]) == ("8.49", order["id"])
+    assert payment["status"] in {"pending", "paid"}  # it waits for a while, not for ever
     deadline = time.monotonic() + 20
     while (now := somebody.get(f"/v1/payments/{payment['id']}").json())["status"] == "pending":
         assert time.monotonic() < deadline

@@ -1,0 +1,1 @@
+"""A payment provider to try things with: charges by idempotency key, and everything a real one does wrong, by magic sums."""

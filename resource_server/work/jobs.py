@@ -1,0 +1,197 @@
+"""The job rows: enqueued within a transaction, claimed by conditional update with a lease, finished once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from resource_server.platform.ids import new_id
+from resource_server.platform.store import Row, Store
+from resource_server.work import inbox
+from resource_server.work.kinds import Job
+from resource_server.work.tables import InboxColumns, JobColumns
+
+OPEN = ("waiting", "running")
+KEEP_DONE_SECONDS = 86400.0
+
+
+class LeaseLost(Exception):
+    """Another worker has the job, or it is done: whatever this one found counts for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much waits: jobs not done, those given up, and the age in seconds of the oldest that is due."""
+
+    waiting: int
+    dead: int
+    oldest: float
+
+
+class Jobs:
+    """The jobs of one service. `wake` is called after an enqueue that committed in this process, so that a worker in it need not poll."""
+
+    def __init__(
+        self,
+        store: Store,
+        table: type[JobColumns],
+        inbox_table: type[InboxColumns],
+        *,
+        lease: float = 30.0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self.lease = lease
+        self.now = now
+        self._table = table
+        self._inbox = inbox_table
+
+    def enqueue(
+        self,
+        tx: sa.Connection,
+        kind: str,
+        payload: Mapping[str, Any],
+        *,
+        after: float = 0.0,
+        order: tuple[str, int] | None = None,
+    ) -> str:
+        """Add a job in the caller's transaction, due in so many seconds; `order` is an aggregate and the number within it. Returns its id."""
+        now = self.now()
+        aggregate, sequence = order or (None, None)
+        values = {
+            "id": new_id("msg"),
+            "kind": kind,
+            "payload": dict(payload),
+            "aggregate": aggregate,
+            "sequence": sequence,
+            "state": "waiting",
+            "due_at": now + after,
+            "announced_until": 0.0,
+            "attempts": 0,
+            "created_at": now,
+        }
+        tx.execute(sa.insert(self._table).values(**values))
+        return str(values["id"])
+
+    def claim(self, owner: str, kinds: Iterable[str], limit: int) -> list[Job]:
+        """Take the leases of up to so many due jobs."""
+        now, table = self.now(), self._table
+        due = (*self._ready(now), table.kind.in_(list(kinds)))
+        with self.store.read() as tx:
+            found = tx.execute(sa.select(table.id).where(*due).order_by(table.due_at).limit(limit)).scalars().all()
+        return self._claimed(owner, due, table.id.in_(found), now) if found else []
+
+    def claim_one(self, owner: str, identifier: str) -> Job | None:
+        """Take the lease of the job a broker named; None when it is not due, done, or another worker's."""
+        now = self.now()
+        found = self._claimed(owner, self._ready(now), self._table.id == identifier, now)
+        return found[0] if found else None
+
+    def extend(self, owner: str, identifiers: Sequence[str]) -> None:
+        """Heartbeat: hold these for another lease."""
+        mine = (self._table.id.in_(identifiers), self._table.state == "running", self._table.lease_owner == owner)
+        with self.store.change() as tx:
+            tx.execute(sa.update(self._table).where(*mine).values(due_at=self.now() + self.lease))
+
+    def finish(self, tx: sa.Connection, owner: str, job: Job) -> bool:
+        """End a job within the transaction of its effect; False when it had its effect before. Raises `LeaseLost`."""
+        self._leave(tx, owner, job, {"state": "done", "finished_at": self.now()})
+        return inbox.take(tx, self._inbox, job.kind, job.id, self.now())
+
+    def again(self, owner: str, job: Job, *, after: float, error: str | None = None) -> None:
+        """Give a job back, due in so many seconds; without an `error` the try is not counted."""
+        attempts = job.attempts if error else job.attempts - 1
+        values = {"state": "waiting", "due_at": self.now() + after, "attempts": attempts, "last_error": error}
+        with self.store.change() as tx:
+            self._leave(tx, owner, job, values)
+
+    def bury(self, tx: sa.Connection, owner: str, job: Job, error: str) -> None:
+        """Give a job up, until somebody replays it."""
+        self._leave(tx, owner, job, {"state": "dead", "finished_at": self.now(), "last_error": error})
+
+    def unannounced(self, kinds: Iterable[str], limit: int) -> list[tuple[str, str]]:
+        """Take up to so many due jobs, as (kind, id), that no broker carries or has carried for too long; whoever gets them announces them."""
+        now, table = self.now(), self._table
+        due = (*self._ready(now), table.announced_until <= now, table.kind.in_(list(kinds)))
+        with self.store.read() as tx:
+            found = tx.execute(sa.select(table.id).where(*due).order_by(table.due_at).limit(limit)).scalars().all()
+        if not found:
+            return []
+        taking = (
+            sa.update(table)
+            .where(table.id.in_(found), *due)
+            .values(announced_until=now + self.lease)
+            .returning(table.kind, table.id)
+        )
+        with self.store.change() as tx:
+            return [(row.kind, row.id) for row in tx.execute(taking)]
+
+    def depth(self) -> Depth:
+        """How much waits."""
+        table, now = self._table, self.now()
+        with self.store.read() as tx:
+            count = sa.select(sa.func.count()).select_from(table)
+            waiting = tx.execute(count.where(table.state.in_(OPEN))).scalar_one()
+            dead = tx.execute(count.where(table.state == "dead")).scalar_one()
+            oldest = tx.execute(sa.select(sa.func.min(table.due_at)).where(table.state == "waiting")).scalar()
+        return Depth(waiting, dead, max(0.0, now - oldest) if oldest is not None else 0.0)
+
+    def listed(self, state: str, limit: int = 100) -> list[Row]:
+        """Jobs in a state, oldest first: id, kind, attempts, last error, when it was made; never what they carry."""
+        table = self._table
+        columns = (table.id, table.kind, table.state, table.attempts, table.last_error, table.created_at)
+        with self.store.read() as tx:
+            query = sa.select(*columns).where(table.state == state).order_by(table.due_at).limit(limit)
+            return list(tx.execute(query).all())
+
+    def replay(self, identifier: str | None) -> int:
+        """Give buried jobs, one or all, their tries anew; returns how many. One try counts, so that what it may have done is asked for first."""
+        table = self._table
+        which = [table.state == "dead", *([] if identifier is None else [table.id == identifier])]
+        values = {"state": "waiting", "due_at": self.now(), "attempts": 1, "finished_at": None, "announced_until": 0.0}
+        with self.store.change() as tx:
+            return tx.execute(sa.update(table).where(*which).values(**values)).rowcount
+
+    def prune(self, limit: int = 500) -> int:
+        """Forget what was done more than a day ago, and messages nobody repeats any more; returns how many."""
+        table, now = self._table, self.now()
+        old = (table.state == "done", table.finished_at < now - KEEP_DONE_SECONDS)
+        over = sa.select(table.id).where(*old).limit(limit)
+        with self.store.change() as tx:
+            done = tx.execute(sa.delete(table).where(table.id.in_(over))).rowcount
+            return done + inbox.prune(tx, self._inbox, now, limit)
+
+    def _ready(self, now: float) -> tuple[sa.ColumnElement[bool], ...]:
+        """Due, and nothing before it in its aggregate is unfinished: a gap waits, and so does what follows a dead letter."""
+        table, before = self._table, sa.orm.aliased(self._table)
+        earlier = (before.aggregate == table.aggregate, before.sequence < table.sequence, before.state != "done")
+        first = sa.or_(table.aggregate.is_(None), ~sa.exists().where(*earlier))
+        return table.state.in_(OPEN), table.due_at <= now, first
+
+    def _claimed(
+        self, owner: str, due: tuple[sa.ColumnElement[bool], ...], which: sa.ColumnElement[bool], now: float
+    ) -> list[Job]:
+        table = self._table
+        values = {
+            "state": "running",
+            "attempts": table.attempts + 1,
+            "due_at": now + self.lease,
+            "announced_until": 0.0,
+            "lease_owner": owner,
+        }
+        claim = sa.update(table).where(which, *due).values(**values)
+        with self.store.change() as tx:
+            rows = tx.execute(claim.returning(table.id, table.kind, table.payload, table.attempts)).all()
+        return [Job(row.id, row.kind, row.payload, row.attempts) for row in rows]
+
+    def _leave(self, tx: sa.Connection, owner: str, job: Job, values: Mapping[str, Any]) -> None:
+        """End this run of a job, unless the lease ran out and another worker has it."""
+        table = self._table
+        mine = (table.id == job.id, table.state == "running", table.lease_owner == owner)
+        held = (*mine, table.attempts == job.attempts)
+        if tx.execute(sa.update(table).where(*held).values(**values)).rowcount != 1:
+            raise LeaseLost(job.id)

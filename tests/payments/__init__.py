@@ -1,0 +1,1 @@
+"""Payments: the machine, the money, and what the worker does."""
