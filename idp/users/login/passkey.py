@@ -23,7 +23,7 @@ class PasskeyMethod:
     """SPEC: `amr` is `pop`, `user` and `mfa` (RFC 8176): the person was verified, so one passkey is two factors."""
 
     name = "passkey"
-    wrong = "This passkey did not work here. Try again, or sign in in another way."
+    wrong = "This passkey did not work here, or the page was open for too long. Try again, or sign in in another way."
 
     def __init__(
         self, ceremonies: Ceremonies, limits: Limits, *, window: int, per_passkey: int, per_address: int
