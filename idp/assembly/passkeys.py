@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from idp.account.frame import AccountFrame
 from idp.account.passkeys import PasskeyPages
+from idp.assembly.login import login_policy
 from idp.assembly.senders import replays
 from idp.users.login.passkey import PasskeyStep
+from idp.users.login.passkey_signup import PasskeySignUp
+from idp.users.login.policy import PASSKEY
 from idp.users.login.second_factor import SecondFactor
 from idp.users.passkey_ceremonies import Ceremonies
 from idp.users.passkey_challenges import Challenges
@@ -35,10 +38,18 @@ def ways_in(house: House) -> WaysIn:
 
 def passkey_rooms(
     house: House, frame: AccountFrame, second: SecondFactor, ceremonies: Ceremonies | None
-) -> tuple[PasskeyStep | PasskeyPages, ...]:
+) -> tuple[PasskeyStep | PasskeyPages | PasskeySignUp, ...]:
+    """Every page of passkeys but the login's own."""
     if ceremonies is None:
         return ()
-    pages = PasskeyPages(
+    step, kept = PasskeyStep(second, ceremonies), _account_pages(house, frame, ceremonies)
+    if house.settings.signup != "on" or PASSKEY not in login_policy(house).methods:
+        return step, kept
+    return step, kept, _sign_up(house, second, ceremonies)
+
+
+def _account_pages(house: House, frame: AccountFrame, ceremonies: Ceremonies) -> PasskeyPages:
+    return PasskeyPages(
         frame=frame,
         database=house.database,
         accounts=house.accounts,
@@ -51,4 +62,18 @@ def passkey_rooms(
         notices=house.notices,
         audit=house.audit,
     )
-    return (PasskeyStep(second, ceremonies), pages)
+
+
+def _sign_up(house: House, second: SecondFactor, ceremonies: Ceremonies) -> PasskeySignUp:
+    return PasskeySignUp(
+        pages=second.pages,
+        limits=house.limits,
+        audit=house.audit,
+        accounts=house.accounts,
+        passkeys=house.passkeys,
+        recovery_codes=house.recovery_codes,
+        verification=house.verification,
+        ceremonies=ceremonies,
+        find_context=second.find_context,
+        most=house.settings.signup_max,
+    )

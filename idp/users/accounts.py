@@ -25,6 +25,7 @@ _NEVER = r"@\s\x00-\x1f\x7f\ud800-\udfff"
 _EMAIL = re.compile(rf"[^{_NEVER}]{{1,64}}@[^{_NEVER}.]+(\.[^{_NEVER}.]+)*\Z")
 _ROLE = re.compile(r"[a-z][a-z0-9_.:-]{0,63}\Z")
 _PAGE = 500
+TAKEN = Refused("taken", "the user name or the e-mail address is taken")
 _OURS_ALONE = frozenset({Change.PASSWORD_SET, Change.PASSWORD_REMOVED})
 """What receivers of events are not told."""
 First = Callable[[sa.Connection], None]
@@ -99,10 +100,24 @@ class Accounts:
         also: Also | None = None,
     ) -> Person:
         """A new person with a `sub` of their own; the name and the address must be free."""
+        person = self.draft(username=username, email=email, email_verified=email_verified, roles=roles, claims=claims)
+        return self.add(person, password=password, also=also)
+
+    def draft(
+        self,
+        *,
+        sub: str | None = None,
+        username: str,
+        email: str | None,
+        email_verified: bool = False,
+        roles: Sequence[str] = (),
+        claims: Mapping[str, Any] | None = None,
+    ) -> Person:
+        """A person who could be added; raises `Refused`. Without `sub` they get a new one."""
         now = self._clock.now()
         person = _checked(
             Person(
-                sub=new_id(self._clock.precise()),
+                sub=sub or new_id(self._clock.precise()),
                 username=username,
                 email=email,
                 email_verified=email_verified,
@@ -115,6 +130,16 @@ class Accounts:
             )
         )
         _refuse_foreign_address(person)
+        return person
+
+    def check_free(self, person: Person) -> None:
+        """Raise `Refused` when somebody has this name or address already."""
+        with self._database.read() as tx:
+            if store.is_taken(tx, person):
+                raise TAKEN
+
+    def add(self, person: Person, *, password: str | None = None, also: Also | None = None) -> Person:
+        """Keep a drafted person; the name and the address must be free."""
         hashed = None if password is None else self._hashed(password, person)
         try:
             with self._database.write() as tx:
@@ -123,7 +148,7 @@ class Accounts:
                     also(tx, person)
                 self._tell(tx, Change.CREATED, person)
         except IntegrityError as error:
-            raise Refused("taken", "the user name or the e-mail address is taken") from error
+            raise TAKEN from error
         return person
 
     def update(self, sub: str, *, first: First | None = None, **changes: Any) -> Person:
@@ -229,7 +254,7 @@ class Accounts:
                     raise Refused("conflict", "somebody else changed this user at the same moment, try again")
                 self._tell(tx, change, person)
         except IntegrityError as error:
-            raise Refused("taken", "the user name or the e-mail address is taken") from error
+            raise TAKEN from error
         return person
 
     def _tell(self, tx: sa.Connection, change: Change, person: Person) -> None:

@@ -91,6 +91,12 @@ def credentials(tx: sa.Connection, text: str) -> tuple[Person, str | None] | Non
     return (_person(rows[0]), rows[0].password) if rows else None
 
 
+def is_taken(tx: sa.Connection, person: Person) -> bool:
+    """Whether somebody else has this name or address."""
+    named = {"name": username_key(person.username), "email": email_key(person.email or "")}
+    return any(row.sub != person.sub for row in tx.execute(_CREDENTIALS, named))
+
+
 def page(tx: sa.Connection, after: str, limit: int) -> list[Person]:
     """People in the order of their `sub`, from the one behind `after`."""
     query = sa.select(*_COLUMNS).where(UserRow.sub > after).order_by(UserRow.sub).limit(limit)

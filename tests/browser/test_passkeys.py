@@ -27,7 +27,9 @@ NO_AUTOFILL = "delete PublicKeyCredential.isConditionalMediationAvailable;"
 def named_idp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningIdp]:
     """An identity provider at `localhost`: browsers bind passkeys to names, not to addresses."""
     folder = tmp_path_factory.mktemp("named")
-    with RunningIdp(folder, host="localhost", login_max_failures_per_address="100000") as running:
+    with RunningIdp(
+        folder, host="localhost", signup="on", signup_max="1000", login_max_failures_per_address="100000"
+    ) as running:
         yield running
 
 
@@ -291,3 +293,25 @@ def test_browsers_that_know_less_do_what_they_can(visit: Visit, named_idp: Runni
         finger.present(True)
         page.click("#passkey-submit")
     expect(page.locator("#passkey-list")).to_contain_text("last used")
+
+
+def test_an_account_is_made_with_a_passkey_and_no_password(
+    visit: Visit, named_idp: RunningIdp, app: App, screenshots: Path
+) -> None:
+    page, name = visit(viewport={"width": 375, "height": 720}), f"new.{secrets.token_hex(3)}"
+    finger = Finger(page)
+    verifier = sign_in_for(page, app, prompt="create", nonce="n")
+    page.get_by_role("link", name="Create an account with a passkey").click()
+    page.fill("input[name=username]", name)
+    page.fill("input[name=email]", f"{name}@example.com")
+    page.screenshot(path=screenshots / "signup-passkey-phone.png", full_page=True)
+    page.click("#signup-submit")
+    expect(page.locator("#passkey-create")).to_be_visible()
+    assert audit.facts(page)["pale"] == []
+    page.screenshot(path=screenshots / "signup-passkey-make-phone.png", full_page=True)
+    page.click("#passkey-create")
+    expect(page.locator("#recovery-codes li")).to_have_count(10)
+    page.screenshot(path=screenshots / "signup-passkey-codes-phone.png", full_page=True)
+    assert finger.count() == 1
+    page.click("#signup-done")
+    assert told(page, app, verifier)["acr"] == "phr"

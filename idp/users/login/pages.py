@@ -157,6 +157,7 @@ class LoginPages:
             leads_away=True,
             scripted=True,
             min_length=self.min_length,
+            with_passkey=self.passkey is not None and PASSKEY in self.policy.methods,
             context=context,
             form=request.form,
             alert=alert,
