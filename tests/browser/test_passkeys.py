@@ -203,14 +203,19 @@ def _walk(page: Page, idp: RunningIdp, name: str) -> Iterator[str]:
 def test_an_app_that_needs_a_passkey_gets_one(visit: Visit, named_idp: RunningIdp, app: App, name: str) -> None:
     page = visit()
     finger = enrol(page, named_idp, name)
-    page.goto(f"{named_idp.url}/account/security")
-    finger.present(False)
     essential = claims_parameter(id_token={"acr": {"values": ["phr"], "essential": True}})
+    verifier = sign_in_for(page, app, claims=essential)
+    expect(page.get_by_role("heading", name="One more step")).to_be_visible()
+    page.click("#passkey-submit")
+    assert set(told(page, app, verifier)["amr"]) == {"pwd", "pop", "user", "mfa"}
+    leave(page)
+    finger.present(False)
     verifier = sign_in_for(page, app, claims=essential)
     expect(page.locator("#passkey-wanted")).to_be_visible()
     finger.present(True)
     page.click("#passkey-submit")
-    assert told(page, app, verifier)["acr"] == "phr"
+    found = told(page, app, verifier)
+    assert (found["acr"], set(found["amr"])) == ("phr", {"pop", "user", "mfa"})
 
 
 def test_a_passkey_is_renamed_and_removed(visit: Visit, named_idp: RunningIdp, name: str) -> None:
