@@ -20,6 +20,7 @@ from idp.assembly.senders import believing_certificates
 from idp.assembly.senders import proofs as dpop_proofs
 from idp.assembly.status import status_routes
 from idp.assembly.tokens import client_authenticator, token_endpoint
+from idp.assembly.upstream import upstream_rooms
 from idp.errors import PageError, Unavailable
 from idp.oauth import request as requests
 from idp.oauth import response_types
@@ -76,6 +77,7 @@ def create_app(house: House, routes: list[Route]) -> Flask:
         password_pages(house, frame),
         mail_pages(house, pages),
         *passkey_rooms(house, frame, second, ceremonies),
+        *upstream_rooms(house, pages, frame, second),
     ):
         app.register_blueprint(rooms.blueprint(), url_prefix=prefix)
     app.add_url_rule(f"{house.settings.issuer_path}/static/<path:name>", "static", _static)

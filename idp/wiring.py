@@ -67,6 +67,8 @@ from idp.tokens.status_list_indexes import StatusIndexes
 from idp.tokens.status_list_revocations import StatusRevocations
 from idp.tokens.status_list_tokens import StatusListTokens
 from idp.tokens.store import Grants
+from idp.upstream import journeys as journey_store
+from idp.upstream.linked import LinkedAccounts
 from idp.users import accounts as people
 from idp.users import links as mail_links
 from idp.users import sessions as session_store
@@ -97,6 +99,7 @@ _PRUNERS: tuple[Prune, ...] = (
     outbox_store.prune,
     session_store.prune,
     login_steps.prune,
+    journey_store.prune,
     mail_links.prune,
     grant_store.prune,
     revocation_store.prune,
@@ -147,6 +150,7 @@ class House:
     recovery_codes: RecoveryCodes
     relying_party: RelyingParty | None
     passkeys: Passkeys
+    linked_accounts: LinkedAccounts
     client_directory: ClientDirectory
     remote_keys: RemoteKeys
     client_keys: ClientKeys
@@ -282,6 +286,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         recovery_codes=RecoveryCodes(master, clock),
         relying_party=rp,
         passkeys=Passkeys(clock, on=rp is not None),
+        linked_accounts=LinkedAccounts(clock),
         client_directory=client_directory,
         remote_keys=remote_keys,
         client_keys=client_keys,
@@ -349,3 +354,4 @@ def _person_changed(
         Authenticators.remove(tx, event.person.sub)
         RecoveryCodes.remove(tx, event.person.sub)
         Passkeys.remove_all(tx, event.person.sub)
+        LinkedAccounts.remove_all(tx, event.person.sub)

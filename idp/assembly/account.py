@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp.account import passkeys, password, security
+from idp.account import linked, passkeys, password, security
 from idp.account.frame import AccountFrame
 from idp.account.password import PasswordPages
 from idp.account.security import SecurityPages
@@ -12,7 +12,12 @@ from idp.wiring import House
 
 
 def account_frame(house: House, pages: Pages) -> AccountFrame:
-    places = {security.PLACE: security.PATH, passkeys.PLACE: passkeys.PATH, password.PLACE: password.PATH}
+    places = {
+        security.PLACE: security.PATH,
+        passkeys.PLACE: passkeys.PATH,
+        password.PLACE: password.PATH,
+        linked.PLACE: linked.PATH,
+    }
     return AccountFrame(pages, house.accounts, house.sessions, house.clock, places)
 
 

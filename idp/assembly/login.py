@@ -7,13 +7,14 @@ from idp.errors import Refused
 from idp.oauth.endpoints.authorize import AuthorizePages
 from idp.oauth.request import PROMPTS
 from idp.platform.pages import Pages
+from idp.upstream.directory import ProviderDirectory
 from idp.users.login.chain import LEVELS
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.opener import LoginOpener
 from idp.users.login.pages import LoginPages
 from idp.users.login.passkey import PasskeyMethod
 from idp.users.login.password import PasswordMethod
-from idp.users.login.policy import METHODS, PASSKEY, PASSWORD, LoginPolicy
+from idp.users.login.policy import METHODS, PASSKEY, PASSWORD, UPSTREAM, LoginPolicy
 from idp.users.login.second_factor import SecondFactor
 from idp.users.login.steps import LoginSteps
 from idp.users.passkey_ceremonies import Ceremonies
@@ -24,7 +25,7 @@ _DAY = 86400
 
 def login_policy(house: House) -> LoginPolicy:
     """The ways to sign in that are switched on, in the order of the settings."""
-    there = {PASSWORD: True, PASSKEY: house.passkeys.on}
+    there = {PASSWORD: True, PASSKEY: house.passkeys.on, UPSTREAM: True}
     named = house.settings.login_methods or METHODS
     methods = tuple(name for name in named if there.get(name))
     if not methods:
@@ -116,6 +117,7 @@ def login_pages(house: House, pages: Pages, second: SecondFactor, ceremonies: Ce
         opener=second.opener,
         find_context=second.find_context,
         verification=house.verification,
+        others=ProviderDirectory(house.database, house.master).enabled,
         signup=settings.signup == "on",
         signup_max=settings.signup_max,
         min_length=settings.password_min_length,

@@ -33,7 +33,7 @@ def passkey_ceremonies(house: House) -> Ceremonies | None:
 
 def ways_in(house: House) -> WaysIn:
     """Every way to sign in there is besides the password."""
-    return WaysIn([house.passkeys.has])
+    return WaysIn([house.passkeys.has, house.linked_accounts.has])
 
 
 def passkey_rooms(

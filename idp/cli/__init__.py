@@ -18,6 +18,7 @@ _MODULES = {
     "resource": "resource",
     "details-type": "details_type",
     "exchange": "exchange",
+    "upstream": "upstream",
     "keys": "keys",
     "receiver": "receiver",
     "logout": "logout",

@@ -23,6 +23,7 @@ LAZY = {
     ("idp/oauth/details/types.py", "idp.oauth.details.schema"),
     ("idp/users/passkey_ceremonies.py", "idp.users.passkey_proofs"),
     ("idp/opening.py", "idp.platform.schema"),
+    ("idp/upstream/conversation.py", "idp.upstream"),
     ("idp/wsgi.py", "idp.background"),
     ("idp/wsgi.py", "idp.wsgi_certificates"),
     ("vetted_http/client.py", "vetted_http.sending"),

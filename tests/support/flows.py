@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -21,8 +22,22 @@ BARE_CHALLENGE = 'Bearer, DPoP algs="ES256 PS256 Ed25519 EdDSA"'
 def pkce() -> tuple[str, str]:
     """A verifier and its S256 challenge."""
     verifier = secrets.token_urlsafe(48)
-    digest = hashlib.sha256(verifier.encode()).digest()
-    return verifier, base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return verifier, pkce_challenge(verifier)
+
+
+def pkce_challenge(verifier: str) -> str:
+    """The S256 challenge of a verifier (RFC 7636 §4.2)."""
+    return base64url(hashlib.sha256(verifier.encode()).digest())
+
+
+def encoded(part: Any) -> str:
+    """One part of a JWT."""
+    return base64url(json.dumps(part).encode())
+
+
+def base64url(raw: bytes) -> str:
+    """Base64url without padding."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 @dataclass
@@ -183,8 +198,6 @@ class App:
 
 def claims(token: str) -> dict[str, Any]:
     """The payload of a JWT, unverified."""
-    import json
-
     payload = token.split(".")[1]
     document: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return document

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -34,6 +35,21 @@ class LoginContext:
     max_age: int | None = None
     methods: tuple[str, ...] = ()
     second_factor: bool = False
+
+
+class OtherWay(Protocol):
+    """Somebody else to log in with: `name` stands in the URL, `title` on the button."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+
+def purpose(context: LoginContext | None) -> str:
+    """What the forms of a login page prove to be for."""
+    return f"login {context.flow}" if context else "login"
 
 
 FindContext = Callable[[str, str], LoginContext | None]

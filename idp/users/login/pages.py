@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, request
@@ -12,12 +13,12 @@ from idp.platform.db import Database
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
-from idp.users.login.chain import Attempt, LoginMethod, Proven
-from idp.users.login.context import FindContext, LoginContext
+from idp.users.login.chain import Attempt, LoginMethod
+from idp.users.login.context import FindContext, LoginContext, OtherWay, purpose
 from idp.users.login.opener import LoginOpener
 from idp.users.login.passkey import PasskeyMethod
 from idp.users.login.password import PasswordMethod
-from idp.users.login.policy import PASSKEY, LoginPolicy, not_offered
+from idp.users.login.policy import PASSKEY, UPSTREAM, LoginPolicy, not_offered
 from idp.users.login.second_factor import SecondFactor
 from idp.users.login.words import sentence, wait
 from idp.users.people import Person
@@ -43,6 +44,7 @@ class LoginPages:
     opener: LoginOpener
     find_context: FindContext
     verification: EmailVerification
+    others: Callable[[], Sequence[OtherWay]]
     signup: bool
     signup_max: int
     min_length: int
@@ -81,7 +83,7 @@ class LoginPages:
 
     def _posted(self, context: LoginContext | None, cookie: str | None, method: LoginMethod) -> Response:
         self.policy.check(method.name, context)
-        self.pages.check_form(cookie, _purpose(context))
+        self.pages.check_form(cookie, purpose(context))
         browser, device = cookie or "", self.pages.cookie(request, web.DEVICE)
         username = request.form.get("username", "")
         attempt = Attempt(request.form, device, request.environ.get("idp.peer", ""), browser)
@@ -91,14 +93,8 @@ class LoginPages:
             refusal = self._form(context, username=username, alert=wait(error), status=429)
             refusal.headers.extend(error.headers)
             return refusal
-        answer = None if proven is None else self._next(context, browser, proven, device)
+        answer = None if proven is None else self.second_factor.go_on(context, browser, proven)
         return answer or self._form(context, username=username, alert=method.wrong, status=400)
-
-    def _next(self, context: LoginContext | None, browser: str, proven: Proven, device: str | None) -> Response | None:
-        """The second step, or the end of the login; None when the person changed in this very moment."""
-        with self.database.read() as tx:
-            needs_more = self.second_factor.is_needed(tx, proven, context, device)
-        return self.second_factor.begin(context, browser, proven) if needs_more else self.opener.open(context, proven)
 
     def _form(
         self,
@@ -122,9 +118,10 @@ class LoginPages:
             passkey=passkey.offer(browser) if passkey else None,
             username=username[:254],
             alert=alert,
-            csrf=self.pages.csrf_token(browser, _purpose(context)),
+            csrf=self.pages.csrf_token(browser, purpose(context)),
             cancel_csrf=self.pages.csrf_token(browser, f"cancel {context.flow}") if context else None,
             signup=self.signup,
+            others=self.others() if UPSTREAM in methods else (),
         )
         return self.pages.keep_browser(request, response, browser)
 

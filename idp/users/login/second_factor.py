@@ -115,6 +115,12 @@ class SecondFactor:
         """Whether this person has a second factor."""
         return self.authenticators.has(tx, sub) or self.passkeys.has(tx, sub)
 
+    def go_on(self, context: LoginContext | None, browser: str, proven: Proven) -> Response | None:
+        """The second step, or the end of the login; None when the person changed in this very moment."""
+        with self.opener.database.read() as tx:
+            needs_more = self.is_needed(tx, proven, context, self.pages.cookie(request, web.DEVICE))
+        return self.begin(context, browser, proven) if needs_more else self.opener.open(context, proven)
+
     def begin(self, context: LoginContext | None, browser: str, proven: Proven) -> Response:
         """Keep what was proven and ask for a passkey where there is one, else for the code; who has neither sets one up."""
         with self.opener.database.read() as tx:

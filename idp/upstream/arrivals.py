@@ -1,0 +1,146 @@
+"""Whose account here opens to an account at a provider, and how a new one comes to be.
+
+Only the link (provider, subject) opens an account. A link is made by the person logged in here; or, without them, where the provider is trusted for
+addresses, calls this one verified, and the account here proved the same address: whoever reads its mail could open the account anyway.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from idp.errors import Refused
+from idp.platform.audit import Audit
+from idp.platform.db import Database
+from idp.upstream.identity import Identity
+from idp.upstream.linked import LinkedAccounts
+from idp.upstream.providers import Known
+from idp.upstream.stopped import Stopped
+from idp.users import store
+from idp.users.accounts import Accounts
+from idp.users.notices import Notice, Notices
+from idp.users.people import Person
+from idp.users.verification import EmailVerification
+
+_ATTEMPTS = 4
+_MAX_NAME = 48
+
+
+class _LinkedMeanwhile(Exception):
+    """Somebody else linked the same account at the same moment; takes back the new person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """`signup`: whether this deployment lets strangers make accounts, where the provider does not say otherwise."""
+
+    database: Database
+    accounts: Accounts
+    linked: LinkedAccounts
+    verification: EmailVerification
+    audit: Audit
+    notices: Notices
+    signup: bool
+
+    def person(self, known: Known, identity: Identity) -> Person:
+        """The person to log in, found, linked or made; raises `Stopped`."""
+        with self.database.read() as tx:
+            person = self._owner(tx, identity)
+            namesake = store.by_email(tx, identity.email) if person is None and identity.email else None
+        if person is None and namesake is not None:
+            person = self._linked_by_address(known, identity, namesake)
+        person = person or self._made(known, identity)
+        if person.disabled:
+            raise Stopped("disabled", "Your account here is switched off.", status=403)
+        return person
+
+    def link(self, known: Known, identity: Identity, sub: str) -> None:
+        """Link for a person who asked for it while logged in; raises `Stopped` when somebody else has it."""
+        with self.database.write() as tx:
+            store.hold(tx, sub)
+            person = store.find(tx, sub)
+            if person is None:
+                raise Stopped("gone", "Your account is not there any more.", status=403)
+            if self.linked.add(tx, sub, identity):
+                self._told(tx, known, person, "person")
+                return
+            owner = self.linked.owner(tx, identity)
+        if owner != sub:
+            sentence = f"This account at {known.title} belongs to another account here. Unlink it there first."
+            raise Stopped("taken", sentence, status=409)
+
+    def _owner(self, tx: sa.Connection, identity: Identity) -> Person | None:
+        owner = self.linked.owner(tx, identity)
+        return store.find(tx, owner) if owner else None
+
+    def _linked_by_address(self, known: Known, identity: Identity, namesake: Person) -> Person:
+        proven = known.provider.trusts_email and identity.email_verified
+        if not proven or not namesake.email_verified or namesake.disabled:
+            raise _clash(known)
+        with self.database.write() as tx:
+            now = store.hold(tx, namesake.sub)
+            if now != namesake.version:
+                raise _clash(known)  # another address, perhaps, in this very moment
+            if self.linked.add(tx, namesake.sub, identity):
+                self._told(tx, known, namesake, "address")
+            person = self._owner(tx, identity)
+        return person or namesake
+
+    def _made(self, known: Known, identity: Identity) -> Person:
+        """A new person, or the one whom another answer for the same account made in this very moment."""
+        allowed = {"yes": True, "no": False, "policy": self.signup}[known.provider.sign_up]
+        if not allowed:
+            sentence = f"No account here is linked with this account at {known.title}. Sign in as you are used to, then link it."
+            raise Stopped("stranger", sentence, status=403)
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._create(known, identity, _username(known, identity, distinct=attempt > 0))
+            except _LinkedMeanwhile:
+                pass
+            except Refused as error:
+                if error.code not in {"taken", "username"}:
+                    raise Stopped("refused", "No account could be made of this.", detail=error.description) from error
+            with self.database.read() as tx:
+                person = self._owner(tx, identity)
+                if person is None and identity.email and store.by_email(tx, identity.email):
+                    raise _clash(known)
+            if person is not None:
+                return person
+        raise Stopped("refused", "No account could be made just now. Try again.", status=503)
+
+    def _create(self, known: Known, identity: Identity, username: str) -> Person:
+        def also(tx: sa.Connection, person: Person) -> None:
+            if not self.linked.add(tx, person.sub, identity):
+                raise _LinkedMeanwhile
+            self.audit.append(tx, "account.linked", sub=person.sub, provider=known.name, by="sign_up")
+            self.verification.send(tx, person)
+
+        return self.accounts.create(
+            username=username,
+            email=identity.email,
+            email_verified=identity.email_verified and known.provider.trusts_email,
+            claims=identity.claims,
+            also=also,
+        )
+
+    def _told(self, tx: sa.Connection, known: Known, person: Person, by: str) -> None:
+        """In the audit trail, and to the person: there is one more way into the account."""
+        self.audit.append(tx, "account.linked", sub=person.sub, provider=known.name, by=by)
+        self.notices.tell(tx, person, Notice.ACCOUNT_LINKED, about=known.title)
+
+
+def _clash(known: Known) -> Stopped:
+    sentence = (
+        "There is an account here with the same e-mail address already. Sign in to it first, "
+        f"then link {known.title} on your account page."
+    )
+    return Stopped("clash", sentence, status=409)
+
+
+def _username(known: Known, identity: Identity, *, distinct: bool) -> str:
+    """What they are called there, if it can be a user name here; `distinct` adds what nobody else has."""
+    wanted = identity.username or (identity.email or "").partition("@")[0] or known.name
+    name = "".join(char for char in wanted.partition("@")[0] if char.isprintable()).strip()[:_MAX_NAME].strip()
+    return f"{name or known.name}-{secrets.token_hex(3)}" if distinct else name or known.name
