@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+import structlog
 
 from idp.errors import Refused
 from idp.platform.db import AnyRow, Database
@@ -11,6 +12,7 @@ from idp.upstream.models import UpstreamProviderRow
 from idp.upstream.providers import Known, provider_of
 
 PURPOSE = "upstream-secret"
+log = structlog.get_logger("idp.upstream")
 _ALL = sa.select(UpstreamProviderRow.__table__)
 _ONE = _ALL.where(UpstreamProviderRow.name == sa.bindparam("called"))
 _ENABLED = _ALL.where(UpstreamProviderRow.disabled.is_(False))
@@ -26,7 +28,7 @@ class ProviderDirectory:
     def enabled(self) -> list[Known]:
         """Those that people can choose, in the order of their buttons."""
         with self._database.read() as tx:
-            found = [known(row) for row in tx.execute(_ENABLED)]
+            found = [one for row in tx.execute(_ENABLED) if (one := _readable(row)) is not None]
         return sorted(found, key=lambda one: (one.provider.position, one.name))
 
     def all(self) -> list[Known]:
@@ -41,8 +43,9 @@ class ProviderDirectory:
 
     def usable(self, name: str) -> Known | None:
         """The provider, unless it is switched off."""
-        found = self.find(name)
-        return None if found is None or found.disabled else found
+        with self._database.read() as tx:
+            row = tx.execute(_ONE, {"called": name}).one_or_none()
+        return None if row is None or row.disabled else _readable(row)
 
     def secret(self, one: Known) -> str:
         """The clear secret; empty where there is none. Raises `Refused` when the master key is another."""
@@ -59,3 +62,12 @@ class ProviderDirectory:
 def known(row: AnyRow) -> Known:
     """The provider of a row."""
     return Known(row.name, row.given, provider_of(row.given), row.secret, row.disabled)
+
+
+def _readable(row: AnyRow) -> Known | None:
+    """The same; None for settings that this version of the program does not take, which must not close the login page for everybody."""
+    try:
+        return known(row)
+    except Refused as error:
+        log.error("provider cannot be read", provider=row.name, reason=error.description)
+        return None

@@ -40,11 +40,12 @@ class Shop:
 
 
 @contextmanager
-def open_shop(folder: Path, **settings: str) -> Iterator[Shop]:
-    """Start the three servers, the API with these settings; stop them all at the end."""
+def open_shop(folder: Path, *, host: str = "127.0.0.1", **settings: str) -> Iterator[Shop]:
+    """Start the three servers, the API with these settings; stop them all at the end. `host` is the identity provider's."""
     api, app = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
     started: list[Process] = []
-    with RunningIdp(folder, signup="on", signup_max="1000", login_max_failures_per_address="100000") as idp:
+    idp_settings = {"signup": "on", "signup_max": "1000", "login_max_failures_per_address": "100000"}
+    with RunningIdp(folder, host=host, **idp_settings) as idp:
         options = [word for name, words in SCOPES.items() for word in ("--scope", f"{name}={words}")]
         idp.cli("resource", "create", api, "--name", "Demo shop", "--claim", "roles", *options)
         idp.cli(

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from idp.platform.db import Database
+from idp.platform.secrets import MasterKey
+from idp.upstream.directory import ProviderDirectory
+from idp.upstream.models import UpstreamProviderRow
 from tests.support.provider import apple_key
 from tests.support.running import CliError, RunningIdp
 from tests.upstream.support import new_name
@@ -113,3 +118,14 @@ def test_two_cannot_have_one_name(idp: RunningIdp, name: str) -> None:
     create(idp, name, **GOOD)
     with pytest.raises(CliError, match="already"):
         create(idp, name, **GOOD)
+
+
+def test_settings_this_version_does_not_take_close_nothing_but_their_own_button(database: Database) -> None:
+    given = {"title": "Old", "issuer": "https://a.test", "client_id": "us"}
+    row = {"secret": None, "disabled": False, "created_at": 1, "updated_at": 1}
+    with database.write() as tx:
+        tx.execute(sa.insert(UpstreamProviderRow), {"name": "old", "given": {**given, "gone": 1}, **row})
+        tx.execute(sa.insert(UpstreamProviderRow), {"name": "new", "given": given, **row})
+    directory = ProviderDirectory(database, MasterKey(b"m" * 32))
+    assert [one.name for one in directory.enabled()] == ["new"]
+    assert directory.usable("old") is None

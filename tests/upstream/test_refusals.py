@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -164,8 +165,12 @@ def test_a_provider_that_never_answers_holds_nobody_for_long(
     upstream: Upstream, provider: Provider, browser: Browser
 ) -> None:
     answer = upstream.leave(browser)
-    provider.slow = lambda: time.sleep(8)  # longer than we wait for anybody
-    assert stopped(upstream.arrive(browser, answer)) == "away"
+    over = threading.Event()
+    provider.slow = lambda: over.wait(60)  # longer than we wait for anybody
+    try:
+        assert stopped(upstream.arrive(browser, answer)) == "away"
+    finally:
+        over.set()
 
 
 @pytest.mark.parametrize("issuer", ["https://10.1.2.3", "https://169.254.169.254", "http://127.0.0.1:9"])
