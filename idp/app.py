@@ -14,7 +14,7 @@ from idp.assembly.login import askers, login_levels, login_opener, login_pages, 
 from idp.assembly.logos import logo_route
 from idp.assembly.logout import logout_pages
 from idp.assembly.mail import mail_pages
-from idp.assembly.passkeys import passkey_ceremonies, passkey_rooms
+from idp.assembly.passkeys import passkey_ceremonies, passkey_rooms, passkey_routes
 from idp.assembly.registration import registration_routes
 from idp.assembly.senders import believing_certificates
 from idp.assembly.senders import proofs as dpop_proofs
@@ -131,6 +131,7 @@ def protocol_routes(house: House) -> list[Route]:
         *registration_routes(house),
         logo_route(house),
         *status_routes(house),
+        *passkey_routes(house),
         Route("/oauth/jwks", JwksEndpoint(house.keyring, max_age=house.settings.jwks_max_age), GET, cors=True),
         Route(events.PATH, SnapshotEndpoint(house.receivers, house.people_page), GET),
         Route("/livez", _alive, GET),

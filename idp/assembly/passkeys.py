@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from idp.account import passkeys, security
 from idp.account.frame import AccountFrame
 from idp.account.passkeys import PasskeyPages
 from idp.assembly.login import login_policy
 from idp.assembly.senders import replays
+from idp.platform.http import Answer, Call, json_answer
+from idp.platform.web import Route
 from idp.users.login.passkey import PasskeyStep
 from idp.users.login.passkey_signup import PasskeySignUp
 from idp.users.login.policy import PASSKEY
@@ -14,6 +17,20 @@ from idp.users.passkey_ceremonies import Ceremonies
 from idp.users.passkey_challenges import Challenges
 from idp.users.ways_in import WaysIn
 from idp.wiring import House
+
+WELL_KNOWN = "/.well-known/passkey-endpoints"
+
+
+def passkey_routes(house: House) -> list[Route]:
+    """Where password managers find the pages on which passkeys are made and kept (W3C Passkey Endpoints)."""
+    if not house.passkeys.on:
+        return []
+    found = {"enroll": house.settings.url(passkeys.PATH), "manage": house.settings.url(security.PATH)}
+
+    def endpoints(_call: Call) -> Answer:
+        return json_answer(found)
+
+    return [Route(WELL_KNOWN, endpoints, frozenset({"GET"}), absolute=True)]
 
 
 def passkey_ceremonies(house: House) -> Ceremonies | None:

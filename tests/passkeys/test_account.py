@@ -67,6 +67,15 @@ def test_the_browser_is_asked_for_what_we_keep(idp: RunningIdp, inside: Browser,
     assert options_of(inside.open(f"{idp.url}{NEW}"))["user"]["id"] == options["user"]["id"]
 
 
+def test_password_managers_find_the_pages(idp: RunningIdp) -> None:
+    """W3C Passkey Endpoints: pages that ask who it is, not ones that are missing."""
+    found = requests.get(f"{idp.url}/.well-known/passkey-endpoints", timeout=30)
+    assert found.headers["Content-Type"].startswith("application/json")
+    assert found.json() == {"enroll": f"{idp.url}{NEW}", "manage": f"{idp.url}{SECURITY}"}
+    for url in found.json().values():
+        assert "login" in Page(Browser(idp.url).open(url)).forms
+
+
 def test_passkeys_are_named_listed_and_renamed(idp: RunningIdp, inside: Browser) -> None:
     windows = bytes.fromhex("08987058cadc4b81b6e130de50dcbe96")
     add(inside, idp, Authenticator(idp.url, aaguid=windows))
