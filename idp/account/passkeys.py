@@ -115,8 +115,8 @@ class PasskeyPages:
         """Something else must open the account, and there must be a way back for the day that it is lost."""
         sub = visit.person.sub
         self.ways_in.hold(tx, sub)
-        if not self.passkeys.has(tx, sub):
-            raise Refused("passkey", "add a passkey first")
+        if not self.ways_in.has_other(tx, sub):
+            raise Refused("last", "this is the only way into your account: add another one first")
         if not self.recovery_codes.left(tx, sub) or not visit.person.email:
             raise Refused("recovery", "without a password you need recovery codes and an e-mail address")
 

@@ -20,9 +20,10 @@ Way = Callable[[sa.Connection, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class WaysIn:
-    """`others` are the ways besides the password."""
+    """`others` are the ways besides the password that this deployment offers; `password`: whether it offers that one."""
 
     others: Sequence[Way]
+    password: bool = True
 
     @staticmethod
     def hold(tx: sa.Connection, sub: str) -> None:
@@ -31,5 +32,9 @@ class WaysIn:
 
     def check(self, tx: sa.Connection, sub: str) -> None:
         """Raise `Refused` when no way is left."""
-        if not store.has_password(tx, sub) and not any(way(tx, sub) for way in self.others):
+        if not (self.password and store.has_password(tx, sub)) and not self.has_other(tx, sub):
             raise Refused("last", "this is the only way into your account: add another one first")
+
+    def has_other(self, tx: sa.Connection, sub: str) -> bool:
+        """Whether the person can sign in without a password."""
+        return any(way(tx, sub) for way in self.others)

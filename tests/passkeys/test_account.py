@@ -245,6 +245,18 @@ def test_the_password_stays_where_there_is_no_way_back(idp: RunningIdp, inside: 
     assert "One more step" in sign_in(Browser(idp.url), idp, holder.name).text
 
 
+def test_the_password_stays_where_a_passkey_is_a_second_step_only(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with RunningIdp(tmp_path_factory.mktemp("second"), host="localhost", login_methods="password") as running:
+        running.user("ada")
+        holder, browser = Holder.enrolled(running, "ada"), Browser(running.url)
+        holder.answer(browser, sign_in(browser, running, "ada"))
+        refused = browser.submit(Page(security(browser)), PASSWORD_REMOVE)
+        assert refused.status_code == 400
+        assert "the only way into your account" in refused.text
+
+
 def sub_of(idp: RunningIdp, holder: Holder) -> str:
     shown: dict[str, str] = idp.cli("user", "show", holder.name)
     return shown["sub"]
