@@ -10,7 +10,15 @@ from flask import Flask, Response, request, send_from_directory
 from idp.assembly.account import account_frame, password_pages, security_pages
 from idp.assembly.authorize import authorize_pages
 from idp.assembly.exchange import living_tokens
-from idp.assembly.login import askers, login_levels, login_opener, login_pages, login_prompts, second_factor
+from idp.assembly.login import (
+    askers,
+    email_login_rooms,
+    login_levels,
+    login_opener,
+    login_pages,
+    login_prompts,
+    second_factor,
+)
 from idp.assembly.logos import logo_route
 from idp.assembly.logout import logout_pages
 from idp.assembly.mail import mail_pages
@@ -76,6 +84,7 @@ def create_app(house: House, routes: list[Route]) -> Flask:
         security_pages(house, frame),
         password_pages(house, frame),
         mail_pages(house, pages),
+        *email_login_rooms(house, second),
         *passkey_rooms(house, frame, second, ceremonies),
         *upstream_rooms(house, pages, frame, second),
     ):

@@ -164,6 +164,10 @@ class Settings(BaseSettings):
     reset_max: Count = Field(3, description="links to a new password an hour per account")
     reset_max_per_address: Count = Field(30, description="links to a new password an hour per address that asks")
     code_max_failures: Count = Field(5, description="wrong one-time codes per account in the window")
+    email_login: bool = Field(False, description="signing in by a link or a code sent to one's confirmed address")
+    email_login_ttl: Annotated[int, Field(ge=1, le=3600)] = Field(600, description="life of such a link and code")
+    email_login_max: Count = Field(5, description="such letters an hour to one address")
+    email_login_max_per_address: Count = Field(50, description="such letters an hour per address that asks")
     trusted_device_days: Count = Field(
         30, description="how long a browser is asked for no second factor, where its owner wants that"
     )

@@ -70,10 +70,12 @@ from idp.tokens.store import Grants
 from idp.upstream import journeys as journey_store
 from idp.upstream.linked import LinkedAccounts
 from idp.users import accounts as people
+from idp.users import email_logins as email_login_store
 from idp.users import links as mail_links
 from idp.users import sessions as session_store
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
+from idp.users.email_logins import EmailLogins
 from idp.users.letters import Letters
 from idp.users.links import MailLinks
 from idp.users.login import steps as login_steps
@@ -101,6 +103,7 @@ _PRUNERS: tuple[Prune, ...] = (
     login_steps.prune,
     journey_store.prune,
     mail_links.prune,
+    email_login_store.prune,
     grant_store.prune,
     revocation_store.prune,
     status_store.prune,
@@ -130,6 +133,7 @@ class House:
     notices: Notices
     recovery: PasswordRecovery
     verification: EmailVerification
+    email_logins: EmailLogins
     receivers: Receivers
     metrics: Metrics
     outbound: OutboundHttp
@@ -266,6 +270,15 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         notices=notices,
         recovery=PasswordRecovery(database, jobs, accounts, links, letters),
         verification=EmailVerification(database, accounts, links, letters),
+        email_logins=EmailLogins(
+            database,
+            clock,
+            master,
+            jobs,
+            letters,
+            life=settings.email_login_ttl,
+            tries=settings.code_max_failures,
+        ),
         receivers=Receivers(database, clock, audit),
         metrics=metrics or Metrics(),
         outbound=outbound,

@@ -10,11 +10,12 @@ from idp.platform.pages import Pages
 from idp.upstream.directory import ProviderDirectory
 from idp.users.login.chain import LEVELS
 from idp.users.login.context import FindContext, LoginContext
+from idp.users.login.email import EmailLoginPages, EmailMethod
 from idp.users.login.opener import LoginOpener
 from idp.users.login.pages import LoginPages
 from idp.users.login.passkey import PasskeyMethod
 from idp.users.login.password import PasswordMethod
-from idp.users.login.policy import METHODS, PASSKEY, PASSWORD, UPSTREAM, LoginPolicy
+from idp.users.login.policy import EMAIL, METHODS, PASSKEY, PASSWORD, UPSTREAM, LoginPolicy
 from idp.users.login.second_factor import SecondFactor
 from idp.users.login.steps import LoginSteps
 from idp.users.passkey_ceremonies import Ceremonies
@@ -25,7 +26,7 @@ _DAY = 86400
 
 def login_policy(house: House) -> LoginPolicy:
     """The ways to sign in that are switched on, in the order of the settings."""
-    there = {PASSWORD: True, PASSKEY: house.passkeys.on, UPSTREAM: True}
+    there = {PASSWORD: True, PASSKEY: house.passkeys.on, EMAIL: house.settings.email_login, UPSTREAM: True}
     named = house.settings.login_methods or METHODS
     methods = tuple(name for name in named if there.get(name))
     if not methods:
@@ -122,6 +123,26 @@ def login_pages(house: House, pages: Pages, second: SecondFactor, ceremonies: Ce
         signup_max=settings.signup_max,
         min_length=settings.password_min_length,
     )
+
+
+def email_login_rooms(house: House, second: SecondFactor) -> tuple[EmailLoginPages, ...]:
+    """The pages of logins by mail, where such are offered."""
+    settings, policy = house.settings, login_policy(house)
+    if EMAIL not in policy.methods:
+        return ()
+    pages = EmailLoginPages(
+        pages=second.pages,
+        policy=policy,
+        limits=house.limits,
+        logins=house.email_logins,
+        method=EmailMethod(house.email_logins),
+        second_factor=second,
+        find_context=second.find_context,
+        asks=settings.email_login_max,
+        asks_per_peer=settings.email_login_max_per_address,
+        life=settings.email_login_ttl,
+    )
+    return (pages,)
 
 
 def _passkey_method(house: House, ceremonies: Ceremonies) -> PasskeyMethod:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from idp.platform.mailer import Mailer
+from idp.users.login.words import minutes
 
 
 class Letters:
@@ -29,6 +30,12 @@ class Letters:
         """How to show that an address is one's own."""
         link = self._url(f"/email/verify?token={secret}")
         self._send(tx, "verify", to, f"{self._name}: is this your address?", username=username, link=link)
+
+    def sign_in(self, tx: sa.Connection, to: str, username: str, secret: str, code: str, life: int) -> None:
+        """A link and a code to sign in with, good for so many seconds."""
+        link = self._url(f"/login/email/link?token={secret}")
+        facts = {"username": username, "link": link, "code": f"{code[:4]} {code[4:]}", "life": minutes(life)}
+        self._send(tx, "sign_in", to, f"{self._name}: your code to sign in", **facts)
 
     def password_changed(self, tx: sa.Connection, to: str, username: str) -> None:
         """That the password is another one now."""

@@ -131,3 +131,19 @@ class MailLinkRow(Model):
     sub: Mapped[str] = mapped_column(sa.String(64), index=True)
     email: Mapped[str] = mapped_column(sa.String(254))
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
+class EmailLoginRow(Model):
+    """A login by mail that waits: its browser and waiting request and, once a letter went out, the digest of its link, the tag of its code,
+    and whose it is; `tries` counts codes."""
+
+    __tablename__ = "email_logins"
+    id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    browser: Mapped[str] = mapped_column(sa.String(64))
+    flow: Mapped[str | None] = mapped_column(sa.String(64))
+    link: Mapped[str | None] = mapped_column(sa.String(64), unique=True)
+    code: Mapped[str | None] = mapped_column(sa.String(64))
+    sub: Mapped[str | None] = mapped_column(sa.String(64))
+    email: Mapped[str | None] = mapped_column(sa.String(254))
+    tries: Mapped[int] = mapped_column(sa.Integer)
+    expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)

@@ -13,7 +13,8 @@ from idp.users.people import Person
 LEVELS = ("1fa", "2fa", "phr")
 """The values of `acr`, weakest first: one factor, two, and two of which one cannot be phished."""
 LastStep = Callable[[sa.Connection], bool]
-"""What must happen in the very transaction that opens the session; False when it did not, and then there is no session."""
+"""What must happen in the very transaction that opens the session, or keeps what was proven for a second step; False when it did not, and then
+there is neither."""
 
 
 @dataclass(frozen=True, slots=True)

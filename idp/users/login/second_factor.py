@@ -116,19 +116,22 @@ class SecondFactor:
         return self.authenticators.has(tx, sub) or self.passkeys.has(tx, sub)
 
     def go_on(self, context: LoginContext | None, browser: str, proven: Proven) -> Response | None:
-        """The second step, or the end of the login; None when the person changed in this very moment."""
+        """The second step, or the end of the login; None when what was proven was used up, or the person changed, in this very moment."""
         with self.opener.database.read() as tx:
             needs_more = self.is_needed(tx, proven, context, self.pages.cookie(request, web.DEVICE))
         return self.begin(context, browser, proven) if needs_more else self.opener.open(context, proven)
 
-    def begin(self, context: LoginContext | None, browser: str, proven: Proven) -> Response:
-        """Keep what was proven and ask for a passkey where there is one, else for the code; who has neither sets one up."""
+    def begin(self, context: LoginContext | None, browser: str, proven: Proven) -> Response | None:
+        """Keep what was proven and ask for a passkey where there is one, else for the code; who has neither sets one up.
+
+        None when what was proven was used up before.
+        """
         with self.opener.database.read() as tx:
             first = "passkey" if self.passkeys.has(tx, proven.person.sub) else "otp"
             if not self.has(tx, proven.person.sub):
                 first = "enrol"
         step = self.steps.save(browser, context.flow if context else None, proven)
-        return self.pages.redirect(f"{self.pages.url(PATHS[first])}?step={step}")
+        return None if step is None else self.pages.redirect(f"{self.pages.url(PATHS[first])}?step={step}")
 
     def more(self) -> Response:
         """Add a second factor to the login there is, for a request that wants one. The time of the login stays what it was."""
@@ -139,9 +142,8 @@ class SecondFactor:
         session = self.opener.sessions.find(self.pages.cookie(request, web.SESSION))
         person = self.accounts.find(session.sub) if session else None
         proven = Proven(person, session.amr, session=session.sid) if person and session else None
-        if proven is None or not self._can_add(context, proven):
-            return self.pages.redirect(f"{self.pages.url('/login')}?flow={context.flow}")
-        return self.begin(context, browser, proven)
+        begun = self.begin(context, browser, proven) if proven and self._can_add(context, proven) else None
+        return begun or self.pages.redirect(f"{self.pages.url('/login')}?flow={context.flow}")
 
     def _can_add(self, context: LoginContext, proven: Proven) -> bool:
         with self.opener.database.read() as tx:

@@ -46,8 +46,8 @@ class LoginSteps:
         self._database = database
         self._clock = clock
 
-    def save(self, browser: str, flow: str | None, proven: Proven) -> str:
-        """Keep what was proven; returns the id that the next page carries."""
+    def save(self, browser: str, flow: str | None, proven: Proven) -> str | None:
+        """Keep what was proven, used up in the same write; returns the id that the next page carries, None when it was used up before."""
         step = new_secret()
         values = {
             "digest": digest(step),
@@ -59,7 +59,9 @@ class LoginSteps:
             "session": proven.session,
             "expires_at": self._clock.now() + LIFE,
         }
-        with self._database.write(durable=False) as tx:
+        with self._database.write(durable=proven.last_step is not None) as tx:
+            if proven.last_step is not None and not proven.last_step(tx):
+                return None
             tx.execute(_INSERT, values)
         return step
 
