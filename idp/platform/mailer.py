@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Mapping
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate, make_msgid, parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -41,6 +41,7 @@ class Mailer:
         if self._url.scheme not in {"console", "file", "smtp", "smtps"}:
             raise Refused("mail_url", "IDP_MAIL_URL must be console://, file://, smtp:// or smtps://")
         self._sender = sender
+        self._domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
         self._clock = clock
         self._jobs = jobs
         self._master = master
@@ -69,7 +70,8 @@ class Mailer:
     def _message(self, payload: Mapping[str, Any]) -> EmailMessage:
         message = EmailMessage(policy=_SEVEN_BIT)
         message["From"], message["To"], message["Subject"] = self._sender, payload["to"], payload["subject"]
-        message["Date"], message["Message-ID"] = formatdate(self._clock.now()), make_msgid(domain="localhost")
+        message["Date"], message["Message-ID"] = formatdate(self._clock.now()), make_msgid(domain=self._domain)
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5: nobody's holiday answers it
         message.set_content(payload["text"])
         if payload.get("html"):
             message.add_alternative(payload["html"], subtype="html")

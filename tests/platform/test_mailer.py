@@ -92,7 +92,8 @@ def test_a_mail_in_a_file_says_what_was_written(database: Database, clock: Manua
         "Your code – Schlüssel",
     )
     assert message["Date"]
-    assert message["Message-ID"]
+    assert message["Message-ID"].endswith("@idp.test>")
+    assert message["Auto-Submitted"] == "auto-generated"
     assert text_of(message) == TEXT
     html = message.get_body(("html",))
     assert html is not None
