@@ -12,7 +12,10 @@ from email.message import EmailMessage
 
 import pytest
 import requests
+import sqlalchemy as sa
 
+from idp.settings_source import load
+from idp.users.models import EmailLoginRow
 from tests.support import databases
 from tests.support.flows import App, Browser, HtmlForm, Page, answer_of, claims
 from tests.support.running import RunningIdp
@@ -117,8 +120,8 @@ def test_a_link_in_another_browser_says_where_to_go_on_and_signs_nobody_in(idp: 
 def test_a_code_is_good_in_the_browser_that_asked_alone(idp: RunningIdp, person: str) -> None:
     browser, thief = Browser(idp.url), Browser(idp.url)
     form = asked(idp, browser, address(person)).forms["email-code"]
-    asked(idp, thief, address(f"nobody-{secrets.token_hex(4)}"))
-    data = {**form.fields, "code": code_in(letter_to(idp, person))}
+    own = asked(idp, thief, address(f"nobody-{secrets.token_hex(4)}")).forms["email-code"]
+    data = {**own.fields, "login": form.fields["login"], "code": code_in(letter_to(idp, person))}
     assert thief.http.post(form.action, data=data, timeout=30).status_code == 400
     assert not is_signed_in(idp, thief)
 
@@ -158,6 +161,19 @@ def test_known_unknown_and_unconfirmed_addresses_get_the_same_answer(idp: Runnin
     letter_to(idp, person)
     told = [path.read_text() for path in (idp.folder / "mail").glob("*.eml")]
     assert not [text for text in told if "code to sign in" in text and unconfirmed in text]
+
+
+def test_a_letter_that_is_late_opens_nothing(idp: RunningIdp, person: str) -> None:
+    browser = Browser(idp.url)
+    waiting = asked(idp, browser, address(person))
+    letter = letter_to(idp, person)
+    database = databases.open_database(load(idp.environ).database)
+    with database.write() as tx:
+        tx.execute(sa.update(EmailLoginRow).values(expires_at=EmailLoginRow.expires_at - 600))
+    database.engine.dispose()
+    assert browser.submit(waiting, "email-code", code=code_in(letter)).status_code == 400
+    assert browser.open(link_in(letter)).status_code == 400
+    assert not is_signed_in(idp, browser)
 
 
 def test_a_letter_to_an_address_they_have_no_more_opens_nothing(idp: RunningIdp, person: str) -> None:
