@@ -16,7 +16,6 @@ from tests.browser.conftest import Visit
 from tests.browser.shop import Shop, open_shop
 from tests.browser.test_login_with import go_to_login, log_in
 from tests.support.databases import open_database
-from tests.support.running import PASSWORD
 from tests.users.test_second_factor import enrol
 
 MUCH = "1000.00"
@@ -163,8 +162,6 @@ def test_much_is_paid_with_a_second_factor(visit: Visit, strict_shop: Shop) -> N
     secret, _ = enrol(shop.idp, name)
     page.goto(f"{shop.app}/payments")
     pay(page, MUCH)
-    expect(page.locator("form#login")).to_be_visible()
-    log_in(page, name, PASSWORD)
     expect(page.locator("form#otp")).to_be_visible()
     page.fill("input[name=code]", pyotp.TOTP(secret).now())
     page.click("#otp-submit")

@@ -23,7 +23,7 @@ def configured(plan: Plan) -> dict[str, object]:
 
 
 def test_the_steps_name_elements_that_our_pages_have() -> None:
-    pages = "".join(path.read_text("utf-8") for path in TEMPLATES.glob("*.html"))
+    pages = "".join(path.read_text("utf-8") for path in TEMPLATES.rglob("*.html"))
     ids = set(re.findall(r'id="([a-z-]+)"', pages))
     for task in STEPS["tasks"].values():
         for _command, kind, target, *_rest in task["commands"]:
@@ -32,7 +32,7 @@ def test_the_steps_name_elements_that_our_pages_have() -> None:
 
 
 def test_the_words_of_reviewed_pages_are_on_our_pages() -> None:
-    pages = "".join(path.read_text("utf-8") for path in TEMPLATES.glob("*.html"))
+    pages = "".join(path.read_text("utf-8") for path in TEMPLATES.rglob("*.html"))
     waits = [command for task in STEPS["tasks"].values() for command in task["commands"] if command[0] == "wait"]
     expected = [command[4] for command in waits if len(command) > 4]
     assert expected
