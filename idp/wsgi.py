@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
@@ -80,6 +80,9 @@ def serve(settings: Settings, *, jobs: bool) -> None:
             address=settings.host,
             port=settings.port,
             interface=Interfaces.WSGI,
+            runtime_mode=RuntimeModes.st,  # one thread moves the bytes, the blocking threads do the work
+            http=HTTPModes.auto if settings.tls_cert_file else HTTPModes.http1,  # without TLS nobody speaks HTTP/2
+            websockets=False,
             workers=settings.workers,
             blocking_threads=settings.threads,
             backlog=_BACKLOG,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from itertools import chain
 
 from idp.errors import ProtocolError
 from idp.oauth import scopes
@@ -27,19 +29,35 @@ def audiences(client: Client, asked: Sequence[str], find: FindResource, issuer: 
 
 def allowed(client: Client, resources: Iterable[Resource], *, person: bool) -> tuple[str, ...]:
     """All scopes a client may have for these resources; the OpenID ones only where a person logs in."""
+    theirs = tuple(tuple(resource.scopes) for resource in resources)
+    return _allowed(client.scope, "refresh_token" in client.grant_types, theirs, person)
+
+
+def _allowed(
+    registered: tuple[str, ...] | None, refreshes: bool, theirs: tuple[tuple[str, ...], ...], person: bool
+) -> tuple[str, ...]:
     ours = tuple(scopes.OPENID_SCOPES) if person else ()
-    theirs = tuple(scope for resource in resources for scope in resource.scopes)
-    every = tuple(dict.fromkeys((*ours, *theirs)))
-    registered = every if client.scope is None else tuple(scope for scope in every if scope in client.scope)
-    if "refresh_token" in client.grant_types:
-        return registered
-    return tuple(scope for scope in registered if scope != "offline_access")
+    every = tuple(dict.fromkeys((*ours, *chain.from_iterable(theirs))))
+    may = every if registered is None else tuple(scope for scope in every if scope in registered)
+    return may if refreshes else tuple(scope for scope in may if scope != "offline_access")
 
 
 def granted(client: Client, asked: str | None, resources: Iterable[Resource], *, person: bool) -> tuple[str, ...]:
     """The scopes of a request after narrowing; raises `invalid_scope` when nothing is left."""
+    theirs = tuple(tuple(resource.scopes) for resource in resources)
+    return _granted(client.scope, "refresh_token" in client.grant_types, asked, theirs, person)
+
+
+@lru_cache(maxsize=1024)
+def _granted(
+    registered: tuple[str, ...] | None,
+    refreshes: bool,
+    asked: str | None,
+    theirs: tuple[tuple[str, ...], ...],
+    person: bool,
+) -> tuple[str, ...]:
     wanted = scopes.parse(asked)
-    may = allowed(client, resources, person=person)
+    may = _allowed(registered, refreshes, theirs, person)
     if not wanted:
         may = tuple(scope for scope in may if scope != "offline_access")  # never a default: it outlives the session
     left = scopes.narrow(wanted, may)

@@ -82,8 +82,8 @@ class Form(Mapping[str, str]):
 
 def parse_form(call: Call, *, repeatable: frozenset[str] = frozenset()) -> Form:
     """The body of a form post; raises `invalid_request` for another media type or anything malformed."""
-    media_type = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != FORM:
+    media_type = call.headers.get("content-type", "")
+    if media_type != FORM and media_type.partition(";")[0].strip().lower() != FORM:
         raise ProtocolError("invalid_request", f"The body must be {FORM}")
     return Form(decode_pairs(call.body), repeatable)
 

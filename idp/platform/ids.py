@@ -7,6 +7,8 @@ import hashlib
 import os
 import secrets
 
+from idp.platform import base64url
+
 _MILLISECOND_BYTES = 6
 _ID_CHARS = 26
 _CHUNK, _CHUNKS = 16, 256
@@ -34,7 +36,7 @@ class RandomBytes:
 
     def text(self) -> str:
         """128 bits in base64url: 22 characters."""
-        return base64.urlsafe_b64encode(self.draw())[:-2].decode("ascii")
+        return base64url.encode(self.draw()).decode("ascii")
 
 
 def new_id(now: float) -> str:

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -35,7 +35,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _NO_BODY = frozenset({204, 304})
 _ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_CORS = (
+_PLAIN = (("X-Content-Type-Options", "nosniff"),)
+_OPEN = (
+    *_PLAIN,
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce, Retry-After, ETag"),
 )
@@ -55,6 +57,11 @@ class Route:
     methods: frozenset[str]
     cors: bool = False
     absolute: bool = False
+
+    @property
+    def always(self) -> tuple[tuple[str, str], ...]:
+        """The headers of its every answer."""
+        return _OPEN if self.cors else _PLAIN
 
     def below(self, prefix: str) -> Route:
         """The same route under a path, unless its place is fixed by a specification."""
@@ -102,8 +109,13 @@ _text = json.encoder.encode_basestring_ascii
 
 
 def _timestamp() -> str:
-    now = time.time()
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}+00:00"
+    second, millisecond = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_second(second)}.{millisecond:03d}+00:00"
+
+
+@lru_cache(maxsize=4)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 class _Headers(Mapping[str, str]):
@@ -177,6 +189,7 @@ class Front:
         self._behind = behind
         self._routes = {route.path: route for route in routes}
         self._gate = gate
+        self._always = (_HSTS,) if gate.secure else ()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
@@ -192,11 +205,9 @@ class Front:
         return [body]
 
     def _headers(self, answer: Answer, route: Route, request_id: str) -> list[tuple[str, str]]:
-        headers = [*_headers_of(answer, route), ("X-Request-Id", request_id)]
+        headers = [*answer.headers.items(), *route.always, *self._always, ("X-Request-Id", request_id)]
         if answer.status not in _NO_BODY:
             headers.append(("Content-Length", str(len(answer.body))))
-        if self._gate.secure:
-            headers.append(_HSTS)
         return headers
 
     def _pass_on(
@@ -207,16 +218,11 @@ class Front:
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             seen["status"] = int(status[:3])
-            extra = [("X-Request-Id", request_id), *([_HSTS] if self._gate.secure else [])]
-            return start_response(status, [*headers, *extra], exc_info)
+            return start_response(status, [*headers, *self._always, ("X-Request-Id", request_id)], exc_info)
 
         result = self._behind(environ, start)
         self._gate.record(environ, seen["status"], started, request_id, peer, environ.get("idp.endpoint", "other"))
         return result
-
-
-def _headers_of(answer: Answer, route: Route) -> list[tuple[str, str]]:
-    return [*answer.headers.items(), ("X-Content-Type-Options", "nosniff"), *(_CORS if route.cors else ())]
 
 
 def mount(app: Flask, routes: Iterable[Route]) -> None:
@@ -232,7 +238,7 @@ def _view_of(route: Route) -> Callable[[], Response]:
         answer = serve_route(route, environ, peer, request_id)
         response = Response(answer.body, answer.status)
         del response.headers["Content-Type"]
-        response.headers.extend(_headers_of(answer, route))
+        response.headers.extend([*answer.headers.items(), *route.always])
         return response
 
     return view

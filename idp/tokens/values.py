@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Confirmation = Mapping[str, str]
 """What binds a token to its sender (the claim `cnf`, RFC 7800 §3.1): `jkt` a DPoP key, `x5t#S256` a certificate; empty: nothing does."""
@@ -75,8 +75,7 @@ class AccessToken:
         return bound
 
 
-@dataclass(frozen=True, slots=True)
-class TokenAnswer:
+class TokenAnswer(NamedTuple):
     """A successful token response (RFC 6749 §5.1); `document()` is its JSON form."""
 
     access_token: str

@@ -19,6 +19,7 @@ from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import import_key
 from jwt.algorithms import OKPAlgorithm
 
+from idp.platform import base64url
 from idp.tokens import jose
 from idp.tokens.imports import read_private_key
 from tests.tokens import vectors
@@ -32,7 +33,7 @@ def decoded(segment: str) -> bytes:
 
 
 def encoded(document: object) -> str:
-    return jose.encode(document if isinstance(document, bytes) else json.dumps(document).encode()).decode()
+    return base64url.encode(document if isinstance(document, bytes) else json.dumps(document).encode()).decode()
 
 
 @cache

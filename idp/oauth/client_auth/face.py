@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from idp.oauth.clients import Client
 from idp.platform.forms import Form
 from idp.platform.http import Call, ClientCertificate
 
 
-@dataclass(frozen=True, slots=True)
-class Presented:
+class Presented(NamedTuple):
     """Which client a request claims to be, and its proof."""
 
     client_id: str

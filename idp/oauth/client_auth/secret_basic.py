@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 
 from idp.errors import ProtocolError
@@ -22,7 +21,7 @@ def present(call: Call, _form: Form) -> Presented | None:
     if scheme.lower() != "basic":
         return None
     try:
-        raw = base64.b64decode(value.strip()[:_MAX], validate=True)
+        raw = binascii.a2b_base64(value.strip()[:_MAX], strict_mode=True)
         client_id, _, secret = raw.partition(b":")
         return Presented(decode_component(client_id), decode_component(secret))
     except (binascii.Error, ValueError, ProtocolError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 
@@ -30,8 +30,7 @@ from idp.users.people import Person
 _NONE: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class TokenCall:
+class TokenCall(NamedTuple):
     """A token request: its parameters, the client that proved itself, where it came from, and the keys its sender proved to hold."""
 
     form: Form
@@ -120,7 +119,7 @@ class PersonalTokens:
         )
         if answer.id_token is None or client.id_token_encryption is None:
             return answer
-        return replace(answer, id_token=self.sealing.sealed(client, client.id_token_encryption, answer.id_token))
+        return answer._replace(id_token=self.sealing.sealed(client, client.id_token_encryption, answer.id_token))
 
     def front_channel(
         self,
