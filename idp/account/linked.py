@@ -60,7 +60,7 @@ class LinkedPages:
     @signed_in(PLACE, fresh=True)
     def remove(self, visit: Visit) -> Response:
         """Unlink one, while another way in is left."""
-        sub, titles = visit.person.sub, self._titles()
+        sub, titles = visit.person.sub, self.departures.directory.titles()
         try:
             with self.database.write() as tx:
                 self.ways_in.hold(tx, sub)
@@ -83,10 +83,7 @@ class LinkedPages:
             status,
             leads_away=True,
             links=links,
-            titles=self._titles(),
+            titles=self.departures.directory.titles(),
             offered=self.departures.directory.enabled(),
             alert=alert,
         )
-
-    def _titles(self) -> dict[str, str]:
-        return {one.name: one.title for one in self.departures.directory.all()}

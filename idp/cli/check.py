@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from idp.assembly.senders import replays
+from idp.assembly.upstream import provider_directory
 from idp.cli.base import REFUSED, Invocation, emit, sentence_of
 from idp.errors import IdpError
 from idp.opening import ALWAYS_THERE, open_house
@@ -127,6 +128,10 @@ def _registration(house: House) -> Iterator[Finding]:
             yield f"IDP_REGISTRATION_AUDIENCE: {uri} is not a resource; register it with idp resource create"
 
 
+def _upstream(house: House) -> Iterator[Finding]:
+    yield from provider_directory(house).faults()
+
+
 _LOOKS_AT_SETTINGS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _production,
     _network,
@@ -140,4 +145,5 @@ _LOOKS_AT_HOUSE: tuple[Callable[[House], Iterator[Finding]], ...] = (
     _replays,
     _clients,
     _registration,
+    _upstream,
 )

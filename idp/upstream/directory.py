@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import sqlalchemy as sa
 import structlog
 
@@ -35,6 +37,26 @@ class ProviderDirectory:
         """Every one by name, the disabled ones too."""
         with self._database.read() as tx:
             return [known(row) for row in tx.execute(_ALL.order_by(UpstreamProviderRow.name))]
+
+    def titles(self) -> dict[str, str]:
+        """What people call each of them, by name."""
+        with self._database.read() as tx:
+            found = [_readable(row) for row in tx.execute(_ALL)]
+        return {one.name: one.title for one in found if one is not None}
+
+    def faults(self) -> Iterator[str]:
+        """What is broken or unsafe, a sentence each."""
+        with self._database.read() as tx:
+            rows = tx.execute(_ALL.order_by(UpstreamProviderRow.name)).all()
+        for row in rows:
+            try:
+                one = known(row)
+                self.secret(one)
+            except Refused as error:
+                yield f"provider {row.name}: {error.description}"
+            else:
+                if one.provider.trusts_email and one.provider.has_tenants and not one.provider.tenants:
+                    yield f"provider {row.name}: trusts_email lets every tenant's administrator open accounts by their address; name tenants"
 
     def find(self, name: str) -> Known | None:
         with self._database.read() as tx:

@@ -129,3 +129,13 @@ def test_settings_this_version_does_not_take_close_nothing_but_their_own_button(
     directory = ProviderDirectory(database, MasterKey(b"m" * 32))
     assert [one.name for one in directory.enabled()] == ["new"]
     assert directory.usable("old") is None
+    assert directory.titles() == {"new": "Old"}
+    assert [fault.partition(":")[0] for fault in directory.faults()] == ["provider old"]
+
+
+def test_the_doctor_says_where_addresses_of_every_tenant_are_trusted(idp: RunningIdp, name: str) -> None:
+    given = {"preset": "microsoft", "client_id": "us", "client_secret": "secret", "trusts_email": True}
+    create(idp, name, **given)
+    assert f"provider {name}: trusts_email" in idp.run("check").stdout
+    idp.cli("upstream", "update", name, "--file", "-", stdin=json.dumps({"tenants": ["one"]}))
+    assert f"provider {name}" not in idp.run("check").stdout

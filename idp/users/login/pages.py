@@ -172,9 +172,5 @@ class LoginPages:
         return context
 
 
-def _purpose(context: LoginContext | None) -> str:
-    return f"login {context.flow}" if context else "login"
-
-
 def _display(person: Person) -> str:
     return str(person.claims.get("name") or person.username)
