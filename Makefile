@@ -30,7 +30,10 @@ format: $(VENV)/.installed-test ## Format the code
 	@$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.installed-test ## Measure speed and memory against the goals; PEER=1 adds the npm package oidc-provider
-	@$(BIN)/python -m bench $(BENCH_ARGS)
+	@$(PYTHON) -m venv $(VENV)/server
+	@$(VENV)/server/bin/python -m pip --disable-pip-version-check --quiet install --upgrade '.[postgres,redis]'
+	@$(VENV)/server/bin/python -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps .
+	@SERVER_BIN=$(CURDIR)/$(VENV)/server/bin $(BIN)/python -m bench $(BENCH_ARGS)
 
 clean: ## Remove the virtual environment and caches; data in var/ and keys/ stays
 	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build

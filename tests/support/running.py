@@ -22,7 +22,8 @@ from idp.cli import idp as idp_command
 from idp.cli.base import run as run_command
 from tests.support.servers import free_port
 
-BIN = Path(sys.executable).parent
+BIN = Path(os.environ.get("SERVER_BIN") or Path(sys.executable).parent)
+"""Where the commands of the servers lie; the bench measures an installation of its own, without what tests need."""
 PASSWORD = "correct horse 47 staple"
 READY_TIMEOUT = 30
 
@@ -196,5 +197,6 @@ def _elsewhere(folder: Path, environ: Mapping[str, str], stdin: str) -> Iterator
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment of tests, without settings of ours that might lie in it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("IDP_", "RS_", "APP_"))}
+    """The environment of tests, without settings of ours that might lie in it, and of a Python that keeps what it compiled."""
+    ours = ("IDP_", "RS_", "APP_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
