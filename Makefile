@@ -7,21 +7,27 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench check-python clean
+.PHONY: help run cluster test test-full lint format bench check-python clean
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.installed ## Start the identity provider, the APIs and a sample app; Ctrl-C stops all
 	@exec $(BIN)/idp demo
 
+cluster: $(VENV)/.installed-test ## The same as several nodes behind nginx, on PostgreSQL and Redis; kill any of them
+	@exec $(BIN)/python -m cluster
+
 test: $(VENV)/.installed-test ## Run the whole suite on SQLite, PostgreSQL and Redis (STRICT=1: nothing may be skipped)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-full: $(VENV)/.installed-test ## All of that, and what takes minutes
+	@$(BIN)/python -m pytest -m "" $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-test ## Formatting, lint, types, and the floors of the house
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy -p idp -p token_guard -p vetted_http -p conformance
+	@$(BIN)/mypy -p idp -p token_guard -p vetted_http -p conformance -p cluster
 	@$(BIN)/mypy resource_server/cli.py
 	@$(BIN)/lint-imports
 

@@ -69,8 +69,8 @@ def demo() -> None:
         _refuse_if_taken(url)
     initialize(settings)
     with open_house(settings) as house:
-        credentials = _credentials(house)
-    _run(_parts(settings, credentials), settings, credentials, started)
+        credentials = credentials_of(house)
+    _run(parts_of(settings, credentials), settings, credentials, started)
 
 
 def _refuse_if_taken(url: str) -> None:
@@ -83,7 +83,7 @@ def _refuse_if_taken(url: str) -> None:
             raise Refused("port", f"something else listens on {url}: stop it first") from error
 
 
-def _credentials(house: House) -> dict[str, str]:
+def credentials_of(house: House) -> dict[str, str]:
     """The demo's secrets, made on first use and kept in the data directory, readable by its owner only."""
     path = house.settings.data_dir / "demo.json"
     if path.exists():
@@ -177,7 +177,8 @@ def _service_client(made: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def _parts(settings: Settings, credentials: Mapping[str, str]) -> list[Part]:
+def parts_of(settings: Settings, credentials: Mapping[str, str]) -> list[Part]:
+    """The processes of the demo, in the order they start."""
     program = str(Path(sys.executable).parent)
     api = {
         "RS_ISSUER": settings.issuer,

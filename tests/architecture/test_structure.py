@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-SOURCES = ("idp", "resource_server", "vetted_http", "examples", "conformance")
+SOURCES = ("idp", "resource_server", "vetted_http", "examples", "conformance", "cluster")
 GUARD = ROOT / "resource_server" / "guard"
 MAX_LINES = 400
 LAZY = {
@@ -74,7 +74,7 @@ def test_the_packages_of_the_distribution_are_the_packages_there_are() -> None:
 
 
 def test_every_folder_with_modules_is_a_package() -> None:
-    for path in modules("idp", "resource_server", "vetted_http", "tests", "bench", "conformance"):
+    for path in modules("idp", "resource_server", "vetted_http", "tests", "bench", "conformance", "cluster"):
         if path.parent != GUARD:
             assert (path.parent / "__init__.py").is_file(), path.parent
 

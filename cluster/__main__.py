@@ -1,0 +1,134 @@
+"""`make cluster`: three identity providers and two of each service behind nginx, on a PostgreSQL and a Redis of their own.
+
+It listens where `make run` does. Kill any node, it comes back; SIGHUP restarts all of them one by one. Ctrl-C ends it and its data.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from cluster.balancer import nginx
+from cluster.layout import idp_plans, service_plans
+from cluster.node import NotReady, Plan
+from cluster.supervisor import Cluster
+from idp.cli import demo
+from idp.opening import initialize, open_house
+from idp.settings_source import load
+from tests.support import servers
+
+_LISTEN = {"IDP": 8000, "API": 8001}
+_FIRST_PORT = 8010
+_IDP_NODES, _SERVICE_NODES = 3, 2
+_ALONE = ("payment provider", "sample app")
+
+
+def main() -> int:
+    """Start everything, tell where it is, and wait."""
+    stopped, rolling = threading.Event(), threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    signal.signal(signal.SIGHUP, lambda *_: rolling.set())
+    try:
+        nginx()
+        with ExitStack() as running:
+            _run(running, stopped, rolling)
+    except (RuntimeError, NotReady) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(running: ExitStack, stopped: threading.Event, rolling: threading.Event) -> None:
+    folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="cluster-", ignore_cleanup_errors=True)))
+    postgres, redis = running.enter_context(servers.postgres()), running.enter_context(servers.redis())
+    environ = _environ(folder, _database(postgres, "idp"), redis)
+    settings = load(environ)
+    initialize(settings)
+    with open_house(settings) as house:
+        credentials = demo.credentials_of(house)
+    parts = {part.name: part for part in demo.parts_of(settings, credentials)}
+    services = {
+        **_inherited(),
+        **parts["resource server"].environment,
+        "RS_DATABASE_URL": _database(postgres, "services"),
+        "RS_QUEUE_URL": redis,
+        "RS_SECRET": credentials["app_secret_key"],
+        "RS_WORKER": "inside",
+    }
+    ports = count(_FIRST_PORT).__next__
+    plans = [
+        *idp_plans(_IDP_NODES, environ, folder, ports),
+        *service_plans(_SERVICE_NODES, services, folder, ports),
+        *_alone(parts, folder),
+    ]
+    cluster = running.enter_context(Cluster(folder / "logs", plans, listen=_LISTEN))
+    print(_welcome(cluster, credentials, folder), flush=True)
+    while not stopped.wait(0.2):
+        if rolling.is_set():
+            rolling.clear()
+            print(f"  restarted one by one: {', '.join(cluster.roll())}", flush=True)
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("IDP_", "RS_", "APP_"))}
+
+
+def _environ(folder: Path, database: str, redis: str) -> dict[str, str]:
+    return {
+        **_inherited(),
+        "IDP_DATABASE_URL": database,
+        "IDP_REDIS_URL": redis,
+        "IDP_DATA_DIR": str(folder / "var"),
+        "IDP_KEYS_DIR": str(folder / "keys"),
+        "IDP_OUTBOUND_ALLOW": "127.0.0.0/8",  # events are pushed to the API on loopback
+    }
+
+
+def _database(server: str, name: str) -> str:
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def _alone(parts: Mapping[str, demo.Part], folder: Path) -> Iterator[Plan]:
+    """What there is once, outside nginx."""
+    for name in _ALONE:
+        if name in parts:
+            part = parts[name]
+            port, _, path = part.ready.removeprefix("http://127.0.0.1:").partition("/")
+            own = {**_inherited(), **part.environment, "RS_DATA_DIR": str(folder / "var")}
+            yield Plan(name.replace(" ", "-"), "", int(port), tuple(part.command), own, f"/{path}")
+
+
+def _welcome(cluster: Cluster, credentials: Mapping[str, str], folder: Path) -> str:
+    nodes = "\n".join(
+        f"    {node.plan.name:18} port {node.plan.port}  process {node.pid}" for node in cluster.nodes.values()
+    )
+    return f"""
+  Sample app with "Log in with"   {demo.APP}
+  Identity provider, by nginx     http://127.0.0.1:{_LISTEN["IDP"]}
+  APIs, by nginx                  {demo.API}
+
+  Sign in as      {credentials["username"]}
+  with password   {credentials["password"]}
+
+{nodes}
+
+  Kill any of them: kill -9 -- -PROCESS. Restart all, one by one: kill -HUP {os.getpid()}.
+  Logs are in {folder}/logs; Ctrl-C stops all of it and removes its data.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

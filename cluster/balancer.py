@@ -1,0 +1,138 @@
+"""nginx in front of the nodes: rendered from `deploy/nginx`, told of nodes that leave and come by a reload that drops no request."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+TEMPLATES = Path(__file__).parents[1] / "deploy" / "nginx"
+GROUPS = ("idp", "users", "orders", "payments")
+_NOBODY = "server 127.0.0.1:9 down;"
+_WORD = re.compile(r"\$\{([A-Z_]+)\}")
+_TIMEOUT = 30
+
+
+class Balancer:
+    """`listen` says where nginx answers, by `IDP` and `API`; `servers` which addresses stand in each group."""
+
+    def __init__(self, folder: Path, *, listen: Mapping[str, int], servers: Mapping[str, Iterable[str]]) -> None:
+        self._folder = folder
+        self._listen = listen
+        self._servers = {group: dict.fromkeys(servers.get(group, ()), "") for group in GROUPS}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log = folder / "access.log"
+
+    def start(self) -> None:
+        """Start nginx and wait until it listens."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TEMPLATES / "headers.conf", self._folder)
+        self._write()
+        command = [nginx(), "-p", str(self._folder), "-c", str(self._folder / "nginx.conf"), "-e", "stderr"]
+        with (self._folder / "nginx.log").open("ab") as output:
+            self._process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)  # noqa: S603
+        self._until(self._listening, "nginx does not listen")
+
+    def take_out(self, address: str) -> None:
+        """No request reaches this node any more, once this returns; those on their way have been answered."""
+        self._mark(address, " down")
+
+    def put_in(self, address: str) -> None:
+        """The node gets its share again."""
+        self._mark(address, "")
+
+    def stop(self) -> None:
+        """Let requests finish, then end."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            try:
+                self._process.wait(_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self._process.terminate()
+                self._process.wait()
+
+    def _mark(self, address: str, state: str) -> None:
+        for servers in self._servers.values():
+            if address in servers:
+                servers[address] = state
+                self._reload()
+
+    def _reload(self) -> None:
+        """New workers with the new configuration; over once the old ones have answered what they had and are gone."""
+        assert self._process is not None, "nginx does not run"
+        self._write()
+        old = _children(self._process.pid)
+        self._process.send_signal(signal.SIGHUP)
+        master = self._process.pid
+        self._until(lambda: not (old & _children(master)), "the old workers of nginx do not end")
+
+    def _write(self) -> None:
+        words = {
+            "LOG": str(self.log),
+            **{f"{name}_TLS": "" for name in self._listen},
+            **{f"{name}_LISTEN": f"127.0.0.1:{port}" for name, port in self._listen.items()},
+            **{f"{group.upper()}_SERVERS": _lines(servers) for group, servers in self._servers.items()},
+        }
+        site = fill((TEMPLATES / "site.conf.template").read_text("utf-8"), words)
+        (self._folder / "site.conf").write_text(site, "utf-8")
+        (self._folder / "nginx.conf").write_text(_main(self._folder), "utf-8")
+
+    def _listening(self) -> bool:
+        try:
+            for port in self._listen.values():
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def _until(self, holds: Callable[[], bool], otherwise: str) -> None:
+        deadline = time.monotonic() + _TIMEOUT
+        while not holds():
+            assert self._process is not None
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{otherwise}: see {self._folder / 'nginx.log'}")
+            time.sleep(0.02)
+
+
+def nginx() -> str:
+    """The program; Debian keeps it where only root's PATH looks."""
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise RuntimeError("nginx is not on this machine: apt-get install nginx")
+    return found
+
+
+def fill(template: str, words: Mapping[str, str]) -> str:
+    """The template with its `${WORDS}` filled in; nginx's own `$variables` stay. A word that is missing is a `KeyError`."""
+    return _WORD.sub(lambda found: words[found.group(1)], template)
+
+
+def _lines(servers: Mapping[str, str]) -> str:
+    if not servers:
+        return _NOBODY
+    return " ".join(f"server {address} max_fails=1 fail_timeout=2s{state};" for address, state in servers.items())
+
+
+def _main(folder: Path) -> str:
+    """What surrounds the site: where nginx keeps its own files, as whoever runs it."""
+    user = f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else ""
+    kept = "".join(
+        f"    {name}_temp_path {folder}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return (
+        f"{user}\ndaemon off;\nworker_processes 2;\npid {folder}/nginx.pid;\nworker_shutdown_timeout 20s;\n"
+        f"events {{ worker_connections 2048; }}\nhttp {{\n{kept}    include site.conf;\n}}\n"
+    )
+
+
+def _children(parent: int) -> set[int]:
+    done = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)  # noqa: S607
+    pairs = (line.split() for line in done.stdout.splitlines())
+    return {int(child) for child, of in pairs if int(of) == parent}
