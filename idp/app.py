@@ -21,7 +21,7 @@ from idp.assembly.login import (
 )
 from idp.assembly.logos import logo_route
 from idp.assembly.logout import logout_pages
-from idp.assembly.mail import mail_pages
+from idp.assembly.mail import mail_rooms
 from idp.assembly.passkeys import passkey_ceremonies, passkey_rooms, passkey_routes
 from idp.assembly.registration import registration_routes
 from idp.assembly.senders import believing_certificates
@@ -83,7 +83,7 @@ def create_app(house: House, routes: list[Route]) -> Flask:
         CheckSessionPage(pages),
         security_pages(house, frame),
         password_pages(house, frame),
-        mail_pages(house, pages),
+        *mail_rooms(house, pages, frame),
         *email_login_rooms(house, second),
         *passkey_rooms(house, frame, second, ceremonies),
         *upstream_rooms(house, pages, frame, second),

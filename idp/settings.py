@@ -163,6 +163,9 @@ class Settings(BaseSettings):
     login_max_failures_per_address: Count = Field(100, description="failed logins per address in the window")
     reset_max: Count = Field(3, description="links to a new password an hour per account")
     reset_max_per_address: Count = Field(30, description="links to a new password an hour per address that asks")
+    email_change_max: Count = Field(
+        5, description="letters to confirm or change an address an hour per account, and to one address"
+    )
     code_max_failures: Count = Field(5, description="wrong one-time codes per account in the window")
     email_login: bool = Field(False, description="signing in by a link or a code sent to one's confirmed address")
     email_login_ttl: Annotated[int, Field(ge=1, le=3600)] = Field(600, description="life of such a link and code")

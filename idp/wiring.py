@@ -70,11 +70,13 @@ from idp.tokens.store import Grants
 from idp.upstream import journeys as journey_store
 from idp.upstream.linked import LinkedAccounts
 from idp.users import accounts as people
+from idp.users import email_changes as email_change_store
 from idp.users import email_logins as email_login_store
 from idp.users import links as mail_links
 from idp.users import sessions as session_store
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
+from idp.users.email_changes import EmailChanges
 from idp.users.email_logins import EmailLogins
 from idp.users.letters import Letters
 from idp.users.links import MailLinks
@@ -104,6 +106,7 @@ _PRUNERS: tuple[Prune, ...] = (
     journey_store.prune,
     mail_links.prune,
     email_login_store.prune,
+    email_change_store.prune,
     grant_store.prune,
     revocation_store.prune,
     status_store.prune,
@@ -134,6 +137,7 @@ class House:
     recovery: PasswordRecovery
     verification: EmailVerification
     email_logins: EmailLogins
+    email_changes: EmailChanges
     receivers: Receivers
     metrics: Metrics
     outbound: OutboundHttp
@@ -279,6 +283,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
             life=settings.email_login_ttl,
             tries=settings.code_max_failures,
         ),
+        email_changes=EmailChanges(database, clock, audit, accounts, links, letters, notices),
         receivers=Receivers(database, clock, audit),
         metrics=metrics or Metrics(),
         outbound=outbound,
@@ -355,9 +360,10 @@ def _person_changed(
     tx: sa.Connection,
     event: PersonChanged,
 ) -> None:
-    """Who is disabled, deleted or gets another password is logged out everywhere, apps included, at once."""
+    """Who is disabled, deleted or gets another password is logged out everywhere, apps included, at once; no address change waits any more."""
     if event.change in _ENDS_TOKENS:
         sessions.end_all(tx, event.person.sub, partial(grants.end_subject, tx, event.person.sub))
+        EmailChanges.void(tx, event.person.sub)
     if event.change is Change.PASSWORD_SET and event.person.email is not None:
         letters.password_changed(tx, event.person.email, event.person.username)
     if event.change is Change.PASSWORD_REMOVED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp.account import linked, passkeys, password, security
+from idp.account import email, linked, passkeys, password, security
 from idp.account.frame import AccountFrame
 from idp.account.password import PasswordPages
 from idp.account.security import SecurityPages
@@ -17,6 +17,8 @@ def account_frame(house: House, pages: Pages) -> AccountFrame:
         passkeys.PLACE: passkeys.PATH,
         password.PLACE: password.PATH,
         linked.PLACE: linked.PATH,
+        email.PLACE: email.PATH,
+        email.CHANGE: email.CHANGE_PATH,
     }
     return AccountFrame(pages, house.accounts, house.sessions, house.clock, places)
 

@@ -1,15 +1,19 @@
-"""The pages behind mail."""
+"""The pages behind mail, and the page of one's address."""
 
 from __future__ import annotations
 
+from idp.account.email import EmailPages
+from idp.account.frame import AccountFrame
 from idp.platform.pages import Pages
+from idp.users.email_change_pages import EmailChangePages
 from idp.users.mail_pages import MailPages
 from idp.wiring import House
 
 
-def mail_pages(house: House, pages: Pages) -> MailPages:
+def mail_rooms(house: House, pages: Pages, frame: AccountFrame) -> tuple[MailPages, EmailChangePages, EmailPages]:
+    """Passwords by mail, the proof of an address, and another address."""
     settings = house.settings
-    return MailPages(
+    mail = MailPages(
         pages,
         house.limits,
         house.recovery,
@@ -18,3 +22,5 @@ def mail_pages(house: House, pages: Pages) -> MailPages:
         resets_per_peer=settings.reset_max_per_address,
         min_length=settings.password_min_length,
     )
+    address = EmailPages(frame, house.limits, house.email_changes, house.verification, settings.email_change_max)
+    return mail, EmailChangePages(pages, house.email_changes), address

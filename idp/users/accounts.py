@@ -155,6 +155,10 @@ class Accounts:
         """Change username, email, email_verified, roles or claims. Another address is unverified unless it is said to be."""
         return self._change(sub, Change.UPDATED, changes, first)
 
+    def update_tx(self, tx: sa.Connection, sub: str, **changes: Any) -> Person:
+        """As `update`, within the caller's transaction, which a refusal must end."""
+        return self._changed(tx, sub, Change.UPDATED, changes)
+
     def disable(self, sub: str) -> Person:
         """No more logins; sessions and tokens end at once."""
         return self._change(sub, Change.DISABLED, {"disabled": True})
@@ -238,23 +242,26 @@ class Accounts:
         return self._passwords.hash(password)
 
     def _change(self, sub: str, change: Change, changes: Mapping[str, Any], first: First | None = None) -> Person:
+        with self._database.write() as tx:
+            if first is not None:
+                first(tx)
+            return self._changed(tx, sub, change, changes)
+
+    def _changed(self, tx: sa.Connection, sub: str, change: Change, changes: Mapping[str, Any]) -> Person:
+        old = store.find(tx, sub)
+        if old is None:
+            raise Refused("unknown", "there is no such user")
+        verified = old.email_verified and _same_address(old.email, changes.get("email", old.email))
+        values = {"email_verified": verified, **changes}
+        person = _checked(replace(old, **values, updated_at=self._clock.now(), version=old.version + 1))
+        if changes.keys() & {"username", "email"}:
+            _refuse_foreign_address(person)
         try:
-            with self._database.write() as tx:
-                if first is not None:
-                    first(tx)
-                old = store.find(tx, sub)
-                if old is None:
-                    raise Refused("unknown", "there is no such user")
-                verified = old.email_verified and _same_address(old.email, changes.get("email", old.email))
-                values = {"email_verified": verified, **changes}
-                person = _checked(replace(old, **values, updated_at=self._clock.now(), version=old.version + 1))
-                if changes.keys() & {"username", "email"}:
-                    _refuse_foreign_address(person)
-                if not store.update(tx, person):
-                    raise Refused("conflict", "somebody else changed this user at the same moment, try again")
-                self._tell(tx, change, person)
+            if not store.update(tx, person):
+                raise Refused("conflict", "somebody else changed this user at the same moment, try again")
         except IntegrityError as error:
             raise TAKEN from error
+        self._tell(tx, change, person)
         return person
 
     def _tell(self, tx: sa.Connection, change: Change, person: Person) -> None:

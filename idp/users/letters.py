@@ -42,6 +42,21 @@ class Letters:
         link = self._url("/password/forgot")
         self._send(tx, "password_changed", to, f"{self._name}: your password was changed", username=username, link=link)
 
+    def email_confirm(self, tx: sa.Connection, to: str, username: str, secret: str) -> None:
+        """How to show that the address one wants to change to is one's own."""
+        link = self._url(f"/email/confirm?token={secret}")
+        self._send(tx, "email_confirm", to, f"{self._name}: is this your new address?", username=username, link=link)
+
+    def email_approve(self, tx: sa.Connection, to: str, username: str, new: str, secret: str) -> None:
+        """How to agree, or not, that the address is changed."""
+        link, subject = self._url(f"/email/approve?token={secret}"), f"{self._name}: may your e-mail address change?"
+        self._send(tx, "email_approve", to, subject, username=username, new=new, link=link)
+
+    def email_taken(self, tx: sa.Connection, to: str, username: str) -> None:
+        """That somebody wanted this address for another account."""
+        link, subject = self._url("/password/forgot"), f"{self._name}: you have an account already"
+        self._send(tx, "email_taken", to, subject, username=username, link=link)
+
     def notice(self, tx: sa.Connection, to: str, subject: str, **facts: Any) -> None:
         """That something about the safety of the account changed (see `idp.users.notices`)."""
         link = self._url("/account/security")

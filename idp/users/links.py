@@ -27,9 +27,13 @@ class Purpose(StrEnum):
 
     RESET = "reset"
     VERIFY = "verify"
+    CONFIRM = "email-confirm"
+    """To show that the address one wants to change to is one's own."""
+    APPROVE = "email-approve"
+    """To agree, from the address of before, that it is changed."""
 
 
-LIVES = {Purpose.RESET: 900, Purpose.VERIFY: 86400}
+LIVES = {Purpose.RESET: 900, Purpose.VERIFY: 86400, Purpose.CONFIRM: 86400, Purpose.APPROVE: 86400}
 """How long a link is good, in seconds."""
 
 

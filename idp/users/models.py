@@ -133,6 +133,18 @@ class MailLinkRow(Model):
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
 
 
+class EmailChangeRow(Model):
+    """A change of a person's address that waits: to which one, from which one, and which of the two said yes already."""
+
+    __tablename__ = "email_changes"
+    sub: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    email: Mapped[str] = mapped_column(sa.String(254))
+    old_email: Mapped[str | None] = mapped_column(sa.String(254))
+    confirmed: Mapped[bool] = mapped_column(sa.Boolean)
+    approved: Mapped[bool] = mapped_column(sa.Boolean)
+    expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
 class EmailLoginRow(Model):
     """A login by mail that waits: its browser and waiting request and, once a letter went out, the digest of its link, the tag of its code,
     and whose it is; `tries` counts codes."""
