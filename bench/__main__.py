@@ -104,7 +104,8 @@ def alone(bench: Bench, subject: Subject) -> None:
     names = {"local": "local", "cached": "cached", "asking": "introspection"}
     for way, measured in works.protected_calls(subject, plan.seconds).items():
         bench.tell(f"protected calls/s, {names[way]}", measured.rate)
-    bench.tell("login CPU ms", works.login_cpu(subject, 10 * plan.rounds))
+    bench.tell("login CPU ms", works.login_cpu(subject, 10 * plan.rounds, known=True))
+    bench.tell("login CPU ms, new browser", works.login_cpu(subject, 10 * plan.rounds, known=False))
     for promise, seconds in works.promises(subject).items():
         bench.tell(f"seconds until {promise}", seconds)
 
