@@ -10,8 +10,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 TEMPLATES = Path(__file__).parents[1] / "deploy" / "nginx"
 GROUPS = ("idp", "users", "orders", "payments")
@@ -21,11 +22,24 @@ _TIMEOUT = 30
 
 
 class Balancer:
-    """`listen` says where nginx answers, by `IDP` and `API`; `servers` which addresses stand in each group."""
+    """`listen` says where nginx answers, by `IDP` and `API`; `servers` which addresses stand in each group.
 
-    def __init__(self, folder: Path, *, listen: Mapping[str, int], servers: Mapping[str, Iterable[str]]) -> None:
+    `more` fills in what else stands in the templates, and `sites` names them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        listen: Mapping[str, int],
+        servers: Mapping[str, Iterable[str]],
+        more: Mapping[str, str] = MappingProxyType({}),
+        sites: Sequence[str] = ("site",),
+    ) -> None:
         self._folder = folder
         self._listen = listen
+        self._more = more
+        self._sites = sites
         self._servers = {group: dict.fromkeys(servers.get(group, ()), "") for group in GROUPS}
         self._process: subprocess.Popen[bytes] | None = None
         self.log = folder / "access.log"
@@ -79,10 +93,12 @@ class Balancer:
             **{f"{name}_TLS": "" for name in self._listen},
             **{f"{name}_LISTEN": f"127.0.0.1:{port}" for name, port in self._listen.items()},
             **{f"{group.upper()}_SERVERS": _lines(servers) for group, servers in self._servers.items()},
+            **self._more,
         }
-        site = fill((TEMPLATES / "site.conf.template").read_text("utf-8"), words)
-        (self._folder / "site.conf").write_text(site, "utf-8")
-        (self._folder / "nginx.conf").write_text(_main(self._folder), "utf-8")
+        for site in self._sites:
+            text = fill((TEMPLATES / f"{site}.conf.template").read_text("utf-8"), words)
+            (self._folder / f"{site}.conf").write_text(text, "utf-8")
+        (self._folder / "nginx.conf").write_text(_main(self._folder, self._sites), "utf-8")
 
     def _listening(self) -> bool:
         try:
@@ -120,15 +136,16 @@ def _lines(servers: Mapping[str, str]) -> str:
     return " ".join(f"server {address} max_fails=1 fail_timeout=2s{state};" for address, state in servers.items())
 
 
-def _main(folder: Path) -> str:
-    """What surrounds the site: where nginx keeps its own files, as whoever runs it."""
+def _main(folder: Path, sites: Sequence[str]) -> str:
+    """What surrounds the sites: where nginx keeps its own files, as whoever runs it."""
     user = f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else ""
     kept = "".join(
         f"    {name}_temp_path {folder}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    included = "".join(f"    include {site}.conf;\n" for site in sites)
     return (
         f"{user}\ndaemon off;\nworker_processes 2;\npid {folder}/nginx.pid;\nworker_shutdown_timeout 20s;\n"
-        f"events {{ worker_connections 2048; }}\nhttp {{\n{kept}    include site.conf;\n}}\n"
+        f"events {{ worker_connections 2048; }}\nhttp {{\n{kept}{included}}}\n"
     )
 
 
