@@ -175,8 +175,11 @@ class Settings(BaseSettings):
         30, description="how long a browser is asked for no second factor, where its owner wants that"
     )
     token_max_failures: Count = Field(60, description="failed client authentications a minute per client and address")
-    signup: Literal["off", "on"] = Field("off", description="whether strangers may create an account")
+    signup: Literal["off", "on", "invite"] = Field(
+        "off", description="whether strangers may create an account; invite: who got an invitation (idp user invite)"
+    )
     signup_max: Count = Field(20, description="sign-ups an hour per address")
+    invitation_ttl: Seconds = Field(3 * 86400, description="life of an invitation")
     registration: Literal["closed", "token", "open"] = Field(
         "closed", description="dynamic client registration: closed, for holders of a registration token, or open"
     )

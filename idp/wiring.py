@@ -72,12 +72,14 @@ from idp.upstream.linked import LinkedAccounts
 from idp.users import accounts as people
 from idp.users import email_changes as email_change_store
 from idp.users import email_logins as email_login_store
+from idp.users import invitations as invitation_store
 from idp.users import links as mail_links
 from idp.users import sessions as session_store
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.email_changes import EmailChanges
 from idp.users.email_logins import EmailLogins
+from idp.users.invitations import Invitations
 from idp.users.letters import Letters
 from idp.users.links import MailLinks
 from idp.users.login import steps as login_steps
@@ -107,6 +109,7 @@ _PRUNERS: tuple[Prune, ...] = (
     mail_links.prune,
     email_login_store.prune,
     email_change_store.prune,
+    invitation_store.prune,
     grant_store.prune,
     revocation_store.prune,
     status_store.prune,
@@ -138,6 +141,7 @@ class House:
     verification: EmailVerification
     email_logins: EmailLogins
     email_changes: EmailChanges
+    invitations: Invitations
     receivers: Receivers
     metrics: Metrics
     outbound: OutboundHttp
@@ -284,6 +288,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
             tries=settings.code_max_failures,
         ),
         email_changes=EmailChanges(database, clock, audit, accounts, links, letters, notices),
+        invitations=Invitations(database, clock, audit, accounts, letters, life=settings.invitation_ttl),
         receivers=Receivers(database, clock, audit),
         metrics=metrics or Metrics(),
         outbound=outbound,

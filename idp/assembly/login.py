@@ -8,6 +8,7 @@ from idp.oauth.endpoints.authorize import AuthorizePages
 from idp.oauth.request import PROMPTS
 from idp.platform.pages import Pages
 from idp.upstream.directory import ProviderDirectory
+from idp.users.login.admission import Admission
 from idp.users.login.chain import LEVELS
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.email import EmailLoginPages, EmailMethod
@@ -48,8 +49,8 @@ def levels_of(house: House, sub: str) -> tuple[str, ...]:
 
 
 def login_prompts(house: House) -> tuple[str, ...]:
-    """The `prompt` values there are pages for; `create` where strangers may make an account."""
-    return (*PROMPTS, "create") if house.settings.signup == "on" else PROMPTS
+    """The `prompt` values there are pages for; `create` where people make accounts themselves."""
+    return (*PROMPTS, "create") if house.settings.signup != "off" else PROMPTS
 
 
 def askers(authorize: AuthorizePages, account: AccountFrame) -> FindContext:
@@ -94,6 +95,13 @@ def second_factor(house: House, pages: Pages, find_context: FindContext, opener:
     )
 
 
+def admission(house: House, pages: Pages) -> Admission | None:
+    """Who may make an account; None where nobody may."""
+    if house.settings.signup == "off":
+        return None
+    return Admission(pages, house.invitations, house.verification, house.settings.signup == "on")
+
+
 def login_pages(house: House, pages: Pages, second: SecondFactor, ceremonies: Ceremonies | None) -> LoginPages:
     settings = house.settings
     password = PasswordMethod(
@@ -117,9 +125,8 @@ def login_pages(house: House, pages: Pages, second: SecondFactor, ceremonies: Ce
         second_factor=second,
         opener=second.opener,
         find_context=second.find_context,
-        verification=house.verification,
+        admission=admission(house, pages),
         others=ProviderDirectory(house.database, house.master).enabled,
-        signup=settings.signup == "on",
         signup_max=settings.signup_max,
         min_length=settings.password_min_length,
     )

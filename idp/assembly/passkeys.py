@@ -5,10 +5,11 @@ from __future__ import annotations
 from idp.account import passkeys, security
 from idp.account.frame import AccountFrame
 from idp.account.passkeys import PasskeyPages
-from idp.assembly.login import login_policy
+from idp.assembly.login import admission, login_policy
 from idp.assembly.senders import replays
 from idp.platform.http import Answer, Call, json_answer
 from idp.platform.web import Route
+from idp.users.login.admission import Admission
 from idp.users.login.passkey import PasskeyStep
 from idp.users.login.passkey_signup import PasskeySignUp
 from idp.users.login.policy import PASSKEY, PASSWORD, UPSTREAM
@@ -61,9 +62,10 @@ def passkey_rooms(
     if ceremonies is None:
         return ()
     step, kept = PasskeyStep(second, ceremonies), _account_pages(house, frame, ceremonies)
-    if house.settings.signup != "on" or PASSKEY not in login_policy(house).methods:
+    admitting = admission(house, second.pages)
+    if admitting is None or PASSKEY not in login_policy(house).methods:
         return step, kept
-    return step, kept, _sign_up(house, second, ceremonies)
+    return step, kept, _sign_up(house, second, ceremonies, admitting)
 
 
 def _account_pages(house: House, frame: AccountFrame, ceremonies: Ceremonies) -> PasskeyPages:
@@ -82,7 +84,7 @@ def _account_pages(house: House, frame: AccountFrame, ceremonies: Ceremonies) ->
     )
 
 
-def _sign_up(house: House, second: SecondFactor, ceremonies: Ceremonies) -> PasskeySignUp:
+def _sign_up(house: House, second: SecondFactor, ceremonies: Ceremonies, admitting: Admission) -> PasskeySignUp:
     return PasskeySignUp(
         pages=second.pages,
         limits=house.limits,
@@ -90,7 +92,7 @@ def _sign_up(house: House, second: SecondFactor, ceremonies: Ceremonies) -> Pass
         accounts=house.accounts,
         passkeys=house.passkeys,
         recovery_codes=house.recovery_codes,
-        verification=house.verification,
+        admission=admitting,
         ceremonies=ceremonies,
         find_context=second.find_context,
         most=house.settings.signup_max,

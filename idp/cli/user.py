@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from idp.cli.base import emit, table, with_house
+from idp.cli.user_invitations import invitations, invite, withdraw
 from idp.errors import Refused
 from idp.users.accounts import document
 from idp.users.people import Person
@@ -18,7 +19,11 @@ from idp.wiring import House
 
 @click.group()
 def user() -> None:
-    """People: create, list, show, change, disable, delete."""
+    """People: create, invite, list, show, change, disable, delete."""
+
+
+for _one in (invite, invitations, withdraw):
+    user.add_command(_one)
 
 
 @user.command()

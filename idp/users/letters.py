@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from idp.platform.mailer import Mailer
-from idp.users.login.words import minutes
+from idp.users.login.words import minutes, span
 
 
 class Letters:
@@ -56,6 +56,12 @@ class Letters:
         """That somebody wanted this address for another account."""
         link, subject = self._url("/password/forgot"), f"{self._name}: you have an account already"
         self._send(tx, "email_taken", to, subject, username=username, link=link)
+
+    def invitation(self, tx: sa.Connection, to: str, secret: str, life: int) -> str:
+        """How to make an account within so many seconds; returns the link."""
+        link = self._url(f"/signup?invitation={secret}")
+        self._send(tx, "invitation", to, f"{self._name}: you are invited", link=link, life=span(life))
+        return link
 
     def notice(self, tx: sa.Connection, to: str, subject: str, **facts: Any) -> None:
         """That something about the safety of the account changed (see `idp.users.notices`)."""

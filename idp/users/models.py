@@ -145,6 +145,19 @@ class EmailChangeRow(Model):
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
 
 
+class InvitationRow(Model):
+    """An address that may make an account: the digest of its link, and the roles that come with it."""
+
+    __tablename__ = "invitations"
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    email: Mapped[str] = mapped_column(sa.String(254))
+    email_key: Mapped[str] = mapped_column(sa.String(254), unique=True)
+    roles: Mapped[list[str]] = mapped_column(sa.JSON)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
 class EmailLoginRow(Model):
     """A login by mail that waits: its browser and waiting request and, once a letter went out, the digest of its link, the tag of its code,
     and whose it is; `tries` counts codes."""

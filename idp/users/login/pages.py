@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Blueprint, Response, request
 
@@ -13,6 +14,7 @@ from idp.platform.db import Database
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
+from idp.users.login.admission import Admission, Admitted
 from idp.users.login.chain import Attempt, LoginMethod
 from idp.users.login.context import FindContext, LoginContext, OtherWay, purpose
 from idp.users.login.opener import LoginOpener
@@ -23,7 +25,6 @@ from idp.users.login.second_factor import SecondFactor
 from idp.users.login.words import sentence, wait
 from idp.users.people import Person
 from idp.users.sessions import Sessions
-from idp.users.verification import EmailVerification
 
 _HOUR = 3600
 
@@ -43,9 +44,8 @@ class LoginPages:
     second_factor: SecondFactor
     opener: LoginOpener
     find_context: FindContext
-    verification: EmailVerification
+    admission: Admission | None
     others: Callable[[], Sequence[OtherWay]]
-    signup: bool
     signup_max: int
     min_length: int
 
@@ -56,7 +56,7 @@ class LoginPages:
         rooms.add_url_rule("/", "home", self.home, methods=["GET"])
         if self.passkey is not None:
             rooms.add_url_rule("/login/passkey", "passkey", self.with_passkey, methods=["POST"])
-        if self.signup:
+        if self.admission is not None:
             rooms.add_url_rule("/signup", "signup", self.sign_up, methods=["GET", "POST"])
         return rooms
 
@@ -120,7 +120,7 @@ class LoginPages:
             alert=alert,
             csrf=self.pages.csrf_token(browser, purpose(context)),
             cancel_csrf=self.pages.csrf_token(browser, f"cancel {context.flow}") if context else None,
-            signup=self.signup,
+            signup=self.admission is not None and self.admission.open,
             others=self.others() if UPSTREAM in methods else (),
         )
         return self.pages.keep_browser(request, response, browser)
@@ -129,24 +129,31 @@ class LoginPages:
         """Make an account; the person then logs in like everybody else."""
         browser = self.pages.cookie(request, web.FLOW)
         context = self._context(browser)
+        if self.admission is None:
+            raise PageError("unknown", "There is no page here.", status=404)
+        admitted = self.admission.admitted()
+        if admitted is None:
+            return self.admission.refusal(context)
         if request.method == "GET":
-            return self._signup_form(context)
+            return self._signup_form(context, admitted)
         self.pages.check_form(browser, "signup")
         self.limits.take("signup", request.environ.get("idp.peer", ""), limit=self.signup_max, window=_HOUR)
         form = request.form
         try:
             self.accounts.create(
                 username=form.get("username", "").strip(),
-                email=form.get("email", "").strip(),
                 password=form.get("password", ""),
                 claims={"name": form["name"].strip()} if form.get("name", "").strip() else {},
-                also=self.verification.send,
+                also=partial(self.admission.arrive, admitted),
+                **admitted.facts(),
             )
         except Refused as error:
-            return self._signup_form(context, alert=sentence(error), status=400)
+            return self._signup_form(context, admitted, alert=sentence(error), status=400)
         return self.pages.redirect(self.pages.url("/login") + (f"?flow={context.flow}" if context else ""))
 
-    def _signup_form(self, context: LoginContext | None, *, alert: str | None = None, status: int = 200) -> Response:
+    def _signup_form(
+        self, context: LoginContext | None, admitted: Admitted, *, alert: str | None = None, status: int = 200
+    ) -> Response:
         browser = self.pages.browser(request)
         response = self.pages.render(
             "signup.html",
@@ -156,6 +163,7 @@ class LoginPages:
             min_length=self.min_length,
             with_passkey=self.passkey is not None and PASSKEY in self.policy.methods,
             context=context,
+            admitted=admitted,
             form=request.form,
             alert=alert,
             csrf=self.pages.csrf_token(browser, "signup"),

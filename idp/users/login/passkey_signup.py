@@ -20,13 +20,13 @@ from idp.platform.ids import digest
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
+from idp.users.login.admission import Admission, Admitted
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.words import sentence
 from idp.users.passkey_ceremonies import Ceremonies
 from idp.users.passkeys import NewPasskey, Passkeys
 from idp.users.people import Person
 from idp.users.recovery_codes import RecoveryCodes
-from idp.users.verification import EmailVerification
 
 PATH = "/signup/passkey"
 _HOUR = 3600
@@ -42,7 +42,7 @@ class PasskeySignUp:
     accounts: Accounts
     passkeys: Passkeys
     recovery_codes: RecoveryCodes
-    verification: EmailVerification
+    admission: Admission
     ceremonies: Ceremonies
     find_context: FindContext
     most: int
@@ -57,55 +57,59 @@ class PasskeySignUp:
         """Ask who it is, then for the passkey; then show the recovery codes and lead to the login."""
         browser = self.pages.cookie(request, web.FLOW)
         context = self._context(browser)
+        admitted = self.admission.admitted()
+        if admitted is None:
+            return self.admission.refusal(context)
         if request.method == "GET":
-            return self._form(context)
+            return self._form(context, admitted)
         self.pages.check_form(browser, "signup")
         try:
             if "response" in request.form:
-                return self._made(context, browser or "")
-            return self._offered(context, browser or "")
+                return self._made(context, admitted, browser or "")
+            return self._offered(context, admitted, browser or "")
         except Refused as error:
-            return self._form(context, alert=sentence(error), status=400)
+            return self._form(context, admitted, alert=sentence(error), status=400)
 
-    def _offered(self, context: LoginContext | None, browser: str) -> Response:
+    def _offered(self, context: LoginContext | None, admitted: Admitted, browser: str) -> Response:
         self.limits.take("signup", request.environ.get("idp.peer", ""), limit=self.most, window=_HOUR)
-        person = self._drafted(None)
+        person = self._drafted(admitted, None)
         self.accounts.check_free(person)
         passkey = self.ceremonies.to_create(_owner(browser, person.sub), person)
-        return self._form(context, passkey=passkey, sub=person.sub)
+        return self._form(context, admitted, passkey=passkey, sub=person.sub)
 
-    def _made(self, context: LoginContext | None, browser: str) -> Response:
+    def _made(self, context: LoginContext | None, admitted: Admitted, browser: str) -> Response:
         sub = request.form.get("sub", "")
         made = self.ceremonies.create(request.form["response"], _owner(browser, sub))
         codes: list[str] = []
 
         def also(tx: sa.Connection, person: Person) -> None:
+            self.admission.arrive(admitted, tx, person)
             codes.extend(self._equip(tx, person, made))
 
-        person = self.accounts.add(self._drafted(sub), also=also)
+        person = self.accounts.add(self._drafted(admitted, sub), also=also)
         return self.pages.render(
             "signup_codes.html", leads_away=True, context=context, codes=codes, username=person.username
         )
 
     def _equip(self, tx: sa.Connection, person: Person, made: NewPasskey) -> list[str]:
         self.passkeys.add(tx, person.sub, made, "")
-        self.verification.send(tx, person)
         self.audit.append(tx, "passkey.added", sub=person.sub, aaguid=made.aaguid)
         return self.recovery_codes.renew(tx, person.sub)
 
-    def _drafted(self, sub: str | None) -> Person:
+    def _drafted(self, admitted: Admitted, sub: str | None) -> Person:
         form = request.form
         name = form.get("name", "").strip()
         return self.accounts.draft(
             sub=sub,
             username=form.get("username", "").strip(),
-            email=form.get("email", "").strip(),
             claims={"name": name} if name else {},
+            **admitted.facts(),
         )
 
     def _form(
         self,
         context: LoginContext | None,
+        admitted: Admitted,
         *,
         passkey: Mapping[str, Any] | None = None,
         sub: str | None = None,
@@ -119,6 +123,7 @@ class PasskeySignUp:
             leads_away=True,
             scripted=passkey is not None,
             context=context,
+            admitted=admitted,
             form=request.form,
             passkey=passkey,
             sub=sub,
