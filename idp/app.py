@@ -21,7 +21,7 @@ from idp.assembly.login import (
 )
 from idp.assembly.logos import logo_route
 from idp.assembly.logout import logout_pages
-from idp.assembly.mail import mail_rooms
+from idp.assembly.mail import mail_rooms, mailbox_rooms
 from idp.assembly.passkeys import passkey_ceremonies, passkey_rooms, passkey_routes
 from idp.assembly.registration import registration_routes
 from idp.assembly.senders import believing_certificates
@@ -84,6 +84,7 @@ def create_app(house: House, routes: list[Route]) -> Flask:
         security_pages(house, frame),
         password_pages(house, frame),
         *mail_rooms(house, pages, frame),
+        *mailbox_rooms(house, pages),
         *email_login_rooms(house, second),
         *passkey_rooms(house, frame, second, ceremonies),
         *upstream_rooms(house, pages, frame, second),

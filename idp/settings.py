@@ -75,7 +75,8 @@ class Settings(BaseSettings):
     )
     mail_url: SecretUrl = Field(
         SecretStr("console://"),
-        description="console://, file://DIR, smtp://USER:PASSWORD@HOST:PORT or smtps://...",
+        description="console://, file://DIR, smtp://USER:PASSWORD@HOST:PORT or smtps://...; "
+        "mailbox://DIR, in development on loopback only, shows mail at /dev/mailbox",
     )
     mail_from: str = Field("no-reply@localhost", description="the sender of mail")
     trusted_proxies: Networks = Field((), description="networks whose X-Forwarded-For is believed, comma separated")
@@ -260,6 +261,15 @@ class Settings(BaseSettings):
         if text in SAMPLE_SECRETS and info.data.get("env") == "production":
             raise ValueError("is a sample value")
         return value if text else None
+
+    @field_validator("mail_url")
+    @classmethod
+    def _mail_url(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        shown = value.get_secret_value().startswith("mailbox:")
+        there = urlsplit(info.data.get("issuer", "")).hostname or ""
+        if shown and (info.data.get("env") == "production" or not is_loopback(there)):
+            raise ValueError("mailbox:// shows every letter to everybody: it is for development on loopback only")
+        return value
 
     @field_validator("client_cert_header")
     @classmethod

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from idp.account.email import EmailPages
 from idp.account.frame import AccountFrame
+from idp.platform import mailbox_pages
+from idp.platform.mailbox_pages import MailboxPages
 from idp.platform.pages import Pages
 from idp.users.email_change_pages import EmailChangePages
 from idp.users.mail_pages import MailPages
 from idp.wiring import House
+
+
+def mailbox_rooms(house: House, pages: Pages) -> tuple[MailboxPages, ...]:
+    """The letters themselves, where development keeps them; every page on which somebody waits for one leads there."""
+    mailbox = house.mailer.mailbox
+    if mailbox is None:
+        return ()
+    house.flask.jinja_env.globals["mailbox"] = house.settings.url(mailbox_pages.PATH)
+    return (MailboxPages(pages, mailbox),)
 
 
 def mail_rooms(house: House, pages: Pages, frame: AccountFrame) -> tuple[MailPages, EmailChangePages, EmailPages]:

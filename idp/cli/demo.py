@@ -26,8 +26,9 @@ from idp.cli import demo_payments
 from idp.cli.base import Invocation
 from idp.errors import Refused
 from idp.opening import initialize, open_house
+from idp.platform import mailbox_pages
 from idp.platform.ids import new_secret
-from idp.settings import Settings
+from idp.settings import PREFIX, Settings
 from idp.wiring import House
 
 API, APP, PROVIDER = "http://127.0.0.1:8001", "http://127.0.0.1:8002", "http://127.0.0.1:8004"
@@ -198,7 +199,7 @@ def parts_of(settings: Settings, credentials: Mapping[str, str]) -> list[Part]:
         "APP_PORT": "8002",
     }
     # The API's pushes and the IdP's own address are loopback: only the demo lets the outbound guard reach it.
-    idp = {"IDP_OUTBOUND_ALLOW": "127.0.0.0/8"}
+    idp = {**_shown(settings), "IDP_OUTBOUND_ALLOW": "127.0.0.0/8"}
     services, provider = f"{program}/resource-server", PROVIDER.rpartition(":")[2]
     parts = [
         Part("idp", [f"{program}/idp", "serve", "--workers", "1"], idp, f"{settings.issuer}/readyz"),
@@ -209,6 +210,21 @@ def parts_of(settings: Settings, credentials: Mapping[str, str]) -> list[Part]:
     if _EXAMPLE.is_dir():
         parts.append(Part("sample app", [sys.executable, str(_EXAMPLE / "app.py")], app, f"{APP}/"))
     return parts
+
+
+def _shown(settings: Settings) -> dict[str, str]:
+    """What the demo switches on to show it, where nobody set it otherwise."""
+    wanted = {
+        "mail_url": f"mailbox://{(settings.data_dir / 'mailbox').resolve()}",
+        "signup": "on",
+        "email_login": "true",
+    }
+    return {f"{PREFIX}{name.upper()}": value for name, value in wanted.items() if name not in settings.model_fields_set}
+
+
+def _mailbox(settings: Settings) -> str:
+    """Where the letters of the demo are read."""
+    return "by IDP_MAIL_URL" if "mail_url" in settings.model_fields_set else settings.url(mailbox_pages.PATH)
 
 
 def _run(parts: Sequence[Part], settings: Settings, credentials: Mapping[str, str], started: float) -> None:
@@ -285,6 +301,7 @@ def _welcome(settings: Settings, credentials: Mapping[str, str], seconds: float)
   Sample app with "Log in with"   {APP}
   Identity provider               {settings.issuer}
   Users, orders and payments API  {API}
+  Mail that would be sent         {_mailbox(settings)}
 
   Sign in as      {credentials["username"]}
   with password   {credentials["password"]}

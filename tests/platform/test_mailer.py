@@ -28,17 +28,31 @@ TEXT = "Grüße, 日本 😀\nhttps://idp.test/x?token=abc\n.\n"
 
 
 class Inbox:
-    """An SMTP server that keeps what it takes; the first `busy` messages are put off."""
+    """An SMTP server that keeps what it takes; the first `busy` messages are put off, of the next `cut` it keeps each and goes away.
+
+    `unknown` is an address that it refuses for good.
+    """
 
     def __init__(self, busy: int = 0) -> None:
         self.busy = busy
+        self.cut = 0
+        self.unknown = ""
         self.taken: list[tuple[list[str], bytes]] = []
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
+        if address == self.unknown:
+            return "550 nobody of that name"
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
+
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:
         if self.busy:
             self.busy -= 1
             return "451 later"
         self.taken.append((envelope.rcpt_tos, envelope.content))
+        if self.cut:
+            self.cut -= 1
+            server.transport.close()
         return "250 taken"
 
 
@@ -125,6 +139,48 @@ def test_a_mail_that_is_not_taken_is_sent_again(
     clock.advance(10)
     jobs.run_due()
     assert (len(kept.taken), states(database)) == (1, [("done", 2)])
+
+
+def test_a_mail_that_was_taken_unheard_is_sent_again_as_the_same_letter(
+    database: Database, clock: ManualClock, inbox: tuple[Inbox, str]
+) -> None:
+    """RFC 5322 §3.6.4: mail programs know by the Message-ID that they have it already."""
+    kept, address = inbox
+    kept.cut = 1
+    post, jobs = mailer(database, clock, f"smtp://{address}")
+    with database.write() as tx:
+        for subject in ("one", "two"):
+            post.queue(tx, to="alice@example.com", subject=subject, text="t")
+    jobs.run_due()
+    clock.advance(10)
+    jobs.run_due()
+    assert sorted(states(database)) == [("done", 1), ("done", 2)]
+    letters = [parsed(raw) for _, raw in kept.taken]
+    assert len(letters) == 3
+    assert len({letter["Message-ID"] for letter in letters}) == 2
+    for subject in ("one", "two"):
+        assert len({(one["Message-ID"], one["Date"]) for one in letters if one["Subject"] == subject}) == 1
+
+
+def test_a_mail_to_nobody_is_not_sent_again(database: Database, clock: ManualClock, inbox: tuple[Inbox, str]) -> None:
+    kept, address = inbox
+    kept.unknown = "alice@example.com"
+    assert send(database, clock, f"smtp://{address}") == 1
+    assert (kept.taken, states(database)) == ([], [("done", 1)])
+
+
+def test_a_night_without_a_server_loses_no_mail(
+    database: Database, clock: ManualClock, inbox: tuple[Inbox, str]
+) -> None:
+    kept, address = inbox
+    kept.busy = 20
+    send(database, clock, f"smtp://{address}")
+    for _ in range(20):
+        clock.advance(4400)
+        Mailer(f"smtp://{address}", SENDER, clock, jobs := Jobs(database, clock), MasterKey(bytes(32)))
+        jobs.run_due()
+    assert len(kept.taken) == 1
+    assert states(database) == [("done", 21)]
 
 
 def test_a_mail_waits_while_the_server_is_away(database: Database, clock: ManualClock) -> None:
