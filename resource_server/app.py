@@ -23,6 +23,7 @@ from resource_server.api.problem_pages import problem_pages
 from resource_server.api.rates import Rates
 from resource_server.api.service import Parts, Service, Work
 from resource_server.api.versions import Version, Versions
+from resource_server.calls.opening import join_remote
 from resource_server.edges.joined import Edges
 from resource_server.orders import service as orders
 from resource_server.payments import service as payments
@@ -67,9 +68,11 @@ def build(settings: Settings, metrics: Metrics | None = None, steps: Steps = NO_
     app = Flask("resource_server", static_folder=None)
     urls = {name: settings.database(name) for name in settings.services}
     engines = open_engines(app, urls, pool_size=settings.database_pool)
-    guard = build_guard(settings)
-    parts = Parts(settings, guard, Edges(), shared_secret(settings), metrics, steps)
+    secret = shared_secret(settings)
+    guard = build_guard(settings, secret)
+    parts = Parts(settings, guard, Edges(), secret, metrics, steps)
     services = tuple(_BUILDERS[name](parts, engine) for name, engine in engines.items())
+    join_remote(settings, secret, parts.edges)
     process = Process(settings, app, guard, metrics, services, steps)
     _mount(process)
     return process
@@ -113,7 +116,10 @@ def shared_secret(settings: Settings) -> Secret:
 def _common(process: Process, found: dict[str, list[Operation]]) -> list[Operation]:
     """What a process has once, whichever services it is."""
     listeners = [listener for service in process.services for listener in service.listeners]
-    receiver = EventReceiver(process.guard, receives_as=process.settings.receives_as, listeners=listeners)
+    settings = process.settings
+    receiver = EventReceiver(
+        process.guard, issuer=settings.issuer, receives_as=settings.receives_as, listeners=listeners
+    )
     return [
         *receiver.operations(),
         *metadata_operations(process.guard, found),

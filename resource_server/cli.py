@@ -19,6 +19,8 @@ from granian.server.mp import MPServer
 from sqlalchemy.exc import OperationalError
 
 from resource_server.app import build, build_worker, create_wsgi, metrics_folder, shared_secret, start_background
+from resource_server.calls.exchange import GRANT_TYPE
+from resource_server.calls.opening import service_key
 from resource_server.payments import service as payments
 from resource_server.platform.logs import configure_logs
 from resource_server.platform.metrics import serve_metrics
@@ -115,6 +117,25 @@ def _stopped() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     return stopped
+
+
+@resource_server.command()
+@click.argument("service", type=click.Choice(["orders"]))
+def client(service: str) -> None:
+    """Print what a service registers with at the issuer (RFC 7591), for `idp client create --file -`: its name and its public key, no secret."""
+    settings = _settings()
+    key = service_key(settings, shared_secret(settings), service)
+    document = {
+        "client_id": key.client_id,
+        "client_name": f"The {service} service",
+        "grant_types": [GRANT_TYPE],
+        "response_types": [],
+        "token_endpoint_auth_method": "private_key_jwt",
+        "token_endpoint_auth_signing_alg": key.algorithm,
+        "jwks": key.jwks(),
+        "audience": [settings.audiences("payments")[1]],
+    }
+    click.echo(json.dumps(document, indent=2))
 
 
 @resource_server.group()

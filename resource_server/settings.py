@@ -139,6 +139,14 @@ class Settings(BaseSettings):
         (),
         description="when v1 is missing on purpose before: START/SECONDS, such as 2027-06-01T10:00:00Z/600, comma separated",
     )
+    payments_url: str | None = Field(
+        None, description="where orders ask payments, http(s)://; in the same process when empty"
+    )
+    orders_url: str | None = Field(None, description="where payments tell orders; in the same process when empty")
+    client_prefix: Word = Field(
+        "svc-", description="a service is the client PREFIX + its name at the issuer, such as svc-orders"
+    )
+    call_timeout: Seconds = Field(3, description="how long one attempt to call another service may take")
     metrics_port: int | None = Field(
         None, ge=1, le=65535, description="port on 127.0.0.1 that answers /metrics; none when empty"
     )
@@ -181,7 +189,7 @@ class Settings(BaseSettings):
             raise ValueError("must be db://, redis://HOST or amqp://USER:PASSWORD@HOST")
         return value
 
-    @field_validator("issuer", "jwks_uri")
+    @field_validator("issuer", "jwks_uri", "payments_url", "orders_url")
     @classmethod
     def _url(cls, value: str | None) -> str | None:
         return value if value is None else check_url(value)
@@ -215,6 +223,10 @@ class Settings(BaseSettings):
     def audiences(self, service: str) -> tuple[str, str]:
         """Whom a token for a service may name: all of us, or, for services and what they do for others, that one."""
         return self.audience, f"{self.audience}/{service}"
+
+    def client_id(self, service: str) -> str:
+        """What a service is known as at the issuer, and to the others."""
+        return f"{self.client_prefix}{service}"
 
     @property
     def receives_as(self) -> str:

@@ -29,10 +29,12 @@ class Unacceptable(Exception):
 
 
 class EventReceiver:
-    """`guard` judges the tokens, which must name `receives_as`, and heeds what they say of revocations; `listeners` get every event."""
+    """`guard` judges the tokens, which `issuer` must have signed for `receives_as`, and heeds what they say of revocations; `listeners` get
+    every event."""
 
-    def __init__(self, guard: Guard, *, receives_as: str, listeners: Sequence[Listener]) -> None:
+    def __init__(self, guard: Guard, *, issuer: str, receives_as: str, listeners: Sequence[Listener]) -> None:
         self._guard = guard
+        self._issuer = issuer
         self._receives_as = receives_as
         self._listeners = listeners
 
@@ -59,6 +61,8 @@ class EventReceiver:
                 raise
             log.warning("event refused", reason=error.reason)
             raise Unacceptable("authentication_failed", "The event is not signed by the issuer") from error
+        if claims.get("iss") != self._issuer:  # the services trust each other too, but not with this
+            raise Unacceptable("authentication_failed", "The event is not signed by the issuer")
         if claims.get("aud") not in (self._receives_as, [self._receives_as]):
             raise Unacceptable("invalid_audience", "The event is for somebody else")
         return claims

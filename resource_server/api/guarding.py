@@ -5,6 +5,8 @@ from __future__ import annotations
 from token_guard import Guard, IssuerTrust, JwksPolicy
 from token_guard.once_sql import SqlOnce
 
+from resource_server.calls.opening import trusted_callers
+from resource_server.platform.secret import Secret
 from resource_server.platform.store import Store
 from resource_server.platform.tables import UsedOnceColumns
 from resource_server.settings import Settings
@@ -13,7 +15,7 @@ _OLDEST_KEYS = 60
 """Within so many seconds a key that is revoked in an emergency is refused, even where no event of it arrives."""
 
 
-def build_guard(settings: Settings) -> Guard:
+def build_guard(settings: Settings, secret: Secret) -> Guard:
     """One guard for every service of this process; nothing is fetched yet."""
     policy = JwksPolicy(snapshot=settings.jwks_snapshot, max_age=_OLDEST_KEYS)
     trust = IssuerTrust(
@@ -24,7 +26,7 @@ def build_guard(settings: Settings) -> Guard:
         policy=policy,
     )
     resource = settings.audience if settings.audience.startswith(("https://", "http://")) else None
-    return Guard(trust, resource=resource, cache_seconds=settings.token_cache)
+    return Guard(trust, *trusted_callers(settings, secret), resource=resource, cache_seconds=settings.token_cache)
 
 
 def of_service(guard: Guard, store: Store) -> Guard:

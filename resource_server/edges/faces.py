@@ -39,7 +39,10 @@ class PaymentWanted:
 
 @dataclass(frozen=True, slots=True)
 class PaymentSeen:
-    """A payment as others see it: `status` is one of the payment machine, `shown` its v2 representation, `version` grows with each step."""
+    """A payment as others see it: `status` is one of the payment machine, `shown` its v2 representation, `version` grows with each step.
+
+    `key` is the one it was asked for with, where the answer tells.
+    """
 
     id: str
     order: str | None
@@ -47,6 +50,7 @@ class PaymentSeen:
     status: str
     version: int
     shown: Mapping[str, Any]
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +73,23 @@ class UserSeen:
 
 
 class PaymentsFace(Protocol):
-    """What payments answer."""
+    """What payments answer. `owner` is whose payment it is."""
+
+    def authorize(self, wanted: PaymentWanted, token: str) -> None:
+        """Before it is asked for: that the person may have this done, by the token they came with, which nobody keeps."""
 
     def create(self, wanted: PaymentWanted) -> PaymentSeen:
         """The payment of this key, made by the first call."""
 
-    def find(self, payment_id: str) -> PaymentSeen | None:
+    def find(self, payment_id: str, *, owner: str) -> PaymentSeen | None:
         """As it is now."""
 
-    def of_orders(self, orders: Sequence[str]) -> Sequence[PaymentSeen]:
+    def of_orders(self, orders: Sequence[str], *, owner: str) -> Sequence[PaymentSeen]:
         """All payments of these orders, the oldest first."""
 
-    def give_back(self, payment_id: str, *, key: str) -> PaymentSeen:
-        """Void what was authorized, refund what was paid, cancel what has not begun: nothing of it is the customer's cost afterwards."""
+    def give_back(self, payment_id: str, *, owner: str, key: str) -> PaymentSeen:
+        """Void what was authorized, refund what was paid: nothing of it is the customer's cost afterwards. As it is now, which may be before
+        that is done; while the payment is being changed it is `Unreachable`."""
 
 
 class OrdersFace(Protocol):

@@ -38,21 +38,25 @@ class PaymentsAnswers:
             known = tx.execute(sa.select(Payment.__table__).where(Payment.checkout == wanted.key)).one_or_none()
             return seen(known if known is not None else self._desk.create(tx, _translated(wanted)))
 
-    def find(self, payment_id: str) -> PaymentSeen | None:
+    def authorize(self, wanted: PaymentWanted, token: str) -> None:
+        """In one process the token was judged for both."""
+
+    def find(self, payment_id: str, *, owner: str) -> PaymentSeen | None:
         with self._store.read() as tx:
             payment = book.find(tx, payment_id[:32])
-        return None if payment is None else seen(payment)
+        return None if payment is None or payment.owner != owner else seen(payment)
 
-    def of_orders(self, orders: Sequence[str]) -> Sequence[PaymentSeen]:
-        query = sa.select(Payment.__table__).where(Payment.order_id.in_(orders)).order_by(Payment.id)
+    def of_orders(self, orders: Sequence[str], *, owner: str) -> Sequence[PaymentSeen]:
+        of = (Payment.order_id.in_(orders), Payment.owner == owner)
+        query = sa.select(Payment.__table__).where(*of).order_by(Payment.id)
         with self._store.read() as tx:
             return [seen(payment) for payment in tx.execute(query)]
 
-    def give_back(self, payment_id: str, *, key: str) -> PaymentSeen:
+    def give_back(self, payment_id: str, *, owner: str, key: str) -> PaymentSeen:
         """Void what was authorized, refund what was paid; what is still being charged is given back when that is over."""
         with self._store.change() as tx:
             payment = book.find(tx, payment_id[:32])
-            if payment is None:
+            if payment is None or payment.owner != owner:
                 raise Refused("not_found", "There is no such payment.")
             status = Status(payment.status)
             if payment.busy is not None:
@@ -106,6 +110,7 @@ def seen(payment: Row) -> PaymentSeen:
         status=payment.status,
         version=payment.version,
         shown=documents.payment(payment),
+        key=payment.checkout,
     )
 
 

@@ -1,0 +1,99 @@
+"""Asking until there is an answer, the time is over, or so much is repeated already that repeating would only make it worse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Lock
+
+from resource_server.calls.transport import Call, Envelope, Reply, Transport
+from resource_server.edges.faces import Refused, Unreachable
+from resource_server.work.kinds import jittered
+
+RETRIES = 2
+_FIRST_PAUSE = 0.05
+_AWAY = frozenset({429, 502, 503, 504})
+Credential = Callable[[bool], str]
+"""(fresh): the token of a call; `fresh` when the one before was not accepted."""
+
+
+class Budget:
+    """Lets one call in `one_in` be a repeat, and a few at once, so that a service that is down is not asked three times as much."""
+
+    def __init__(self, *, one_in: int = 5, at_once: int = 10) -> None:
+        self._lock = Lock()
+        self._each = 1 / one_in
+        self._most = float(at_once)
+        self._left = self._most
+
+    def earn(self) -> None:
+        """A call was made."""
+        with self._lock:
+            self._left = min(self._most, self._left + self._each)
+
+    def spend(self) -> bool:
+        """Whether one may be repeated."""
+        with self._lock:
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True
+
+
+class Caller:
+    """Calls one service. An attempt takes at most `timeout` seconds, all of them `deadline`."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        timeout: float,
+        deadline: float,
+        budget: Budget,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._transport = transport
+        self._timeout = timeout
+        self._deadline = deadline
+        self._budget = budget
+        self._now = now
+        self._sleep = sleep
+
+    def call(self, call: Call, credential: Credential, *, traceparent: str | None = None) -> Reply:
+        """The answer; raises `Unreachable` when there is none in time, and `Refused` for a no that would be one again."""
+        end = self._now() + self._deadline
+        self._budget.earn()
+        reply = self._attempt(call, credential(False), end, traceparent)
+        if reply is not None and reply.status == 401:
+            reply = self._attempt(call, credential(True), end, traceparent)
+        for attempt in range(RETRIES):
+            if reply is not None:
+                break
+            pause = jittered(_FIRST_PAUSE * 4**attempt)
+            if self._now() + pause >= end or not self._budget.spend():
+                break
+            self._sleep(pause)
+            reply = self._attempt(call, credential(False), end, traceparent)
+        if reply is None:
+            raise Unreachable(call.action)
+        return _accepted(call, reply)
+
+    def _attempt(self, call: Call, token: str, end: float, traceparent: str | None) -> Reply | None:
+        """One attempt; None when it may be repeated."""
+        seconds = min(self._timeout, end - self._now())
+        if seconds <= 0:
+            return None
+        try:
+            reply = self._transport.carry(call, Envelope(token, seconds, traceparent))
+        except Unreachable:
+            return None
+        return None if reply.status in _AWAY else reply
+
+
+def _accepted(call: Call, reply: Reply) -> Reply:
+    if reply.status < 300:
+        return reply
+    if not 400 <= reply.status < 500 or reply.document.get("retryable") is True:
+        raise Unreachable(f"{call.action}: {reply.status}")
+    raise Refused(str(reply.document.get("code", reply.status)), str(reply.document.get("detail", "")))

@@ -1,0 +1,91 @@
+"""Acting for a person: their token becomes one for the next service, narrowed to what is done there (RFC 8693)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from token_guard.trust import metadata_urls
+
+from resource_server.calls.identity import ServiceKey
+from resource_server.calls.rest import CONNECT_SECONDS
+from resource_server.edges.faces import Refused, Unreachable
+
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
+_ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_USED = 0.8
+_MOST_KEPT = 1000
+
+
+class TokenExchange:
+    """The issuer's exchange, as the service of `key` uses it. What it gave is used again until four fifths of its life are over."""
+
+    def __init__(self, issuer: str, key: ServiceKey, *, timeout: float, now: Callable[[], float] = time.time) -> None:
+        self._issuer = issuer
+        self._key = key
+        self._now = now
+        self._pool = urllib3.PoolManager(
+            num_pools=2, maxsize=8, retries=False, timeout=urllib3.Timeout(connect=CONNECT_SECONDS, total=timeout)
+        )
+        self._endpoint: str | None = None
+        self._kept: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._lock = Lock()
+
+    def token(self, subject_token: str, *, audience: str, scope: str, fresh: bool = False) -> str:
+        """A token for this audience, on behalf of whom `subject_token` speaks for; raises `Refused` and `Unreachable`."""
+        named = hashlib.sha256("\n".join((audience, scope, subject_token)).encode()).hexdigest()
+        with self._lock:
+            until, token = self._kept.get(named, (0.0, ""))
+        if until > self._now() and not fresh:
+            return token
+        answer = self._asked(subject_token, audience, scope)
+        token = str(answer["access_token"])
+        with self._lock:
+            self._kept[named] = self._now() + _USED * float(answer.get("expires_in", 0)), token
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        return token
+
+    def _asked(self, subject_token: str, audience: str, scope: str) -> Mapping[str, Any]:
+        form = {
+            "grant_type": GRANT_TYPE,
+            "subject_token": subject_token,
+            "subject_token_type": _ACCESS_TOKEN,
+            "audience": audience,
+            "scope": scope,
+            "client_id": self._key.client_id,
+            "client_assertion_type": _ASSERTION,
+            "client_assertion": self._key.assertion(self._issuer),
+        }
+        status, document = self._sent("POST", self._token_endpoint(), urlencode(form).encode())
+        if status == 200 and "access_token" in document:
+            return document
+        if status >= 500 or status == 429:
+            raise Unreachable(f"the issuer answers {status}")
+        raise Refused(str(document.get("error", status)), str(document.get("error_description", "")))
+
+    def _token_endpoint(self) -> str:
+        """As the issuer's metadata says (RFC 8414), asked for once."""
+        if self._endpoint is None:
+            status, document = self._sent("GET", metadata_urls(self._issuer)[0], None)
+            if status != 200 or document.get("issuer") != self._issuer:
+                raise Unreachable("the issuer's metadata")
+            self._endpoint = str(document["token_endpoint"])
+        return self._endpoint
+
+    def _sent(self, method: str, url: str, body: bytes | None) -> tuple[int, Mapping[str, Any]]:
+        try:
+            answer = self._pool.request(method, url, body=body, headers=_FORM if body else None, redirect=False)
+            document = json.loads(answer.data)
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise Unreachable(type(error).__name__) from error
+        return answer.status, document if isinstance(document, dict) else {}

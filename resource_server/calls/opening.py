@@ -1,0 +1,69 @@
+"""Which services are asked over which transport, and by whom: read from the settings once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from token_guard import IssuerTrust
+
+from resource_server.calls.caller import Budget, Caller
+from resource_server.calls.exchange import TokenExchange
+from resource_server.calls.identity import CONTEXT, ServiceKey
+from resource_server.calls.orders import RemoteOrders
+from resource_server.calls.payments import RemotePayments
+from resource_server.calls.rest import Rest
+from resource_server.calls.transport import Transport
+from resource_server.edges.joined import Edges
+from resource_server.platform.secret import Secret
+from resource_server.settings import Settings
+
+TRANSPORTS: Mapping[str, Callable[[str], Transport]] = {"http": Rest, "https": Rest}
+"""What carries calls, by the scheme of the URL that a service is asked at."""
+CALLERS: Mapping[str, str] = {"payments": "orders", "orders": "payments"}
+"""Who asks each service: it is trusted to say for whom it acts there, and nowhere else."""
+_LONGEST_CONTEXT = 120
+_DEADLINES = 3
+"""A call is given up after so many timeouts of one attempt."""
+
+
+def service_key(settings: Settings, secret: Secret, service: str) -> ServiceKey:
+    """The key of a service, which is made of the secret that the services share."""
+    private = Ed25519PrivateKey.from_private_bytes(secret.sign(f"service {service}", b""))
+    return ServiceKey(settings.client_id(service), private)
+
+
+def trusted_callers(settings: Settings, secret: Secret) -> list[IssuerTrust]:
+    """The services that call those of this process."""
+    return [
+        IssuerTrust(
+            settings.client_id(CALLERS[service]),
+            settings.audiences(service)[1],
+            algorithms=("EdDSA",),
+            jwks=service_key(settings, secret, CALLERS[service]).jwks(),
+            types=frozenset({CONTEXT}),
+            max_lifetime=_LONGEST_CONTEXT,
+        )
+        for service in settings.services
+        if service in CALLERS
+    ]
+
+
+def join_remote(settings: Settings, secret: Secret, edges: Edges) -> None:
+    """Join the services that are asked elsewhere, whatever this process has itself."""
+    if settings.payments_url is not None:
+        key = service_key(settings, secret, "orders")
+        exchange = TokenExchange(settings.issuer, key, timeout=settings.call_timeout)
+        audience = settings.audiences("payments")[1]
+        edges.join(payments=RemotePayments(_caller(settings, settings.payments_url), key, exchange, audience=audience))
+    if settings.orders_url is not None:
+        key, audience = service_key(settings, secret, "payments"), settings.audiences("orders")[1]
+        source = settings.audiences("payments")[1]
+        edges.join(orders=RemoteOrders(_caller(settings, settings.orders_url), key, audience=audience, source=source))
+
+
+def _caller(settings: Settings, url: str) -> Caller:
+    transport = TRANSPORTS[urlsplit(url).scheme](url)
+    timeout = settings.call_timeout
+    return Caller(transport, timeout=timeout, deadline=_DEADLINES * timeout, budget=Budget())

@@ -1,0 +1,103 @@
+"""Payments, asked from another process: by the exchanged token of the person who checks out; later on, by what the service says itself."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+from resource_server.calls.caller import Caller
+from resource_server.calls.exchange import TokenExchange
+from resource_server.calls.identity import ServiceKey
+from resource_server.calls.transport import Call
+from resource_server.edges.faces import PaymentSeen, PaymentWanted, Unreachable
+
+READ, WRITE, REVERSE = "payments:read", "payments:write", "payments:reverse"
+"""`payments:reverse` is a scope that no issuer grants: only services say it, of what they asked for themselves."""
+_DETAILS = "payment_initiation"
+_MOST_HELD = 1000
+
+
+class RemotePayments:
+    """Fills `PaymentsFace` by calls. What the exchange gave is held in memory until it is used, and never written down.
+
+    A worker that does not hold it, because it is another process or comes later than the token's life, says itself for whom it acts: it
+    may, since nothing is queued before the issuer agreed.
+    """
+
+    def __init__(self, caller: Caller, key: ServiceKey, exchange: TokenExchange, *, audience: str) -> None:
+        self._caller = caller
+        self._key = key
+        self._exchange = exchange
+        self._audience = audience
+        self._held: OrderedDict[str, str] = OrderedDict()
+        self._lock = Lock()
+
+    def authorize(self, wanted: PaymentWanted, token: str) -> None:
+        """Exchange the person's token, narrowed to paying; raises `Refused` when the issuer does not agree."""
+        exchanged = self._exchange.token(token, audience=self._audience, scope=WRITE)
+        with self._lock:
+            self._held[wanted.key] = exchanged
+            while len(self._held) > _MOST_HELD:
+                self._held.popitem(last=False)
+
+    def create(self, wanted: PaymentWanted) -> PaymentSeen:
+        body = {
+            "amount": {"value": wanted.value, "currency": wanted.currency},
+            "method": wanted.method,
+            "capture": wanted.capture,
+            "order": wanted.order,
+        }
+        with self._lock:
+            held = self._held.pop(wanted.key, None)
+
+        def credential(fresh: bool) -> str:
+            if held is not None and not fresh:
+                return held
+            return self._key.context(self._audience, WRITE, subject=wanted.owner, details=[self._detail(wanted)])
+
+        operation = self._caller.call(Call("payments.create", body, wanted.key), credential).document
+        payment = str(operation.get("resource", "")).rpartition("/")[2]
+        if not payment:
+            raise Unreachable("an answer without a payment")
+        return PaymentSeen(payment, wanted.order, wanted.owner, "created", 0, {}, wanted.key)
+
+    def find(self, payment_id: str, *, owner: str) -> PaymentSeen | None:
+        call = Call("payments.find", {"id": payment_id})
+        return _seen(self._caller.call(call, self._context(READ, owner)).document, owner)
+
+    def of_orders(self, orders: Sequence[str], *, owner: str) -> Sequence[PaymentSeen]:
+        found: list[PaymentSeen] = []
+        for order in orders:
+            call = Call("payments.list", {"order": order, "limit": 100})
+            items = self._caller.call(call, self._context(READ, owner)).document.get("items", [])
+            found += [_seen(item, owner) for item in reversed(items)]
+        return found
+
+    def give_back(self, payment_id: str, *, owner: str, key: str) -> PaymentSeen:
+        call = Call("payments.give_back", {"id": payment_id}, key)
+        return _seen(self._caller.call(call, self._context(REVERSE, owner)).document, owner)
+
+    def _context(self, scope: str, owner: str) -> Callable[[bool], str]:
+        return lambda _fresh: self._key.context(self._audience, scope, subject=owner)
+
+    def _detail(self, wanted: PaymentWanted) -> Mapping[str, Any]:
+        """Exactly this payment, once (RFC 9396)."""
+        return {
+            "type": _DETAILS,
+            "actions": ["create"],
+            "locations": [self._audience],
+            "instructed_amount": {"value": wanted.value, "currency": wanted.currency},
+            "order": wanted.order,
+            "authorization_id": wanted.key,
+        }
+
+
+def _seen(document: Mapping[str, Any], owner: str) -> PaymentSeen:
+    try:
+        return PaymentSeen(
+            document["id"], document["order"], owner, document["status"], int(document["version"]), document
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreachable("an answer that is no payment") from error
