@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test test-full lint format bench check-python clean
+.PHONY: help run cluster test test-full lint format messages bench check-python clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ lint: $(VENV)/.installed-test ## Formatting, lint, types, and the floors of the 
 format: $(VENV)/.installed-test ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+messages: $(VENV)/.installed ## Bring the catalogues of translations up to date with the words in the code
+	@mkdir -p build
+	@$(BIN)/pybabel -q extract -F pyproject.toml -k PageError:2 -k Stopped:2 --sort-output --no-location --omit-header -o build/messages.pot .
+	@for po in idp/locale/*/LC_MESSAGES/messages.po; do $(BIN)/pybabel -q update -i build/messages.pot -o $$po -l $$(basename $$(dirname $$(dirname $$po))) \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --omit-header --width 150; done
 
 bench: $(VENV)/.installed-test ## Measure speed and memory against the goals; PEER=1 adds the npm package oidc-provider
 	@$(PYTHON) -m venv $(VENV)/server

@@ -43,11 +43,11 @@ from idp.oauth.endpoints.userinfo import UserinfoEndpoint
 from idp.oauth.metadata import OPENID_PATH, Facts, oauth_document, oauth_path, openid_document
 from idp.oauth.presented import Holders
 from idp.oauth.sender import Senders
-from idp.platform import events, forms
+from idp.platform import events, forms, i18n, spoken
 from idp.platform.accesslog import AccessLog
 from idp.platform.events import SnapshotEndpoint
 from idp.platform.http import Answer, Call, json_answer
-from idp.platform.pages import Pages, day, install_error_pages
+from idp.platform.pages import Pages, install_error_pages
 from idp.platform.web import Front, Gate, Route, WsgiApp, mount
 from idp.users.login.enrolment import Enrolment
 from idp.wiring import House
@@ -66,7 +66,7 @@ def create_app(house: House, routes: list[Route]) -> Flask:
     )
     pages = Pages(house.settings, house.master, _STATIC)
     install_error_pages(app, pages)
-    app.add_template_filter(day)
+    spoken.install(app, pages)
     app.before_request(partial(_refuse_malformed, frozenset(route.path for route in routes)))
     prefix = house.settings.issuer_path or None
     authorize = authorize_pages(house, pages)
@@ -166,6 +166,7 @@ def _documents(
         prompts=login_prompts(house),
         response_types=response_types.offered(house.settings.implicit),
         mtls_url=house.settings.mtls_url,
+        languages=tuple(language.tag for language in i18n.languages()),
     )
     prepare = partial(DocumentEndpoint, max_age=_METADATA_AGE, varying=house.details_types.metadata)
     oauth, openid = prepare(oauth_document(facts)), prepare(openid_document(facts))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from idp.marked import N_
+
 
 class IdpError(Exception):
     """The root of every error this program raises on purpose."""
@@ -80,7 +82,7 @@ class TooManyRequests(IdpError):
 
     status = 429
 
-    def __init__(self, retry_after: int, description: str = "Too many attempts, try again later") -> None:
+    def __init__(self, retry_after: int, description: str = N_("Too many attempts, try again later")) -> None:
         super().__init__("too_many_requests", description)
         self.retry_after = max(1, retry_after)
 
@@ -95,7 +97,7 @@ class Unavailable(IdpError):
     status = 503
 
     def __init__(self, detail: str, *, retry_after: int = 2) -> None:
-        super().__init__("temporarily_unavailable", "The service is busy, try again shortly", detail=detail)
+        super().__init__("temporarily_unavailable", N_("The service is busy, try again shortly"), detail=detail)
         self.retry_after = retry_after
 
     @property

@@ -37,6 +37,7 @@ from idp.oauth.resources import GENERATION as RESOURCES
 from idp.oauth.resources import ResourceAdmin, ResourceDirectory
 from idp.oauth.sealing import Sealing
 from idp.oauth.subjects import Subjects
+from idp.platform import i18n
 from idp.platform import jobs as job_store
 from idp.platform import limits as limit_store
 from idp.platform import outbox as outbox_store
@@ -209,6 +210,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
     """Build everything; nothing is read from the database yet and no thread is started."""
     clock, random = clock or SystemClock(), RandomBytes()
     flask = Flask("idp", static_folder=None, template_folder=str(Path(__file__).with_name("templates")))
+    i18n.install(flask.jinja_env)
     database = Database(flask, settings.database, pool_size=settings.database_pool)
     audit, jobs, outbox = Audit(clock), Jobs(database, clock), Outbox(clock)
     longest = max(settings.access_token_ttl, settings.id_token_ttl)
@@ -370,7 +372,7 @@ def _person_changed(
         sessions.end_all(tx, event.person.sub, partial(grants.end_subject, tx, event.person.sub))
         EmailChanges.void(tx, event.person.sub)
     if event.change is Change.PASSWORD_SET and event.person.email is not None:
-        letters.password_changed(tx, event.person.email, event.person.username)
+        letters.password_changed(tx, event.person.email, event.person)
     if event.change is Change.PASSWORD_REMOVED:
         notices.tell(tx, event.person, Notice.PASSWORD_REMOVED)
     if event.change is Change.DELETED:

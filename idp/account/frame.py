@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from flask import Response, request
 
 from idp.clock import Clock
+from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
@@ -46,14 +47,17 @@ class AccountFrame:
     def find_context(self, flow: str) -> LoginContext | None:
         """The account pages as somebody who asks for a login; None when the flow is not one of theirs."""
         place = self.places.get(flow.removeprefix(_PREFIX)) if flow.startswith(_PREFIX) else None
-        return None if place is None else LoginContext(flow, self.pages.url(place), None, "your account")
+        return None if place is None else LoginContext(flow, self.pages.url(place), None, i18n.gettext("your account"))
 
     def visit(self) -> Visit | None:
         """The visitor; None when nobody is signed in."""
         cookie = self.pages.cookie(request, web.SESSION)
         session = self.sessions.find(cookie)
         person = self.accounts.find(session.sub) if session else None
-        return Visit(person, session, cookie) if person and session and cookie else None
+        if not (person and session and cookie):
+            return None
+        i18n.hear_person(person.claims.get("locale"))
+        return Visit(person, session, cookie)
 
     def is_fresh(self, visit: Visit) -> bool:
         """Whether the visitor proved themselves within the last five minutes."""

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 
 from idp.account.frame import AccountFrame, Visit, signed_in
 from idp.errors import Refused
+from idp.platform import i18n
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.upstream.departures import Departures
@@ -54,7 +55,7 @@ class LinkedPages:
             known = self.departures.usable(request.form.get("provider", ""))
             url = self.departures.leave(known, browser, sub=visit.person.sub, fresh=True)
         except Stopped as stopped:
-            return self._page(visit, alert=stopped.description, status=stopped.status)
+            return self._page(visit, alert=i18n.said(stopped.description), status=stopped.status)
         return self.frame.pages.keep_browser(request, self.frame.pages.redirect(url), browser)
 
     @signed_in(PLACE, fresh=True)

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 from idp.account import security
 from idp.account.frame import AccountFrame, Visit, signed_in
 from idp.errors import Refused
+from idp.marked import N_
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.users.accounts import Accounts
@@ -116,9 +117,9 @@ class PasskeyPages:
         sub = visit.person.sub
         self.ways_in.hold(tx, sub)
         if not self.ways_in.has_other(tx, sub):
-            raise Refused("last", "this is the only way into your account: add another one first")
+            raise Refused("last", N_("this is the only way into your account: add another one first"))
         if not self.recovery_codes.left(tx, sub) or not visit.person.email:
-            raise Refused("recovery", "without a password you need recovery codes and an e-mail address")
+            raise Refused("recovery", N_("without a password you need recovery codes and an e-mail address"))
 
     def _tidy(self, tx: sa.Connection, sub: str) -> None:
         """Recovery codes and trusted browsers stand in for a second factor; they go with the last one."""

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 
 from idp.account.frame import AccountFrame, Visit, signed_in
 from idp.errors import Refused, TooManyRequests
+from idp.platform import i18n
 from idp.platform import pages as web
 from idp.users.login.words import sentence, wait
 from idp.users.password_change import PasswordChange
@@ -39,7 +40,9 @@ class PasswordPages:
             return self._form(visit, fresh)
         try:
             if not fresh and not self.change.proves(visit.person, request.form.get("current", "")):
-                return self._form(visit, fresh, alert="The current password is not right.", wrong="current")
+                return self._form(
+                    visit, fresh, alert=i18n.gettext("The current password is not right."), wrong="current"
+                )
             cookie = self.change.change(
                 visit.person,
                 visit.session,

@@ -9,6 +9,8 @@ from flask import Blueprint, Response, request
 
 from idp.account.frame import AccountFrame, Visit, signed_in
 from idp.errors import Refused
+from idp.marked import N_
+from idp.platform import i18n
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.users.accounts import Accounts
@@ -21,7 +23,7 @@ from idp.users.totp import Authenticators, Offer, drawing
 
 PLACE = "security"
 PATH = "/account/security"
-_WRONG = "This code is not right. Look at the app and try the newest one."
+_WRONG = N_("This code is not right. Look at the app and try the newest one.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class SecurityPages:
         except Refused as error:
             return self.frame.render("account/refused.html", visit, PLACE, 400, sentence=sentence(error))
         if codes is None:
-            return self._offer_page(visit, offer, alert=_WRONG, status=400)
+            return self._offer_page(visit, offer, alert=i18n.said(_WRONG), status=400)
         return self.frame.render("account/recovery_codes.html", visit, PLACE, codes=codes)
 
     @signed_in(PLACE, fresh=True)

@@ -12,6 +12,7 @@ from idp.oauth.models import ConsentRow
 from idp.oauth.request import AuthorizationRequest
 from idp.oauth.resources import Resource
 from idp.oauth.scopes import OPENID_SCOPES
+from idp.platform import i18n
 from idp.platform.db import upsert
 
 OPENID = ""
@@ -40,8 +41,8 @@ def by_audience(scope: Iterable[str], resources: Iterable[Resource]) -> dict[str
 def in_words(scope: Iterable[str], resources: Iterable[Resource]) -> list[AskedGroup]:
     """What the page says: about the person first, then resource by resource."""
     asked = tuple(scope)
-    about = tuple(words for name, words in OPENID_SCOPES.items() if name in asked)
-    groups = [AskedGroup("About you", about)] if about else []
+    about = tuple(i18n.said(words) for name, words in OPENID_SCOPES.items() if name in asked)
+    groups = [AskedGroup(i18n.gettext("About you"), about)] if about else []
     for resource in resources:
         sentences = tuple(words or name for name, words in resource.scopes.items() if name in asked)
         if sentences:

@@ -62,6 +62,7 @@ class Facts:
     levels: tuple[str, ...]
     response_types: tuple[str, ...]
     prompts: tuple[str, ...]
+    languages: tuple[str, ...]
     mtls_url: str | None = None
     resource_scopes: tuple[str, ...] = ()
 
@@ -84,7 +85,7 @@ def openid_document(facts: Facts) -> dict[str, Any]:
         "claims_parameter_supported": True,
         "display_values_supported": ["page", "popup", "touch"],
         "prompt_values_supported": list(facts.prompts),
-        "ui_locales_supported": ["en"],
+        "ui_locales_supported": list(facts.languages),
     }
     OpenIDProviderMetadata(document).validate()
     return document

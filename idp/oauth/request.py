@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
 from idp.errors import AuthorizationError, ProtocolError
+from idp.marked import N_
 from idp.oauth import acr, claims_request, dpop, entitlement, flow, redirects, response_modes, response_types, scopes
 from idp.oauth.claims_request import Demand
 from idp.oauth.clients import Client
 from idp.oauth.details.entries import Entry
 from idp.oauth.entitlement import FindResource
 from idp.oauth.response_modes import Destination
+from idp.platform import i18n
 from idp.platform.forms import Form
 from idp.tokens.identity import IdTokenHint
 from idp.tokens.values import Confirmation, PersonOf
@@ -55,6 +57,7 @@ class AuthorizationRequest:
     id_token_claims: tuple[str, ...] = ()
     dpop_jkt: str | None = None
     authorization_details: tuple[Entry, ...] = ()
+    ui_locales: tuple[str, ...] = ()
 
     @property
     def binding(self) -> Confirmation:
@@ -138,6 +141,7 @@ def check(form: Form, lookups: Lookups) -> AuthorizationRequest:
         state=form.get("state"),
         nonce=form.get("nonce"),
         login_hint=_login_hint(form),
+        ui_locales=i18n.tags(form.get("ui_locales", "")),
         **draft.found,
     )
 
@@ -146,7 +150,7 @@ def _client(form: Form, lookups: Lookups) -> Client:
     """RFC 6749 §3.1: who asks."""
     client = lookups.client(form.get("client_id", ""))
     if client is None or client.disabled:
-        _page("invalid_client", "The app that sent you here is not known.")
+        _page("invalid_client", N_("The app that sent you here is not known."))
     return client
 
 
@@ -163,10 +167,10 @@ def _redirect_uri(form: Form, client: Client) -> str:
     given = form.get("redirect_uri")
     if given is not None:
         if not redirects.matches(given, client.redirect_uris, client.application_type):
-            _page("invalid_redirect_uri", "The app that sent you here gave an address that is not its own.")
+            _page("invalid_redirect_uri", N_("The app that sent you here gave an address that is not its own."))
         return given
     if len(client.redirect_uris) != 1 or "openid" in form.get("scope", "").split():
-        _page("invalid_redirect_uri", "The app that sent you here did not say where to go back to.")
+        _page("invalid_redirect_uri", N_("The app that sent you here did not say where to go back to."))
     return client.redirect_uris[0]
 
 

@@ -7,17 +7,18 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from idp.errors import ProtocolError
+from idp.marked import N_
 
 MAX_LENGTH = 1024
 _TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
 
 OPENID_SCOPES: Mapping[str, str] = {
-    "openid": "Know that it is you",
-    "profile": "See your name and profile",
-    "email": "See your e-mail address",
-    "address": "See your postal address",
-    "phone": "See your phone number",
-    "offline_access": "Keep its access while you are away",
+    "openid": N_("Know that it is you"),
+    "profile": N_("See your name and profile"),
+    "email": N_("See your e-mail address"),
+    "address": N_("See your postal address"),
+    "phone": N_("See your phone number"),
+    "offline_access": N_("Keep its access while you are away"),
 }
 """The scopes that belong to no resource, with what each lets an app do (OpenID Connect Core §5.4, §11)."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
@@ -16,11 +15,14 @@ from flask import Flask, Request, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from idp.errors import IdpError, PageError
+from idp.marked import N_
+from idp.platform import i18n
 from idp.platform.ids import new_secret
 from idp.platform.secrets import MasterKey
 from idp.settings import Settings
 
 SESSION, FLOW, DEVICE, BROWSER_STATE = "idp-session", "idp-flow", "idp-device", "idp-browser-state"
+LANGUAGE = "idp-language"
 _DEVICE_AGE = 400 * 86400
 _FETCHED_BY_US = frozenset({"same-origin", "none", ""})
 log = structlog.get_logger("idp.pages")
@@ -58,10 +60,11 @@ class Pages:
             static=self.static,
             nonce=nonce,
             url=self._settings.url,
-            language="en",
+            language=i18n.language(),
             **context,
         )
         response = Response(body, status, content_type="text/html; charset=utf-8")
+        response.headers["Content-Language"] = i18n.language().tag
         self.protect(response, leads_away=leads_away, nonce=nonce if scripted else None, framed=framed, frames=frames)
         return response
 
@@ -114,7 +117,8 @@ class Pages:
         trace_id = request.environ.get("idp.request_id", "-")
         if error.detail:
             log.info("refused", code=error.code, detail=error.detail, request_id=trace_id)
-        response = self.render("error.html", error.status, error=error, trace_id=trace_id)
+        sentence = i18n.said(error.description or N_("The request could not be understood."))
+        response = self.render("error.html", error.status, error=error, sentence=sentence, trace_id=trace_id)
         response.headers.extend(error.headers)
         return response
 
@@ -195,7 +199,7 @@ def install_error_pages(app: Flask, pages: Pages) -> None:
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
         status = error.code or 500
-        sentence = _SENTENCES.get(status, "The request could not be understood.")
+        sentence = _SENTENCES.get(status, N_("The request could not be understood."))
         response = pages.error(PageError(f"http_{status}", sentence, status=status))
         allow = dict(error.get_headers()).get("Allow")
         if allow:
@@ -209,16 +213,11 @@ def install_error_pages(app: Flask, pages: Pages) -> None:
 
 
 _SENTENCES = {
-    404: "There is no page here.",
-    405: "This page cannot be used in that way.",
-    413: "That was too much to send at once.",
-    414: "That address is too long.",
+    404: N_("There is no page here."),
+    405: N_("This page cannot be used in that way."),
+    413: N_("That was too much to send at once."),
+    414: N_("That address is too long."),
 }
-
-
-def day(epoch: int) -> str:
-    """The day of a moment, in UTC, as everybody can read it (ISO 8601)."""
-    return time.strftime("%Y-%m-%d", time.gmtime(epoch))
 
 
 def device_age() -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from idp.errors import Refused
+from idp.platform import i18n
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.upstream.identity import Identity
@@ -68,7 +69,10 @@ class Arrivals:
                 return
             owner = self.linked.owner(tx, identity)
         if owner != sub:
-            sentence = f"This account at {known.title} belongs to another account here. Unlink it there first."
+            sentence = i18n.gettext(
+                "This account at %(provider)s belongs to another account here. Unlink it there first.",
+                provider=known.title,
+            )
             raise Stopped("taken", sentence, status=409)
 
     def _owner(self, tx: sa.Connection, identity: Identity) -> Person | None:
@@ -92,7 +96,10 @@ class Arrivals:
         """A new person, or the one whom another answer for the same account made in this very moment."""
         allowed = {"yes": True, "no": False, "policy": self.signup}[known.provider.sign_up]
         if not allowed:
-            sentence = f"No account here is linked with this account at {known.title}. Sign in as you are used to, then link it."
+            sentence = i18n.gettext(
+                "No account here is linked with this account at %(provider)s. Sign in as you are used to, then link it.",
+                provider=known.title,
+            )
             raise Stopped("stranger", sentence, status=403)
         for attempt in range(_ATTEMPTS):
             try:

@@ -12,6 +12,7 @@ from idp.clock import Clock
 from idp.errors import Unavailable
 from idp.oauth.remote_keys import RemoteKeys
 from idp.oauth.signed import ALGORITHMS, Signed, fitting_at, verified
+from idp.platform import i18n
 from idp.upstream import apple, asking
 from idp.upstream.directory import ProviderDirectory
 from idp.upstream.identity import Identity, identity_of
@@ -155,7 +156,11 @@ def _issuer(known: Known, claims: Mapping[str, Any]) -> str:
     if not isinstance(tenant, str) or not _TENANT_ID.match(tenant):
         raise untrusted(known.title, "the ID token names no tenant")
     if known.provider.tenants and tenant not in known.provider.tenants:
-        raise Stopped("tenant", f"Your organisation at {known.title} is not let in here.", detail="another tenant")
+        raise Stopped(
+            "tenant",
+            i18n.gettext("Your organisation at %(provider)s is not let in here.", provider=known.title),
+            detail="another tenant",
+        )
     return issuer.replace(TENANT, tenant)
 
 
@@ -171,7 +176,11 @@ def _told(known: Known, error: str) -> Stopped:
     """An error answer in words (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6)."""
     detail = f"answered {error[:64]}"
     if error in {"access_denied", "user_cancelled_authorize"}:
-        return Stopped("denied", f"You did not allow it at {known.title}, so nothing happened.", detail=detail)
+        return Stopped(
+            "denied",
+            i18n.gettext("You did not allow it at %(provider)s, so nothing happened.", provider=known.title),
+            detail=detail,
+        )
     if error in {"server_error", "temporarily_unavailable"}:
         return away(known.title, detail)
     return Stopped("refused", f"{known.title} did not let you in this time. Try again.", detail=detail)

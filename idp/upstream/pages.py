@@ -9,6 +9,8 @@ import structlog
 from flask import Blueprint, Response, request
 
 from idp.errors import PageError
+from idp.marked import N_
+from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.pages import Pages
 from idp.upstream.arrivals import Arrivals
@@ -25,7 +27,7 @@ from idp.users.login.second_factor import SecondFactor
 from idp.users.sessions import Sessions
 
 LINKED = "/account/linked"
-_GONE = "This sign-in has expired or was used already. Go back and start again."
+_GONE = N_("This sign-in has expired or was used already. Go back and start again.")
 _MAX_ANSWER = 8192
 log = structlog.get_logger("idp.upstream")
 
@@ -126,6 +128,7 @@ class UpstreamPages:
             "upstream_stopped.html",
             stopped.status,
             stopped=stopped,
+            sentence=i18n.said(stopped.description),
             back=back,
             linking=linking,
             trace_id=trace_id,

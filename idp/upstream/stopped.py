@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from idp.errors import IdpError
+from idp.platform import i18n
 
 
 class Stopped(IdpError):
@@ -15,9 +16,18 @@ class Stopped(IdpError):
 
 def away(title: str, detail: str) -> Stopped:
     """The provider could not be asked."""
-    return Stopped("away", f"{title} cannot be reached just now. Try again in a moment.", status=502, detail=detail)
+    return Stopped(
+        "away",
+        i18n.gettext("%(provider)s cannot be reached just now. Try again in a moment.", provider=title),
+        status=502,
+        detail=detail,
+    )
 
 
 def untrusted(title: str, detail: str) -> Stopped:
     """The provider's answer is not one to believe."""
-    return Stopped("untrusted", f"What came back from {title} could not be trusted. Try again.", detail=detail)
+    return Stopped(
+        "untrusted",
+        i18n.gettext("What came back from %(provider)s could not be trusted. Try again.", provider=title),
+        detail=detail,
+    )

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from idp.clock import Clock
 from idp.errors import Refused
+from idp.marked import N_
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.platform.ids import new_id
@@ -25,7 +26,7 @@ _NEVER = r"@\s\x00-\x1f\x7f\ud800-\udfff"
 _EMAIL = re.compile(rf"[^{_NEVER}]{{1,64}}@[^{_NEVER}.]+(\.[^{_NEVER}.]+)*\Z")
 _ROLE = re.compile(r"[a-z][a-z0-9_.:-]{0,63}\Z")
 _PAGE = 500
-TAKEN = Refused("taken", "the user name or the e-mail address is taken")
+TAKEN = Refused("taken", N_("the user name or the e-mail address is taken"))
 _OURS_ALONE = frozenset({Change.PASSWORD_SET, Change.PASSWORD_REMOVED})
 """What receivers of events are not told."""
 First = Callable[[sa.Connection], None]
@@ -258,7 +259,7 @@ class Accounts:
             _refuse_foreign_address(person)
         try:
             if not store.update(tx, person):
-                raise Refused("conflict", "somebody else changed this user at the same moment, try again")
+                raise Refused("conflict", N_("somebody else changed this user at the same moment, try again"))
         except IntegrityError as error:
             raise TAKEN from error
         self._tell(tx, change, person)
@@ -299,10 +300,10 @@ def _checked(person: Person) -> Person:
         or name != name.strip()
         or any(unicodedata.category(char)[0] == "C" for char in name)
     ):
-        raise Refused("username", "a user name has 1 to 64 characters and no control characters or outer spaces")
+        raise Refused("username", N_("a user name has 1 to 64 characters and no control characters or outer spaces"))
     email = person.email
     if email is not None and not is_email(email):
-        raise Refused("email", "this is not an e-mail address")
+        raise Refused("email", N_("this is not an e-mail address"))
     if len(person.roles) > 32 or not all(_ROLE.match(role) for role in person.roles):
         raise Refused("role", "a role is a lower-case word of letters, digits and .:_-")
     claims.check(person.claims)
@@ -312,7 +313,7 @@ def _checked(person: Person) -> Person:
 def _refuse_foreign_address(person: Person) -> None:
     """A user name wins over an address at login: nobody may be called like somebody else's."""
     if "@" in person.username and not _same_address(person.username, person.email):
-        raise Refused("username", "a user name with @ in it must be the person's own e-mail address")
+        raise Refused("username", N_("a user name with @ in it must be the person's own e-mail address"))
 
 
 def _same_address(one: str | None, other: str | None) -> bool:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from idp.clock import Clock
 from idp.errors import Refused
+from idp.marked import N_
+from idp.platform import i18n
 from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database, upsert
 from idp.users import store
@@ -80,7 +82,7 @@ class EmailChanges:
         with self._database.write() as tx:
             person = self._held(tx, sub)
             if person is None:
-                raise Refused("gone", "you were signed out, or your account was changed")
+                raise Refused("gone", N_("you were signed out, or your account was changed"))
             _check(person, email)
             approved = not (person.email and person.email_verified)
             values = {"sub": sub, "email": email, "old_email": person.email, "confirmed": False, "approved": approved}
@@ -152,14 +154,14 @@ class EmailChanges:
         secret = self._links.make(tx, Purpose.CONFIRM, person.sub, email)
         owner = store.by_email(tx, email)
         if owner is None or owner.sub == person.sub:
-            self._letters.email_confirm(tx, email, person.username, secret)
+            self._letters.email_confirm(tx, email, person, secret)
         else:
-            self._letters.email_taken(tx, email, owner.username)
+            self._letters.email_taken(tx, email, owner)
 
     def _write_to_old(self, tx: sa.Connection, person: Person, email: str) -> None:
         old = person.email or ""
         secret = self._links.make(tx, Purpose.APPROVE, person.sub, old)
-        self._letters.email_approve(tx, old, person.username, email, secret)
+        self._letters.email_approve(tx, old, person, email, secret)
 
     def _agreed(self, tx: sa.Connection, purpose: Purpose, secret: str, sub: str) -> EmailChange:
         person = self._held(tx, sub)
@@ -187,11 +189,16 @@ class EmailChanges:
 
 def _check(person: Person, email: str) -> None:
     if not is_email(email):
-        raise Refused("email", "this is not an e-mail address")
+        raise Refused("email", N_("this is not an e-mail address"))
     if email == person.email:
-        raise Refused("email", "this is your address already")
+        raise Refused("email", N_("this is your address already"))
     if "@" in person.username and len(email) > _MAX_USERNAME:
-        raise Refused("email", f"your address is your user name too, which has at most {_MAX_USERNAME} characters")
+        raise Refused(
+            "email",
+            i18n.gettext(
+                "your address is your user name too, which has at most %(number)s characters", number=_MAX_USERNAME
+            ),
+        )
 
 
 def _change(person: Person, row: AnyRow | None) -> EmailChange | None:

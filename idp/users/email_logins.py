@@ -141,7 +141,7 @@ class EmailLogins:
             values = {"new_link": digest(link), "new_code": self._tag(payload["id"], code), "owner_sub": person.sub}
             sent = {"asked": payload["id"], "now": self._clock.now(), "address": person.email, **values}
             if tx.execute(_SENT, sent).rowcount:
-                self._letters.sign_in(tx, person.email, person.username, link, code, self._life)
+                self._letters.sign_in(tx, person.email, person, link, code, self._life)
 
     @staticmethod
     def _owned(tx: sa.Connection, row: AnyRow) -> Owned | None:

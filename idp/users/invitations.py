@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from idp.clock import Clock
 from idp.errors import Refused
+from idp.marked import N_
 from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database, upsert
 from idp.platform.ids import digest, new_id, new_secret
@@ -39,7 +40,7 @@ _WITHDRAW = (
     .where(sa.or_(InvitationRow.id == sa.bindparam("named"), InvitationRow.email_key == sa.bindparam("key")))
     .returning(*_COLUMNS)
 )
-GONE = Refused("invitation", "this invitation has expired, was used already, or was withdrawn")
+GONE = Refused("invitation", N_("this invitation has expired, was used already, or was withdrawn"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Flask
 
+from idp.marked import N_
+from idp.platform import i18n
 from idp.platform.mailer import Mailer
-from idp.users.login.words import minutes, span
+from idp.users.people import Person
 
 
 class Letters:
@@ -21,58 +23,60 @@ class Letters:
         self._name = name
         self._url = url
 
-    def reset(self, tx: sa.Connection, to: str, username: str, secret: str) -> None:
+    def reset(self, tx: sa.Connection, to: str, person: Person, secret: str) -> None:
         """How to choose a new password."""
         link = self._url(f"/password/reset?token={secret}")
-        self._send(tx, "reset", to, f"{self._name}: choose a new password", username=username, link=link)
+        self._send(tx, "reset", to, person, N_("%(name)s: choose a new password"), link=link)
 
-    def verify(self, tx: sa.Connection, to: str, username: str, secret: str) -> None:
+    def verify(self, tx: sa.Connection, to: str, person: Person, secret: str) -> None:
         """How to show that an address is one's own."""
         link = self._url(f"/email/verify?token={secret}")
-        self._send(tx, "verify", to, f"{self._name}: is this your address?", username=username, link=link)
+        self._send(tx, "verify", to, person, N_("%(name)s: is this your address?"), link=link)
 
-    def sign_in(self, tx: sa.Connection, to: str, username: str, secret: str, code: str, life: int) -> None:
+    def sign_in(self, tx: sa.Connection, to: str, person: Person, secret: str, code: str, life: int) -> None:
         """A link and a code to sign in with, good for so many seconds."""
         link = self._url(f"/login/email/link?token={secret}")
-        facts = {"username": username, "link": link, "code": f"{code[:4]} {code[4:]}", "life": minutes(life)}
-        self._send(tx, "sign_in", to, f"{self._name}: your code to sign in", **facts)
+        facts = {"link": link, "code": f"{code[:4]} {code[4:]}", "life": life}
+        self._send(tx, "sign_in", to, person, N_("%(name)s: your code to sign in"), **facts)
 
-    def password_changed(self, tx: sa.Connection, to: str, username: str) -> None:
+    def password_changed(self, tx: sa.Connection, to: str, person: Person) -> None:
         """That the password is another one now."""
         link = self._url("/password/forgot")
-        self._send(tx, "password_changed", to, f"{self._name}: your password was changed", username=username, link=link)
+        self._send(tx, "password_changed", to, person, N_("%(name)s: your password was changed"), link=link)
 
-    def email_confirm(self, tx: sa.Connection, to: str, username: str, secret: str) -> None:
+    def email_confirm(self, tx: sa.Connection, to: str, person: Person, secret: str) -> None:
         """How to show that the address one wants to change to is one's own."""
         link = self._url(f"/email/confirm?token={secret}")
-        self._send(tx, "email_confirm", to, f"{self._name}: is this your new address?", username=username, link=link)
+        self._send(tx, "email_confirm", to, person, N_("%(name)s: is this your new address?"), link=link)
 
-    def email_approve(self, tx: sa.Connection, to: str, username: str, new: str, secret: str) -> None:
+    def email_approve(self, tx: sa.Connection, to: str, person: Person, new: str, secret: str) -> None:
         """How to agree, or not, that the address is changed."""
-        link, subject = self._url(f"/email/approve?token={secret}"), f"{self._name}: may your e-mail address change?"
-        self._send(tx, "email_approve", to, subject, username=username, new=new, link=link)
+        link = self._url(f"/email/approve?token={secret}")
+        self._send(tx, "email_approve", to, person, N_("%(name)s: may your e-mail address change?"), new=new, link=link)
 
-    def email_taken(self, tx: sa.Connection, to: str, username: str) -> None:
+    def email_taken(self, tx: sa.Connection, to: str, person: Person) -> None:
         """That somebody wanted this address for another account."""
-        link, subject = self._url("/password/forgot"), f"{self._name}: you have an account already"
-        self._send(tx, "email_taken", to, subject, username=username, link=link)
+        link = self._url("/password/forgot")
+        self._send(tx, "email_taken", to, person, N_("%(name)s: you have an account already"), link=link)
 
     def invitation(self, tx: sa.Connection, to: str, secret: str, life: int) -> str:
         """How to make an account within so many seconds; returns the link."""
         link = self._url(f"/signup?invitation={secret}")
-        self._send(tx, "invitation", to, f"{self._name}: you are invited", link=link, life=span(life))
+        self._send(tx, "invitation", to, None, N_("%(name)s: you are invited"), link=link, life=life)
         return link
 
-    def notice(self, tx: sa.Connection, to: str, subject: str, **facts: Any) -> None:
+    def notice(self, tx: sa.Connection, to: str, person: Person, subject: str, **facts: Any) -> None:
         """That something about the safety of the account changed (see `idp.users.notices`)."""
         link = self._url("/account/security")
-        self._send(tx, "notice", to, f"{self._name}: {subject}", link=link, **facts)
+        self._send(tx, "notice", to, person, subject, link=link, **facts)
 
-    def _send(self, tx: sa.Connection, letter: str, to: str, subject: str, **facts: Any) -> None:
-        text, html = (
-            self._flask.jinja_env.get_template(f"mail/{letter}.{form}").render(
-                name=self._name, subject=subject, **facts
+    def _send(self, tx: sa.Connection, letter: str, to: str, person: Person | None, subject: str, **facts: Any) -> None:
+        """Queue a letter in the person's own language; without one in that of the page on which it came about."""
+        with i18n.speaking(person.claims.get("locale") if person else None):
+            said = i18n.gettext(subject, name=self._name)
+            facts |= {"name": self._name, "subject": said, "language": i18n.language()}
+            facts |= {"username": person.username} if person else {}
+            text, html = (
+                self._flask.jinja_env.get_template(f"mail/{letter}.{form}").render(facts) for form in ("txt", "html")
             )
-            for form in ("txt", "html")
-        )
-        self._mailer.queue(tx, to=to, subject=subject, text=text, html=html)
+        self._mailer.queue(tx, to=to, subject=said, text=text, html=html)

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from idp.errors import Refused
+from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
@@ -47,7 +48,7 @@ class MailPages:
         self._check("forgot")
         email = request.form.get("email", "").strip()
         if not is_email(email):
-            return self._form("forgot.html", "forgot", 400, alert="This is not an e-mail address.")
+            return self._form("forgot.html", "forgot", 400, alert=i18n.gettext("This is not an e-mail address."))
         self.limits.take("reset-peer", request.environ.get("idp.peer", ""), limit=self.resets_per_peer, window=_HOUR)
         self.limits.take("reset", email_key(email), limit=self.resets, window=_HOUR)
         self.recovery.ask(email)

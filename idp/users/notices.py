@@ -6,13 +6,13 @@ Whoever has no address is told nothing.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 
 import sqlalchemy as sa
 
 from idp.clock import Clock
+from idp.marked import N_
 from idp.users.letters import Letters
 from idp.users.people import Person
 
@@ -35,18 +35,18 @@ class Notice(StrEnum):
 
 
 _SUBJECTS = {
-    Notice.NEW_BROWSER: "new sign-in to your account",
-    Notice.APP_ADDED: "an authenticator app was added",
-    Notice.APP_REMOVED: "your authenticator app was removed",
-    Notice.PASSKEY_ADDED: "a passkey was added",
-    Notice.PASSKEY_REMOVED: "a passkey was removed",
-    Notice.PASSKEY_COPIED: "look at your passkeys",
-    Notice.RECOVERY_CODE_USED: "a recovery code was used",
-    Notice.RECOVERY_CODES_RENEWED: "new recovery codes were made",
-    Notice.PASSWORD_REMOVED: "your password was removed",
-    Notice.EMAIL_CHANGED: "your e-mail address was changed",
-    Notice.ACCOUNT_LINKED: "another way to sign in was added",
-    Notice.ACCOUNT_UNLINKED: "a way to sign in was removed",
+    Notice.NEW_BROWSER: N_("%(name)s: new sign-in to your account"),
+    Notice.APP_ADDED: N_("%(name)s: an authenticator app was added"),
+    Notice.APP_REMOVED: N_("%(name)s: your authenticator app was removed"),
+    Notice.PASSKEY_ADDED: N_("%(name)s: a passkey was added"),
+    Notice.PASSKEY_REMOVED: N_("%(name)s: a passkey was removed"),
+    Notice.PASSKEY_COPIED: N_("%(name)s: look at your passkeys"),
+    Notice.RECOVERY_CODE_USED: N_("%(name)s: a recovery code was used"),
+    Notice.RECOVERY_CODES_RENEWED: N_("%(name)s: new recovery codes were made"),
+    Notice.PASSWORD_REMOVED: N_("%(name)s: your password was removed"),
+    Notice.EMAIL_CHANGED: N_("%(name)s: your e-mail address was changed"),
+    Notice.ACCOUNT_LINKED: N_("%(name)s: another way to sign in was added"),
+    Notice.ACCOUNT_UNLINKED: N_("%(name)s: a way to sign in was removed"),
 }
 
 
@@ -63,7 +63,4 @@ class Notices:
         """Queue a notice with this transaction, to the person's address or `to`. `about` is which one: a passkey's name, an address, a provider."""
         address = to or person.email
         if address is not None:
-            when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self.clock.now()))
-            self.letters.notice(
-                tx, address, _SUBJECTS[what], what=what, username=person.username, about=about, when=when
-            )
+            self.letters.notice(tx, address, person, _SUBJECTS[what], what=what, about=about, at=self.clock.now())

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from idp.errors import Refused
+from idp.marked import N_
 from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.platform.secrets import MasterKey
@@ -125,7 +126,7 @@ class Ceremonies:
         """The passkey that was made; raises `Refused`."""
         response = read(text, "create")
         if not self.challenges.take(response.challenge, NEW, owner):
-            raise Refused("expired", "this page has expired: start again")
+            raise Refused("expired", N_("this page has expired: start again"))
         from idp.users.passkey_proofs import registered  # noqa: PLC0415 - large: loaded with the first passkey
 
         return registered(response, rp_id=self.rp.id, origin=self.rp.origin)

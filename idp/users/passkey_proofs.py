@@ -19,6 +19,7 @@ from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import AttestationFormat, CredentialDeviceType
 
 from idp.errors import Refused
+from idp.marked import N_
 from idp.users.passkey_responses import PasskeyResponse, from_base64url
 from idp.users.passkeys import NewPasskey, Passkey, Seen
 
@@ -122,4 +123,4 @@ def _check_key(cose: bytes) -> None:
 
 
 def _untrue(error: Exception) -> Refused:
-    return Refused("passkey", "the passkey could not be checked", detail=f"{type(error).__name__}: {error}")
+    return Refused("passkey", N_("the passkey could not be checked"), detail=f"{type(error).__name__}: {error}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from idp.errors import ProtocolError, Refused
+from idp.marked import N_
 from idp.platform.forms import parse_json
 
 MAX_RESPONSE = 16 * 1024
@@ -44,7 +45,7 @@ def read(text: str, ceremony: Ceremony) -> PasskeyResponse:
     try:
         return _read(text, ceremony)
     except (ProtocolError, ValueError, TypeError, KeyError) as error:
-        raise Refused("passkey", "this is not the answer of a passkey", detail=type(error).__name__) from error
+        raise Refused("passkey", N_("this is not the answer of a passkey"), detail=type(error).__name__) from error
 
 
 def to_base64url(raw: bytes) -> str:

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from idp.clock import Clock
 from idp.errors import Refused
+from idp.marked import N_
+from idp.platform import i18n
 from idp.platform.db import AnyRow, insert_or_ignore
 from idp.platform.ids import new_id
 from idp.users.models import PasskeyRow
@@ -121,7 +123,7 @@ class Passkeys:
         there = self.of(tx, sub)
         name = _tidy(name) or _default_name(new.aaguid, {one.name for one in there})
         if len(there) >= MOST:
-            raise Refused("many", f"you have {MOST} passkeys: remove one first")
+            raise Refused("many", i18n.gettext("you have %(number)s passkeys: remove one first", number=MOST))
         values = {
             "id": new_id(self._clock.precise()),
             "digest": _digest(new.credential),
@@ -138,7 +140,7 @@ class Passkeys:
             "used_at": None,
         }
         if not insert_or_ignore(tx, PasskeyRow, values):
-            raise Refused("exists", "this passkey is in use already")
+            raise Refused("exists", N_("this passkey is in use already"))
         return name
 
     def used(self, tx: sa.Connection, passkey: Passkey, seen: Seen) -> bool:

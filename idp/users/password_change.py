@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from idp.errors import Refused
+from idp.marked import N_
 from idp.platform.limits import Limit, Limits
 from idp.users import store
 from idp.users.accounts import Accounts
@@ -42,7 +43,7 @@ class PasswordChange:
             store.has_password(tx, person.sub, hold=True)
             now = store.find(tx, person.sub)
             if now is None or now.version != person.version or not self._sessions.alive(tx, session.sid):
-                raise Refused("gone", "you were signed out, or your account was changed")
+                raise Refused("gone", N_("you were signed out, or your account was changed"))
 
         def go_on(tx: sa.Connection, changed: Person) -> None:
             nonlocal cookie

@@ -20,6 +20,8 @@ from typing import TypeVar
 import bcrypt
 
 from idp.errors import Refused, Unavailable
+from idp.marked import N_
+from idp.platform import i18n
 from idp.platform.secrets import MasterKey
 from idp.users import imported_hashes
 from idp.users.common_passwords import is_common
@@ -98,15 +100,18 @@ def check_acceptable(password: str, *, min_length: int, context: Sequence[str]) 
     `context` are the person's names and the service's: without them enough must be left.
     """
     if not _measured(password):
-        raise Refused("password", f"A password has at most {MAX_BYTES} bytes and no control characters")
+        raise Refused(
+            "password",
+            i18n.gettext("A password has at most %(number)s bytes and no control characters", number=MAX_BYTES),
+        )
     if len(unicodedata.normalize("NFC", password)) < min_length:
-        raise Refused("password", f"A password has at least {min_length} characters")
+        raise Refused("password", i18n.gettext("A password has at least %(number)s characters", number=min_length))
     folded = password.casefold()
     if is_common(folded) or len(set(folded)) < _MIN_VARIETY:
-        raise Refused("password", "This password is too common")
+        raise Refused("password", N_("This password is too common"))
     rest = _without(folded, context)
     if rest != folded and (len(rest) < _MIN_REST or is_common(rest)):
-        raise Refused("password", "A password must not be made of your own names, or of ours")
+        raise Refused("password", N_("A password must not be made of your own names, or of ours"))
 
 
 def _without(folded: str, context: Sequence[str]) -> str:

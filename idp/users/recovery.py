@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idp.errors import Refused
+from idp.marked import N_
 from idp.platform.db import Database
 from idp.platform.jobs import Jobs
 from idp.users import store
@@ -21,7 +22,7 @@ from idp.users.links import MailLinks, Purpose
 from idp.users.people import Person
 
 KIND = "password-forgotten"
-GONE = Refused("expired", "this link has expired or was used already: ask for a new one")
+GONE = Refused("expired", N_("this link has expired or was used already: ask for a new one"))
 
 
 class PasswordRecovery:
@@ -64,7 +65,7 @@ class PasswordRecovery:
             person = store.by_email(tx, payload["email"])
             if person is not None and person.email is not None and not person.disabled:
                 secret = self._links.make(tx, Purpose.RESET, person.sub, person.email)
-                self._letters.reset(tx, person.email, person.username, secret)
+                self._letters.reset(tx, person.email, person, secret)
 
     @staticmethod
     def _owner(tx: sa.Connection, sub: str, email: str) -> Person | None:

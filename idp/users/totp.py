@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from idp.clock import Clock
 from idp.errors import Refused
+from idp.marked import N_
 from idp.platform.db import Database, insert_or_ignore
 from idp.platform.secrets import MasterKey
 from idp.users.models import TotpRow
@@ -79,7 +80,7 @@ class Authenticators:
             "last_step": step,
         }
         if not insert_or_ignore(tx, TotpRow, values):
-            raise Refused("exists", "there is an authenticator app already: remove it first")
+            raise Refused("exists", N_("there is an authenticator app already: remove it first"))
         return True
 
     def use(self, tx: sa.Connection, sub: str, code: str) -> bool:
@@ -104,9 +105,9 @@ class Authenticators:
         try:
             offer: dict[str, Any] = json.loads(self._master.unseal(bytes.fromhex(sealed), purpose=_OFFER))
         except (Refused, ValueError) as error:
-            raise Refused("expired", "this page has expired: start again") from error
+            raise Refused("expired", N_("this page has expired: start again")) from error
         if offer["sub"] != sub or offer["until"] < self._clock.now():
-            raise Refused("expired", "this page has expired: start again")
+            raise Refused("expired", N_("this page has expired: start again"))
         return offer
 
     def _matching(self, secret: str, code: str) -> int | None:

@@ -26,7 +26,7 @@ class EmailVerification:
         """Write to the person's address, unless it is proven already."""
         if person.email is not None and not person.email_verified:
             secret = self._links.make(tx, Purpose.VERIFY, person.sub, person.email)
-            self._letters.verify(tx, person.email, person.username, secret)
+            self._letters.verify(tx, person.email, person, secret)
 
     def again(self, sub: str) -> None:
         """Send another link, which voids the earlier one."""

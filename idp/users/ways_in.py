@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from idp.errors import Refused
+from idp.marked import N_
 from idp.users import store
 
 Way = Callable[[sa.Connection, str], bool]
@@ -33,7 +34,7 @@ class WaysIn:
     def check(self, tx: sa.Connection, sub: str) -> None:
         """Raise `Refused` when no way is left."""
         if not (self.password and store.has_password(tx, sub)) and not self.has_other(tx, sub):
-            raise Refused("last", "this is the only way into your account: add another one first")
+            raise Refused("last", N_("this is the only way into your account: add another one first"))
 
     def has_other(self, tx: sa.Connection, sub: str) -> bool:
         """Whether the person can sign in without a password."""

@@ -24,6 +24,7 @@ LAZY = {
     ("idp/users/passkey_ceremonies.py", "idp.users.passkey_proofs"),
     ("idp/opening.py", "idp.platform.schema"),
     ("idp/upstream/conversation.py", "idp.upstream"),
+    ("idp/platform/i18n.py", "idp.platform"),
     ("idp/wsgi.py", "idp.background"),
     ("idp/wsgi.py", "idp.wsgi_certificates"),
     ("vetted_http/client.py", "vetted_http.sending"),

@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from idp.marked import N_
 from idp.oauth.details.entries import Entry, without_identity
+from idp.platform import i18n
 
 MAX_TEMPLATE = 1000
 _PLACE = re.compile(r"\{([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)(?::(money))?\}")
-_NOT_SAID = "(not said)"
+_NOT_SAID = N_("(not said)")
 _MINOR_DIGITS: Mapping[str, int] = {
     **dict.fromkeys(
         [
@@ -97,14 +99,14 @@ def _said(entry: Entry, path: Sequence[str], *, as_money: bool) -> str:
         value = value.get(name) if isinstance(value, dict) else None
     if as_money:
         return _money(value)
-    return _NOT_SAID if value is None else ", ".join(text for _, text in _flat(value))
+    return i18n.said(_NOT_SAID) if value is None else ", ".join(text for _, text in _flat(value))
 
 
 def _money(value: Any) -> str:
     """`12.34 EUR`; what is no money in minor units is said as it is."""
     number, currency = (value.get("value"), value.get("currency")) if isinstance(value, dict) else (None, None)
     if not isinstance(number, int) or isinstance(number, bool) or not isinstance(currency, str):
-        return _NOT_SAID if value is None else ", ".join(text for _, text in _flat(value))
+        return i18n.said(_NOT_SAID) if value is None else ", ".join(text for _, text in _flat(value))
     digits = _MINOR_DIGITS.get(currency, 2)
     whole, part = divmod(abs(number), 10**digits)
     sign = "-" if number < 0 else ""
@@ -128,10 +130,10 @@ def _text(value: Any) -> str:
     """A plain value as people read it."""
     match value:
         case str():
-            return value if value.strip() else "nothing"
+            return value if value.strip() else i18n.gettext("nothing")
         case bool():
-            return "yes" if value else "no"
+            return i18n.gettext("yes") if value else i18n.gettext("no")
         case None | [] | {}:
-            return "nothing"
+            return i18n.gettext("nothing")
         case _:
             return str(value)

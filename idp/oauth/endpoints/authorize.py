@@ -14,6 +14,7 @@ from flask import Blueprint, Response, request
 
 from idp.clock import Clock
 from idp.errors import PageError
+from idp.marked import N_
 from idp.oauth import acr, consent, redirects
 from idp.oauth import request as requests
 from idp.oauth.clients import Client
@@ -29,6 +30,7 @@ from idp.oauth.request import AuthorizationRequest, Lookups, RefusedRequest
 from idp.oauth.resources import Resource
 from idp.oauth.response_modes import AuthorizationResponses, Destination
 from idp.oauth.session_state import SessionStates
+from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.audit import Audit
 from idp.platform.db import Database
@@ -43,7 +45,7 @@ from idp.users.people import BrowserSession
 from idp.users.sessions import Sessions
 
 log = structlog.get_logger("idp.authorize")
-_GONE = "This login has expired or was used already. Go back to the app and start again."
+_GONE = N_("This login has expired or was used already. Go back to the app and start again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ class AuthorizePages:
 
     def find_context(self, flow: str, browser: str) -> LoginContext | None:
         """Who asks for the login of this stored request (the login pages' `FindContext`)."""
-        pending = self.pending.find(flow, browser)
+        pending = self._waiting(flow, browser)
         client = self.lookups.client(pending.request.client_id) if pending else None
         if pending is None or client is None or client.disabled:
             return None
@@ -155,10 +157,17 @@ class AuthorizePages:
         return _Visit(asked, client, resources, session, pending, browser)
 
     def _stored(self, flow: str, browser: str | None) -> _Visit:
-        pending = self.pending.find(flow, browser)
+        pending = self._waiting(flow, browser)
         if pending is None:
             raise PageError("expired", _GONE)
         return self._visit(pending.request, pending, browser)
+
+    def _waiting(self, flow: str, browser: str | None) -> Pending | None:
+        """The stored request of this browser; from here on the languages it asks for count."""
+        pending = self.pending.find(flow, browser)
+        if pending is not None:
+            i18n.hear(app=pending.request.ui_locales)
+        return pending
 
     def _posted(self, purpose: str) -> _Visit:
         """A form that we sent to this browser for this request, and for consent: to this person."""
@@ -235,6 +244,7 @@ class AuthorizePages:
         person = self.accounts.find(visit.session.sub) if visit.session else None
         if person is None or visit.pending is None:
             raise PageError("expired", _GONE)
+        i18n.hear_person(person.claims.get("locale"))
         return self.pages.render(
             "consent.html",
             leads_away=True,
@@ -292,7 +302,7 @@ class AuthorizePages:
 
     def _context(self, pending: Pending, client: Client) -> LoginContext:
         asked, told = pending.request, client.metadata
-        languages = [language for language, _ in request.accept_languages]
+        languages = i18n.wishes().tags
         return LoginContext(
             flow=pending.id,
             resume_url=self._resume_url(pending.id),

@@ -20,6 +20,7 @@ from idp.errors import PageError, Refused
 from idp.oauth import response_modes
 from idp.oauth.clients import Client, ClientDirectory
 from idp.oauth.logout.frames import Frame, LogoutFrames
+from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.forms import MAX_URL, Form, decode_pairs
 from idp.platform.pages import Pages
@@ -29,7 +30,7 @@ from idp.users.accounts import Accounts
 from idp.users.people import BrowserSession
 from idp.users.sessions import Sessions
 
-_PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
+_PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales")
 _SEALED_LIFE = 300
 _PATIENCE = 4
 """How long, in seconds, the browser waits for the apps' frames before it goes back to the app that asked."""
@@ -106,11 +107,12 @@ class LogoutPages:
         return response_modes.query(uri, {"state": parameters.get("state")})
 
     def _question(self, asked: _Asked, session: BrowserSession) -> Response:
-        owner = self.pages.cookie(request, web.SESSION) or ""
+        owner, person = self.pages.cookie(request, web.SESSION) or "", self.accounts.find(session.sub)
+        i18n.hear_person(person.claims.get("locale") if person else None)
         return self.pages.render(
             "logout.html",
             leads_away=True,
-            person=self.accounts.find(session.sub),
+            person=person,
             carried=asked.carried,
             csrf=self.pages.csrf_token(owner, f"logout {session.sid}"),
         )
@@ -152,4 +154,5 @@ class LogoutPages:
         if stored["until"] < self.clock.now():
             raise PageError("expired", "This sign-out request has expired.")
         parameters: Mapping[str, str] = stored["parameters"]
+        i18n.hear(app=i18n.tags(parameters.get("ui_locales", "")))
         return parameters

@@ -11,6 +11,8 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from idp.errors import PageError, TooManyRequests
+from idp.marked import N_
+from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
@@ -20,19 +22,19 @@ from idp.users.login.chain import Attempt, Proven
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.policy import EMAIL, LoginPolicy
 from idp.users.login.second_factor import SecondFactor
-from idp.users.login.words import minutes, wait
+from idp.users.login.words import wait
 from idp.users.store import email_key
 
 PATH = "/login/email"
 _HOUR = 3600
-_GONE = "This login has expired. Go back and start again."
+_GONE = N_("This login has expired. Go back and start again.")
 
 
 class EmailMethod:
     """SPEC: `amr` is `otp` (RFC 8176): a one-time code or link, one factor."""
 
     name = EMAIL
-    wrong = "This code is not right, or it was used already."
+    wrong = N_("This code is not right, or it was used already.")
 
     def __init__(self, logins: EmailLogins) -> None:
         self._logins = logins
@@ -83,7 +85,7 @@ class EmailLoginPages:
         self.pages.check_form(browser, _purpose("ask", flow))
         email = request.form.get("email", "").strip()
         if not is_email(email):
-            return self._ask_form(context, 400, alert="This is not an e-mail address.")
+            return self._ask_form(context, 400, alert=i18n.gettext("This is not an e-mail address."))
         try:
             self._count(email)
         except TooManyRequests as error:
@@ -100,7 +102,7 @@ class EmailLoginPages:
         if login is None:
             raise PageError("expired", _GONE)
         context = self._context(login.flow, browser)
-        facts: dict[str, Any] = {"login": asked, "life": minutes(self.life)}
+        facts: dict[str, Any] = {"login": asked, "life": self.life}
         if request.method == "GET":
             return self._form("email_code.html", "code", context, **facts)
         answer = self._proven(context, browser, "code")

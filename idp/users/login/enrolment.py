@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, request
 
 from idp.errors import PageError, Refused
+from idp.marked import N_
+from idp.platform import i18n
 from idp.users.login.chain import Proven
 from idp.users.login.second_factor import AMR, ENROL, PATHS, SecondFactor, Visit
 from idp.users.login.steps import added
@@ -22,7 +24,7 @@ from idp.users.passkey_ceremonies import Ceremonies
 from idp.users.totp import Offer, drawing
 from idp.users.ways_in import WaysIn
 
-_WRONG = "This code is not right. Look at the app and try the newest one."
+_WRONG = N_("This code is not right. Look at the app and try the newest one.")
 _PASSKEY = f"{ENROL}/passkey"
 
 
@@ -53,7 +55,7 @@ class Enrolment:
         except Refused as error:
             offer = apps.offer(visit.person.sub, visit.person.email or visit.person.username)
             return self._offer(visit, offer, alert=sentence(error), status=400)
-        return response or self._offer(visit, offer, alert=_WRONG, status=400)
+        return response or self._offer(visit, offer, alert=i18n.said(_WRONG), status=400)
 
     def passkey(self) -> Response:
         """Offer to make a passkey, or keep the one that was made; it is asked for next."""
@@ -91,7 +93,7 @@ class Enrolment:
         """Of two that set something up at once the second finds the first; raises `Refused` then."""
         WaysIn.hold(tx, visit.person.sub)
         if self.second.has(tx, visit.person.sub):
-            raise Refused("exists", "there is a second step already: go back and sign in again")
+            raise Refused("exists", N_("there is a second step already: go back and sign in again"))
 
     def _added(self, tx: sa.Connection, visit: Visit, what: Notice, event: str, **facts: str) -> list[str]:
         """What comes with the first second factor: recovery codes, a notice, an audit row."""

@@ -9,6 +9,7 @@ from functools import partial
 from flask import Blueprint, Response, request
 
 from idp.errors import PageError, Refused, TooManyRequests
+from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.db import Database
 from idp.platform.limits import Limits
@@ -64,6 +65,8 @@ class LoginPages:
         """Who is signed in in this browser."""
         session = self.sessions.find(self.pages.cookie(request, web.SESSION))
         person = self.accounts.find(session.sub) if session else None
+        if person is not None:
+            i18n.hear_person(person.claims.get("locale"))
         return self.pages.render("home.html", person=person, display=_display(person) if person else None)
 
     def login(self) -> Response:
@@ -94,7 +97,7 @@ class LoginPages:
             refusal.headers.extend(error.headers)
             return refusal
         answer = None if proven is None else self.second_factor.go_on(context, browser, proven)
-        return answer or self._form(context, username=username, alert=method.wrong, status=400)
+        return answer or self._form(context, username=username, alert=i18n.said(method.wrong), status=400)
 
     def _form(
         self,

@@ -12,6 +12,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from idp.errors import Refused
+from idp.marked import N_
 from idp.platform.limits import Limit, Limits
 from idp.users.login.chain import Attempt, Proven
 from idp.users.login.second_factor import PATHS, SecondFactor, SecondProof, Visit
@@ -23,7 +24,9 @@ class PasskeyMethod:
     """SPEC: `amr` is `pop`, `user` and `mfa` (RFC 8176): the person was verified, so one passkey is two factors."""
 
     name = "passkey"
-    wrong = "This passkey did not work here, or the page was open for too long. Try again, or sign in in another way."
+    wrong = N_(
+        "This passkey did not work here, or the page was open for too long. Try again, or sign in in another way."
+    )
 
     def __init__(
         self, ceremonies: Ceremonies, limits: Limits, *, window: int, per_passkey: int, per_address: int

@@ -7,6 +7,7 @@ Unknown names are counted, hashed and answered like known ones.
 
 from __future__ import annotations
 
+from idp.marked import N_
 from idp.platform.limits import Limit, Limits
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
@@ -20,7 +21,7 @@ class PasswordMethod:
     """SPEC: `amr` is `pwd` (RFC 8176)."""
 
     name = "password"
-    wrong = "The name or the password is not right."
+    wrong = N_("The name or the password is not right.")
 
     def __init__(
         self, accounts: Accounts, limits: Limits, devices: Devices, *, window: int, per_account: int, per_address: int

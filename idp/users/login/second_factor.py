@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, request
 
 from idp.errors import PageError, TooManyRequests
+from idp.marked import N_
+from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.audit import Audit
 from idp.platform.limits import Limit, Limits
@@ -39,11 +41,11 @@ AMR = ("otp",)
 ENROL, MORE = "/login/enrol", "/login/more"
 PATHS = {"otp": "/login/otp", "recovery": "/login/recovery", "passkey": "/login/passkey/step", "enrol": ENROL}
 _WRONG = {
-    "otp": "This code is not right, or it was used already. Wait for the next one.",
-    "recovery": "This recovery code is not right, or it was used already.",
-    "passkey": "This passkey did not work. Try again, or use another way.",
+    "otp": N_("This code is not right, or it was used already. Wait for the next one."),
+    "recovery": N_("This recovery code is not right, or it was used already."),
+    "passkey": N_("This passkey did not work. Try again, or use another way."),
 }
-_GONE = "This login has expired. Go back and start again."
+_GONE = N_("This login has expired. Go back and start again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ class SecondFactor:
         proof = prove(visit)
         response = self._opened(visit, proof) if proof else None
         if response is None:
-            return self._form(kind, visit, facts, alert=_WRONG[kind], status=400)
+            return self._form(kind, visit, facts, alert=i18n.said(_WRONG[kind]), status=400)
         settle()
         return response
 
@@ -210,6 +212,7 @@ class SecondFactor:
         context = self.find_context(step.flow, browser) if step.flow else None
         if step.flow and context is None:
             raise PageError("expired", _GONE)
+        i18n.hear_person(person.claims.get("locale"))
         return Visit(step, person, context, browser)
 
     def _form(

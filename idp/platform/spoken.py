@@ -1,0 +1,36 @@
+"""Which language a request is answered in: what was chosen on a page before, what the app or the person wishes, what the browser says."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+
+from idp.platform import i18n
+from idp.platform.i18n import Wishes
+from idp.platform.pages import LANGUAGE, Pages
+
+PARAMETER = "language"
+"""A page that is asked for with it is shown in that language, and so is every page after it."""
+_YEAR = 365 * 86400
+
+
+def install(app: Flask, pages: Pages) -> None:
+    """Listen before every page, and keep the choice that was made on one."""
+
+    @app.before_request
+    def _listen() -> None:
+        choice = _chosen() or pages.cookie(request, LANGUAGE) or ""
+        asked = request.args.get("ui_locales", "")
+        browser = " ".join(tag for tag, quality in request.accept_languages if quality > 0)
+        i18n.begin(Wishes(choice=i18n.tags(choice), app=i18n.tags(asked), browser=i18n.tags(browser)))
+
+    @app.after_request
+    def _keep(response: Response) -> Response:
+        if (chosen := _chosen()) is not None:
+            pages.set_cookie(response, LANGUAGE, chosen, max_age=_YEAR)
+        return response
+
+
+def _chosen() -> str | None:
+    """A language that there is, chosen on a page."""
+    wish = request.args.get(PARAMETER)
+    return next((one.tag for one in i18n.languages() if one.tag == wish), None)
