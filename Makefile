@@ -27,7 +27,7 @@ test-full: $(VENV)/.installed-test ## All of that, and what takes minutes
 lint: $(VENV)/.installed-test ## Formatting, lint, types, and the floors of the house
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy -p idp -p token_guard -p vetted_http -p conformance -p cluster
+	@$(BIN)/mypy -p idp -p token_guard -p vetted_http -p setting_sources -p conformance -p cluster
 	@$(BIN)/mypy resource_server/cli.py
 	@$(BIN)/lint-imports
 

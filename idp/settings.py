@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from setting_sources.fields import SourceSettings
+
 PREFIX = "IDP_"
-SAMPLE_SECRETS = frozenset({"change-me", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "A" * 43 + "="})
 _LOOPBACK_NAMES = frozenset({"localhost"})
 _DATABASES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})
 
@@ -48,14 +49,11 @@ Count = Annotated[int, Field(ge=1)]
 SecretUrl = SecretStr
 
 
-class Settings(BaseSettings):
+class Settings(SourceSettings):
     """The configuration of one deployment: one issuer, one database, any number of nodes. Durations are in seconds."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
 
-    env: Literal["development", "production"] = Field(
-        "development", description="production refuses sample secrets, debug and generated keys"
-    )
     debug: bool = Field(False, description="verbose logs; refused in production")
     issuer: str = Field(
         "http://127.0.0.1:8000",
@@ -211,18 +209,6 @@ class Settings(BaseSettings):
 
     name: str = Field("Account", max_length=80, description="the name people see on the pages")
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` gathered: it reports what the stock sources would pass over."""
-        return (init_settings,)
-
     @field_validator("issuer")
     @classmethod
     def _issuer(cls, value: str) -> str:
@@ -256,11 +242,8 @@ class Settings(BaseSettings):
 
     @field_validator("master_key")
     @classmethod
-    def _master_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        text = value.get_secret_value() if value is not None else ""
-        if text in SAMPLE_SECRETS and info.data.get("env") == "production":
-            raise ValueError("is a sample value")
-        return value if text else None
+    def _master_key(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value is not None and value.get_secret_value() else None
 
     @field_validator("mail_url")
     @classmethod

@@ -24,6 +24,7 @@ from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
 from idp.app import create_wsgi
+from idp.assembly.following import Again, following
 from idp.errors import Refused
 from idp.opening import master_key, open_house, prepare
 from idp.platform import telemetry
@@ -32,7 +33,7 @@ from idp.platform.jobs import Loop
 from idp.platform.telemetry import Metrics
 from idp.platform.web import WsgiApp
 from idp.settings import Settings
-from idp.wiring import build
+from idp.wiring import House, build
 
 _BACKLOG = 2048
 _HEADER_TIMEOUT_MS = 10_000
@@ -62,20 +63,23 @@ class _Server(MPServer):
         self._after_fork()
 
 
-def serve(settings: Settings, *, jobs: bool) -> None:
-    """Serve until SIGTERM or SIGINT, then let running requests finish for at most `shutdown_grace` seconds."""
+def serve(settings: Settings, again: Again, *, jobs: bool) -> None:
+    """Serve until SIGTERM or SIGINT, then let running requests finish for at most `shutdown_grace` seconds.
+
+    `again` reads the settings anew, for those that may change meanwhile.
+    """
     telemetry.configure(settings.log_level)
     _refuse_unservable(settings)
     prepare(settings)
     gc.collect()
     gc.freeze()  # forked workers share these pages as long as nobody writes to them
     if settings.asks_for_certificates:
-        _serve_certificates(settings, jobs)
+        _serve_certificates(settings, again, jobs)
         return
     with ExitStack() as running:
         metrics = Path(running.enter_context(TemporaryDirectory(prefix="idp-metrics-")))
         server = _Server(
-            after_fork=partial(_run_background, settings, jobs, running, metrics),
+            after_fork=partial(_run_background, settings, again, jobs, running, metrics),
             target="idp",
             address=settings.host,
             port=settings.port,
@@ -94,16 +98,16 @@ def serve(settings: Settings, *, jobs: bool) -> None:
             respawn_interval=0.1,
             workers_kill_timeout=settings.shutdown_grace,
         )
-        server.serve(target_loader=partial(_load, settings, metrics), wrap_loader=False)
+        server.serve(target_loader=partial(_load, settings, again, metrics), wrap_loader=False)
 
 
-def _serve_certificates(settings: Settings, jobs: bool) -> None:
+def _serve_certificates(settings: Settings, again: Again, jobs: bool) -> None:
     """The same by Gunicorn, which shows the application the certificate of a connection; Granian does not."""
     try:
         from idp.wsgi_certificates import serve as run  # noqa: PLC0415 - an extra, loaded only where it is switched on
     except ModuleNotFoundError as error:
         raise Refused("tls", "client certificates at the server itself need the extra gunicorn") from error
-    run(settings, partial(_load, settings), partial(_run_background, settings, jobs))
+    run(settings, partial(_load, settings, again), partial(_run_background, settings, again, jobs))
 
 
 def _refuse_unservable(settings: Settings) -> None:
@@ -126,7 +130,7 @@ def _refuse_taken(host: str, port: int) -> None:
             raise Refused("port", f"cannot listen on {host} port {port}: {error.strerror}") from error
 
 
-def _load(settings: Settings, folder: Path) -> WsgiApp:
+def _load(settings: Settings, again: Again, folder: Path) -> WsgiApp:
     """A worker's application. Granian copies the environment into every request: secrets must not travel there."""
     for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
         del os.environ[name]
@@ -138,7 +142,14 @@ def _load(settings: Settings, folder: Path) -> WsgiApp:
     house.resource_directory.reload()
     Loop("generations", watcher.poll, seconds=1.0).__enter__()
     Loop("metrics", metrics.write, seconds=1.0).__enter__()
+    _follow(house, again)
     return create_wsgi(house, _access_log(settings))
+
+
+def _follow(house: House, again: Again) -> None:
+    loop = following(house, again)
+    if loop is not None:
+        loop.__enter__()
 
 
 def _access_log(settings: Settings) -> AccessLog | None:
@@ -150,8 +161,9 @@ def _access_log(settings: Settings) -> AccessLog | None:
     return access_log
 
 
-def _run_background(settings: Settings, jobs: bool, running: ExitStack, metrics: Path) -> None:
+def _run_background(settings: Settings, again: Again, jobs: bool, running: ExitStack, metrics: Path) -> None:
     from idp.background import Background  # noqa: PLC0415 - after the fork: the workers need none of it
 
     house = running.enter_context(open_house(settings))
+    _follow(house, again)
     running.enter_context(Background(house, jobs=jobs, metrics=metrics))

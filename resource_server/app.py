@@ -25,6 +25,7 @@ from resource_server.api.service import Parts, Service, Work
 from resource_server.api.versions import Version, Versions
 from resource_server.calls.opening import join_remote
 from resource_server.edges.joined import Edges
+from resource_server.following import Again, following
 from resource_server.orders import service as orders
 from resource_server.payments import service as payments
 from resource_server.platform.metrics import Metrics
@@ -51,6 +52,7 @@ class Process:
     metrics: Metrics
     services: tuple[Service, ...]
     steps: Steps
+    rates: Rates
 
     def upgrade(self) -> None:
         """Bring each service's schema to its newest version."""
@@ -73,7 +75,8 @@ def build(settings: Settings, metrics: Metrics | None = None, steps: Steps = NO_
     parts = Parts(settings, guard, Edges(), secret, metrics, steps)
     services = tuple(_BUILDERS[name](parts, engine) for name, engine in engines.items())
     join_remote(settings, secret, parts.edges)
-    process = Process(settings, app, guard, metrics, services, steps)
+    rates = Rates(reads=settings.rate_reads, writes=settings.rate_writes)
+    process = Process(settings, app, guard, metrics, services, steps, rates)
     _mount(process)
     return process
 
@@ -82,11 +85,10 @@ def _mount(process: Process) -> None:
     app, settings = process.flask, process.settings
     prepare(app)
     _versions(settings).install(app)
-    rates = Rates(reads=settings.rate_reads, writes=settings.rate_writes)
 
     def mounting(service: str, guard: Guard) -> Mounting:
         guarded = FlaskGuard(guard, problems.refused, trace_id=problems.trace_id)
-        return Mounting(service, guarded, rates, process.metrics)
+        return Mounting(service, guarded, process.rates, process.metrics)
 
     found = {
         service.name: [operation.of_service(settings.audiences(service.name)) for operation in service.operations]
@@ -129,18 +131,20 @@ def _common(process: Process, found: dict[str, list[Operation]]) -> list[Operati
     ]
 
 
-def create_wsgi(settings: Settings) -> WsgiApp:
-    """What a server process runs: warm keys, background work, and the application behind its access log."""
+def create_wsgi(settings: Settings, again: Again | None = None) -> WsgiApp:
+    """What a server process runs: warm keys, background work, and the application behind its access log; `again` reads the settings anew."""
     process = build(settings, Metrics(metrics_folder(settings) if settings.metrics_port else None))
-    start_background(process)
+    start_background(process, again)
     if settings.worker == "inside":
         build_worker(process).start()
     return Edge(process.flask.wsgi_app, logged=settings.log_level in {"debug", "info"})
 
 
-def start_background(process: Process) -> threading.Event:
-    """The threads beside the requests: fetching keys, and what each service does there. Set the event to stop them."""
+def start_background(process: Process, again: Again | None = None) -> threading.Event:
+    """The threads beside the requests: fetching keys, following settings, and what each service does there. Set the event to stop them."""
     stopping = threading.Event()
+    for work in () if again is None else following(process.settings, again, process.services, process.rates):
+        _repeat(work, stopping)
     _repeat(Work("keys", process.guard.warm, until_done=True), stopping)
     _repeat(Work("metrics", process.metrics.write, every=1), stopping)
     for service in process.services:

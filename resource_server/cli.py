@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from sqlalchemy.exc import OperationalError
 from resource_server.app import build, build_worker, create_wsgi, metrics_folder, shared_secret, start_background
 from resource_server.calls.exchange import GRANT_TYPE
 from resource_server.calls.opening import service_key
+from resource_server.following import Again
 from resource_server.payments import service as payments
 from resource_server.platform.logs import configure_logs
 from resource_server.platform.metrics import serve_metrics
-from resource_server.settings import Settings, SettingsError, load
+from resource_server.settings import Settings, SettingsError, again, load
 from resource_server.simulator.accounts import Accounts
 from resource_server.simulator.server import Manner, Server, Simulator
 from resource_server.work.jobs import Jobs
@@ -44,8 +46,16 @@ def resource_server(context: click.Context, env_file: Path | None) -> None:
 
 
 def _settings(**overrides: Any) -> Settings:
-    given = {name: value for name, value in overrides.items() if value is not None}
-    return load(os.environ, click.get_current_context().find_root().obj, given)
+    return load(os.environ, click.get_current_context().find_root().obj, _given(overrides))
+
+
+def _again(**overrides: Any) -> Again:
+    """What reads the same settings anew while they are in use."""
+    return again(os.environ, click.get_current_context().find_root().obj, _given(overrides))
+
+
+def _given(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in overrides.items() if value is not None}
 
 
 @resource_server.command()
@@ -72,7 +82,7 @@ def serve(**options: Any) -> None:
         workers_kill_timeout=settings.shutdown_grace,
     )
     _open_metrics(settings)
-    server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+    server.serve(target_loader=partial(_load, settings, _again(**options)), wrap_loader=False)
 
 
 @resource_server.command()
@@ -84,7 +94,7 @@ def worker(only: str | None, **options: Any) -> None:
     configure_logs(settings.log_level)
     _prepare(settings)
     process = build(settings)
-    stopping = start_background(process)
+    stopping = start_background(process, _again(**options))
     run_until(build_worker(process, relay=only != "jobs", jobs=only != "relay"), _stopped())
     stopping.set()
 
@@ -217,11 +227,11 @@ def _open_metrics(settings: Settings) -> None:
     serve_metrics(settings.metrics_port, folder)
 
 
-def _load(settings: Settings) -> Any:
+def _load(settings: Settings, reading: Again) -> Any:
     """A worker's application; Granian copies the environment into every request, so secrets leave it first."""
     for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
         del os.environ[name]
-    return create_wsgi(settings)
+    return create_wsgi(settings, reading)
 
 
 def main() -> None:

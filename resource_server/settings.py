@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
-import stat
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 from token_guard.outbound import check_url
+
+from setting_sources.fields import SourceSettings
+from setting_sources.gathering import SettingsError, Sources
+
+__all__ = ["SERVICES", "Settings", "SettingsError", "again", "load"]
 
 PREFIX = "RS_"
 SERVICES = ("users", "orders", "payments")
@@ -52,18 +54,10 @@ Delays = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_p
 Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], BeforeValidator(_parts)]
 
 
-class SettingsError(Exception):
-    """Start-up is refused; `faults` holds one sentence for each thing that is wrong."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
-
-
-class Settings(BaseSettings):
+class Settings(SourceSettings):
     """The configuration of the services. Durations are in seconds."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
 
     issuer: str = Field("http://127.0.0.1:8000", description="the identity provider whose tokens are accepted")
     audience: str = Field(
@@ -158,18 +152,6 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
     shutdown_grace: Count = Field(20, description="how long a stopping server lets running requests finish")
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` gathered: it reports what the stock sources would pass over."""
-        return (init_settings,)
-
     @field_validator("v1_deprecated", "v1_sunset")
     @classmethod
     def _utc(cls, value: datetime) -> datetime:
@@ -251,70 +233,6 @@ def _is_database_url(url: str) -> bool:
         return False
 
 
-def load(
-    environ: Mapping[str, str], env_file: Path | None = None, overrides: Mapping[str, Any] | None = None
-) -> Settings:
-    """Read all settings, `overrides` by field name first; raises `SettingsError` that names every fault at once."""
-    faults: list[str] = []
-    values = _gather({**_file_values(env_file, faults), **_ours(environ)}, faults)
-    try:
-        settings = Settings(**{**values, **(overrides or {})})
-    except ValidationError as error:
-        raise SettingsError(faults + [_sentence(dict(one)) for one in error.errors()]) from None
-    if faults:
-        raise SettingsError(faults)
-    return settings
-
-
-def _ours(values: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in values.items() if name.startswith(PREFIX) and value is not None}
-
-
-def _file_values(env_file: Path | None, faults: list[str]) -> dict[str, str]:
-    path = env_file or Path(".env")
-    if not path.is_file():
-        if env_file is not None:
-            faults.append(f"--env-file: {env_file} does not exist")
-        return {}
-    try:
-        return _ours(dotenv_values(path, interpolate=False))
-    except (OSError, UnicodeDecodeError):
-        faults.append(f"{path}: cannot be read as UTF-8")
-        return {}
-
-
-def _gather(given: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for variable, value in sorted(given.items()):
-        name = variable.removeprefix(PREFIX).lower()
-        secret = name.removesuffix("_file")
-        if name in Settings.model_fields:
-            if value != "":
-                values[name] = value
-        elif name.endswith("_file") and _is_secret(secret):
-            if f"{PREFIX}{secret.upper()}" in given:
-                faults.append(f"{variable}: {PREFIX}{secret.upper()} is given too; give one of them")
-            values[secret] = _secret(variable, Path(value), faults)
-        else:
-            faults.append(f"{variable}: is not a setting")
-    return values
-
-
-def _is_secret(name: str) -> bool:
-    field = Settings.model_fields.get(name)
-    return field is not None and "SecretStr" in str(field.annotation)
-
-
-def _secret(variable: str, path: Path, faults: list[str]) -> str | None:
-    try:
-        if stat.S_IMODE(path.stat().st_mode) & stat.S_IROTH:
-            faults.append(f"{variable}: {path} is readable by everybody; chmod 600")
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        faults.append(f"{variable}: {path} cannot be read")
-        return None
-
-
-def _sentence(error: dict[str, Any]) -> str:
-    where = ".".join(str(part) for part in error["loc"][:1])
-    return f"{PREFIX}{where.upper()}: {str(error['msg']).removeprefix('Value error, ')}"
+_SOURCES = Sources(Settings, PREFIX)
+load = _SOURCES.load
+again = _SOURCES.again

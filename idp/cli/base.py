@@ -18,7 +18,7 @@ from idp.errors import IdpError, ProtocolError, Refused, Unavailable
 from idp.opening import open_house
 from idp.platform.forms import parse_json
 from idp.settings import Settings
-from idp.settings_source import SettingsError, load
+from idp.settings_source import SettingsError, again, load
 from idp.wiring import House
 
 REFUSED, WRONG_USAGE = 1, 2
@@ -37,6 +37,10 @@ class Invocation:
     def settings(self, **overrides: Any) -> Settings:
         """All settings of this invocation, `overrides` from its options first; raises `SettingsError`."""
         return load(os.environ, self.env_file, overrides)
+
+    def again(self, **overrides: Any) -> Callable[[], Settings]:
+        """What reads them anew while they are in use."""
+        return again(os.environ, self.env_file, overrides)
 
 
 def run(group: click.Group, arguments: Sequence[str], program: str) -> int:

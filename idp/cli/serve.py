@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -16,7 +17,11 @@ from idp.wsgi import serve as run_server
 def _settings(**overrides: Any) -> Settings:
     """This invocation's settings with the options that were given on the command line."""
     invocation = click.get_current_context().ensure_object(Invocation)
-    return invocation.settings(**{name: value for name, value in overrides.items() if value is not None})
+    return invocation.settings(**_given(overrides))
+
+
+def _given(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in overrides.items() if value is not None}
 
 
 @click.command()
@@ -34,7 +39,9 @@ def init() -> None:
 @click.option("--no-jobs", is_flag=True, help="leave the jobs to `idp jobs` elsewhere")
 def serve(host: str | None, port: int | None, workers: int | None, no_jobs: bool) -> None:
     """Run the production server."""
-    run_server(_settings(host=host, port=port, workers=workers), jobs=not no_jobs)
+    options = {"host": host, "port": port, "workers": workers}
+    again = click.get_current_context().ensure_object(Invocation).again(**_given(options))
+    run_server(_settings(**options), again, jobs=not no_jobs)
 
 
 @click.command()

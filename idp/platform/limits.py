@@ -98,12 +98,17 @@ class Limits:
         self._counters = counters
         self._master = master
         self._clock = clock
+        self._changed: Mapping[str, int] = {}
+
+    def change(self, most: Mapping[str, int]) -> None:
+        """From now on these count, by the names of limits, instead of what is asked for."""
+        self._changed = most
 
     def take(self, name: str, key: str, *, limit: int, window: int) -> None:
         """Count one attempt; raises `TooManyRequests` when it is one too many."""
         now = self._clock.now()
         count, resets_at = self._counters.add(self._hashed(name, key), now, window)
-        if count > limit:
+        if count > self._changed.get(name, limit):
             raise TooManyRequests(resets_at - now)
 
     def take_each(self, limits: Sequence[Limit], *, window: int) -> Callable[[], None]:
@@ -115,7 +120,7 @@ class Limits:
         keys = [self._hashed(limit.name, limit.key) for limit in limits]
         counted = self._counters.add_each(dict.fromkeys(keys, 1), now, window)
         for limit, (count, resets_at) in zip(limits, counted, strict=True):
-            if count > limit.most:
+            if count > self._changed.get(limit.name, limit.most):
                 raise TooManyRequests(resets_at - now)
         good = {**dict.fromkeys(keys, -1), keys[0]: -counted[0][0]}
 
@@ -132,7 +137,7 @@ class Limits:
         """Raise `TooManyRequests` when the limit is already reached; counts nothing."""
         now = self._clock.now()
         count, resets_at = self._counters.peek(self._hashed(name, key), now)
-        if count >= limit:
+        if count >= self._changed.get(name, limit):
             raise TooManyRequests(resets_at - now)
 
     def _hashed(self, name: str, key: str) -> str:

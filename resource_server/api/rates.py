@@ -46,10 +46,14 @@ class Rates:
     """Budgets of `reads` and `writes` a minute; 0: no limit, and nothing is said of one."""
 
     def __init__(self, *, reads: int, writes: int, now: Callable[[], float] = time.monotonic) -> None:
-        self._quotas = {True: reads, False: writes}
         self._now = now
+        self.change(reads=reads, writes=writes)
         self._lock = Lock()
         self._windows: dict[tuple[str, str, str], tuple[float, int]] = {}
+
+    def change(self, *, reads: int, writes: int) -> None:
+        """Other budgets, from the next request on; what was spent stays spent."""
+        self._quotas = {True: reads, False: writes}
 
     def spend(self, service: str, principal: Principal, *, reading: bool) -> Spent | None:
         """Count one request of this caller at a service; None where there is no limit."""

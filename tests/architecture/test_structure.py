@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-SOURCES = ("idp", "resource_server", "vetted_http", "examples", "conformance", "cluster")
+SOURCES = ("idp", "resource_server", "vetted_http", "setting_sources", "examples", "conformance", "cluster")
 GUARD = ROOT / "resource_server" / "guard"
 MAX_LINES = 400
 LAZY = {
@@ -28,6 +28,7 @@ LAZY = {
     ("idp/wsgi.py", "idp.background"),
     ("idp/wsgi.py", "idp.wsgi_certificates"),
     ("vetted_http/client.py", "vetted_http.sending"),
+    ("setting_sources/gathering.py", "setting_sources.remote"),
     ("resource_server/work/transports.py", "resource_server.work.brokers"),
 }
 """Imports inside functions that are meant: what is large and rarely needed, loaded only where it is switched on."""
@@ -66,7 +67,13 @@ def test_the_packages_of_the_distribution_are_the_packages_there_are() -> None:
     listed = config["options"]["packages"].split()
     found = [
         str(init.parent.relative_to(base)).replace("/", ".")
-        for base, top in ((ROOT, "idp"), (ROOT, "resource_server"), (ROOT, "vetted_http"), (GUARD, "token_guard"))
+        for base, top in (
+            (ROOT, "idp"),
+            (ROOT, "resource_server"),
+            (ROOT, "vetted_http"),
+            (ROOT, "setting_sources"),
+            (GUARD, "token_guard"),
+        )
         for init in (base / top).rglob("__init__.py")
         if base == GUARD or GUARD not in init.parents
     ]
@@ -75,7 +82,9 @@ def test_the_packages_of_the_distribution_are_the_packages_there_are() -> None:
 
 
 def test_every_folder_with_modules_is_a_package() -> None:
-    for path in modules("idp", "resource_server", "vetted_http", "tests", "bench", "conformance", "cluster"):
+    for path in modules(
+        "idp", "resource_server", "vetted_http", "setting_sources", "tests", "bench", "conformance", "cluster"
+    ):
         if path.parent != GUARD:
             assert (path.parent / "__init__.py").is_file(), path.parent
 
@@ -91,7 +100,7 @@ def test_the_console_scripts_exist() -> None:
         assert function in names
 
 
-@pytest.mark.parametrize("package", ["idp", "resource_server", "vetted_http"])
+@pytest.mark.parametrize("package", ["idp", "resource_server", "vetted_http", "setting_sources"])
 def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
     names = {_name(path): path for path in modules(package)}
     graph = {name: set(_edges(name, path, names)) for name, path in names.items()}
@@ -150,7 +159,7 @@ def test_only_the_settings_and_the_processes_edge_read_the_environment() -> None
     """`os.environ` is read where settings are gathered, where a process cleans it, and where the demo hands it on."""
     readers = {
         str(path.relative_to(ROOT))
-        for path in modules("idp", "resource_server", "vetted_http")
+        for path in modules("idp", "resource_server", "vetted_http", "setting_sources")
         if "os.environ" in path.read_text("utf-8") or "getenv" in path.read_text("utf-8")
     }
     assert readers <= {"idp/cli/base.py", "idp/cli/demo.py", "idp/wsgi.py", "resource_server/cli.py"}

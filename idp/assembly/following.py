@@ -1,0 +1,43 @@
+"""What of a running node follows its settings: how often things may happen, and who connects to the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from idp.platform.jobs import Loop
+from idp.settings import Settings
+from idp.wiring import House
+from setting_sources.databases import Credentials, credentials_only
+from setting_sources.live import Live, any_value
+
+Again = Callable[[], Settings]
+LIMITS: Mapping[str, str] = {
+    "signup": "signup_max",
+    "registration": "registration_max",
+    "reset": "reset_max",
+    "reset-peer": "reset_max_per_address",
+    "email-login": "email_login_max",
+    "email-login-peer": "email_login_max_per_address",
+    "second-factor": "code_max_failures",
+}
+"""The limits that may change without a restart, and the setting of each."""
+SAFE: Mapping[str, Callable[[Any, Any], bool]] = {
+    **dict.fromkeys(LIMITS.values(), any_value),
+    "database_url": credentials_only,
+}
+
+
+def following(house: House, again: Again) -> Loop | None:
+    """The thread that reads the settings again, not yet started; None where no source of theirs can change."""
+    live = Live(house.settings, again, SAFE)
+    if not live.watched:
+        return None
+    credentials = Credentials(house.database.engine)
+
+    def changed(new: Settings) -> None:
+        house.limits.change({limit: getattr(new, name) for limit, name in LIMITS.items()})
+        credentials.change(new.database)
+
+    live.listen(changed)
+    return Loop("settings", live.poll, seconds=house.settings.config_refresh)
