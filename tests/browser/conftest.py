@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -102,7 +103,7 @@ def _watched(context: BrowserContext, complaints: list[str]) -> Page:
 
 def _complaint(message: ConsoleMessage) -> Iterator[str]:
     """Errors and warnings, violations of the content security policy among them; not that a page was refused on purpose."""
-    refused = message.text.startswith("Failed to load resource: the server responded with a status of 400")
+    refused = re.match(r"Failed to load resource: the server responded with a status of 40[03]", message.text)
     if message.type in {"error", "warning"} and not refused:
         yield f"{message.type}: {message.text}"
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import email
 from collections.abc import Iterator
 from email.message import EmailMessage
-from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -22,47 +20,17 @@ from idp.platform.models import JobRow
 from idp.platform.secrets import MasterKey
 from tests.support.clocks import ManualClock
 from tests.support.servers import free_port
+from tests.support.smtp import Inbox, listening, parsed
 
 SENDER = "no-reply@idp.test"
 TEXT = "Grüße, 日本 😀\nhttps://idp.test/x?token=abc\n.\n"
 
 
-class Inbox:
-    """An SMTP server that keeps what it takes; the first `busy` messages are put off, of the next `cut` it keeps each and goes away.
-
-    `unknown` is an address that it refuses for good.
-    """
-
-    def __init__(self, busy: int = 0) -> None:
-        self.busy = busy
-        self.cut = 0
-        self.unknown = ""
-        self.taken: list[tuple[list[str], bytes]] = []
-
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
-        if address == self.unknown:
-            return "550 nobody of that name"
-        envelope.rcpt_tos.append(address)
-        return "250 ok"
-
-    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:
-        if self.busy:
-            self.busy -= 1
-            return "451 later"
-        self.taken.append((envelope.rcpt_tos, envelope.content))
-        if self.cut:
-            self.cut -= 1
-            server.transport.close()
-        return "250 taken"
-
-
 @pytest.fixture
 def inbox() -> Iterator[tuple[Inbox, str]]:
     kept = Inbox()
-    controller = Controller(kept, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    yield kept, f"127.0.0.1:{controller.port}"
-    controller.stop()
+    with listening(kept) as address:
+        yield kept, address
 
 
 def mailer(database: Database, clock: ManualClock, url: str) -> tuple[Mailer, Jobs]:
@@ -75,12 +43,6 @@ def send(database: Database, clock: ManualClock, url: str, **changes: Any) -> in
     with database.write() as tx:
         post.queue(tx, **{"to": "alice@example.com", "subject": "Your code – Schlüssel", "text": TEXT, **changes})
     return jobs.run_due()
-
-
-def parsed(raw: bytes) -> EmailMessage:
-    message = email.message_from_bytes(raw, policy=default)
-    assert isinstance(message, EmailMessage)
-    return message
 
 
 def states(database: Database) -> list[tuple[str, int]]:

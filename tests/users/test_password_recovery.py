@@ -7,7 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+import sqlalchemy as sa
 
+from idp.settings_source import load
+from idp.users.models import MailLinkRow
+from tests.support import databases
 from tests.support.flows import App, Browser, Page, answer_of
 from tests.support.running import PASSWORD, RunningIdp
 from tests.users.mail import letter_about, letters_to, link_in
@@ -31,6 +35,15 @@ def choose(idp: RunningIdp, link: str, password: str) -> requests.Response:
     browser = Browser(idp.url)
     page = Page(browser.open(link))
     return browser.submit(page, "reset", password=password) if "reset" in page.forms else page.response
+
+
+def let_links_expire(idp: RunningIdp, name: str) -> None:
+    """Let the life of every link that went to a person be over."""
+    database = databases.open_database(load(idp.environ).database)
+    mine = MailLinkRow.sub == idp.cli("user", "show", name)["sub"]
+    with database.write() as tx:
+        tx.execute(sa.update(MailLinkRow).where(mine).values(expires_at=MailLinkRow.expires_at - 2 * 86400))
+    database.engine.dispose()
 
 
 def can_log_in(idp: RunningIdp, app: App, name: str, password: str) -> bool:
@@ -100,6 +113,13 @@ def test_a_link_for_an_address_they_have_no_more_is_worth_nothing(idp: RunningId
     link = asked(idp, person)
     idp.cli("user", "update", person, "--email", f"{person}@elsewhere.example")
     assert choose(idp, link, NEW).status_code == 400
+
+
+def test_a_link_that_is_late_is_worth_nothing(idp: RunningIdp, person: str) -> None:
+    link = asked(idp, person)
+    let_links_expire(idp, person)
+    late = choose(idp, link, NEW)
+    assert (late.status_code, Page(late).main["data-error"]) == (400, "expired")
 
 
 def test_a_disabled_person_gets_no_link_and_can_use_none(idp: RunningIdp, person: str) -> None:

@@ -1,0 +1,244 @@
+"""Every journey that leads through a mailbox, in Chromium with a real mail server: each page is looked at, light and dark, on phone and desk."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import audit
+from tests.browser.conftest import Visit
+from tests.support.running import PASSWORD, RunningIdp
+from tests.support.smtp import PATIENCE, Inbox, listening
+from tests.users.mail import link_in
+
+NEW = "another horse 48 clip"
+SCRIPTED = {"signup", "invited", "reset"}
+"""Where a new password is chosen, one small script tells how good it is."""
+SIZES = {"phone": (375, 720), "desk": (1280, 860)}
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+Look = Callable[[Page, str], None]
+
+
+@dataclass(frozen=True)
+class Post:
+    """A provider that anybody may join, and what its mail server took."""
+
+    idp: RunningIdp
+    inbox: Inbox
+
+    def person(self) -> str:
+        """Somebody with a confirmed address."""
+        name = f"ada.{secrets.token_hex(3)}"
+        self.idp.user(name, "--email-verified", "--claim", "name=Ada Lovelace")
+        return name
+
+    def letter(self, name: str, words: str) -> EmailMessage:
+        return self.inbox.letter(f"{name}@example.com", words)
+
+
+@pytest.fixture(scope="module")
+def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
+    inbox = Inbox()
+    with listening(inbox) as address:
+        settings = {"mail_url": f"smtp://{address}", "signup": "on", "email_login": "true", "signup_max": "1000"}
+        with RunningIdp(tmp_path_factory.mktemp("post"), **settings) as idp:
+            yield Post(idp, inbox)
+
+
+@pytest.fixture
+def look(screenshots: Path) -> Look:
+    """Looks at the page in view, in both sizes and themes; pictures are kept."""
+
+    def look(page: Page, name: str) -> None:
+        page.wait_for_load_state()
+        for size, (across, down) in SIZES.items():
+            page.set_viewport_size({"width": across, "height": down})
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+                found = audit.facts(page)
+                page.screenshot(path=screenshots / f"mail-{name}-{size}-{theme}.png", full_page=True)
+                assert (found["headings"], found["mains"]) == (1, 1), name
+                assert found["wide"] <= 0, f"{name} scrolls sideways"
+                assert found["scripts"] == int(name in SCRIPTED), name
+                for fault in ("unlabelled", "unnamed", "dangling", "repeated", "small", "pale"):
+                    assert found[fault] == [], f"{name}: {fault}"
+
+    return look
+
+
+def log_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    page.fill("input[name=username]", name)
+    page.fill("input[name=password]", password)
+    page.click("#login-submit")
+
+
+def test_sign_up_with_a_confirmed_address(visit: Visit, post: Post, look: Look) -> None:
+    page, name = visit(), f"ada.{secrets.token_hex(3)}"
+    page.goto(f"{post.idp.url}/signup")
+    look(page, "signup")
+    page.fill("input[name=username]", name)
+    page.fill("input[name=email]", f"{name}@example.com")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("#signup-submit")
+    log_in(page, name)
+    expect(page.get_by_role("heading", name="Hello")).to_be_visible()
+    page.goto(f"{post.idp.url}/account/email")
+    expect(page.get_by_text("not confirmed")).to_be_visible()
+    look(page, "address-unconfirmed")
+    page.goto(link_in(post.letter(name, "is this your address")))
+    look(page, "verify")
+    page.click("#verify-submit")
+    expect(page.get_by_text("is confirmed")).to_be_visible()
+    look(page, "verified")
+    page.goto(f"{post.idp.url}/account/email")
+    expect(page.get_by_text("not confirmed")).to_have_count(0)
+    look(page, "address")
+
+
+@pytest.mark.parametrize("by", ["code", "link"])
+def test_sign_in_by_a_mailed(visit: Visit, post: Post, look: Look, by: str) -> None:
+    page, name = visit(), post.person()
+    page.goto(f"{post.idp.url}/login/email")
+    look(page, "email-login")
+    page.fill("input[name=email]", f"{name}@example.com")
+    page.keyboard.press("Enter")
+    expect(page.locator("form#email-code")).to_be_visible()
+    look(page, "email-code")
+    letter = post.letter(name, "your code to sign in")
+    if by == "code":
+        body = letter.get_body(("plain",))
+        assert body is not None
+        (code,) = re.findall(r"^(\d{4} \d{4})\r?$", body.get_content(), re.MULTILINE)
+        page.fill("input[name=code]", code)
+        page.click("#email-code-submit")
+    else:
+        page.goto(link_in(letter))
+        look(page, "email-link")
+        page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Hello")).to_be_visible()
+    look(page, "home")
+
+
+def test_a_forgotten_password(visit: Visit, post: Post, look: Look) -> None:
+    page, name = visit(), post.person()
+    page.goto(f"{post.idp.url}/login")
+    page.get_by_role("link", name="Forgot your password?").click()
+    look(page, "forgot")
+    page.fill("input[name=email]", f"{name}@example.com")
+    page.click("#forgot-submit")
+    expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    look(page, "forgot-sent")
+    link = link_in(post.letter(name, "choose a new password"))
+    page.goto(link)
+    look(page, "reset")
+    page.fill("input[name=password]", NEW)
+    page.get_by_role("button", name="Set").click()
+    expect(page.get_by_role("heading", name="new password is set")).to_be_visible()
+    look(page, "reset-done")
+    page.goto(link)
+    expect(page.get_by_role("heading", name="This link is used up")).to_be_visible()
+    look(page, "link-gone")
+    page.goto(f"{post.idp.url}/login")
+    log_in(page, name, NEW)
+    expect(page.get_by_role("heading", name="Hello")).to_be_visible()
+    post.letter(name, "password was changed")
+
+
+def test_another_address(visit: Visit, post: Post, look: Look) -> None:
+    page, phone, name, new = visit(), visit(), post.person(), f"new.{secrets.token_hex(3)}"
+    page.goto(f"{post.idp.url}/account/email")
+    log_in(page, name)
+    page.click("#email-change")
+    look(page, "email-change")
+    page.fill("input[name=email]", f"{name}@example.com")
+    page.click("#email-change-submit")
+    expect(page.get_by_role("alert")).to_have_text("This is your address already.")
+    look(page, "email-change-refused")
+    page.fill("input[name=email]", f"{new}@example.com")
+    page.click("#email-change-submit")
+    expect(page.locator("#email-letters li")).to_have_count(2)
+    look(page, "email-waiting")
+    phone.goto(link_in(post.letter(name, "may your e-mail address change")))
+    look(phone, "email-approve")
+    phone.click("#email-approve-allow")
+    expect(phone.get_by_role("heading", name="One more step")).to_be_visible()
+    look(phone, "email-one-more")
+    page.reload()
+    expect(page.get_by_text("answered", exact=True)).to_have_count(1)
+    look(page, "email-half-way")
+    phone.goto(link_in(post.letter(new, "is this your new address")))
+    look(phone, "email-confirm")
+    phone.click("#email-confirm-submit")
+    expect(phone.get_by_role("heading", name="Your address is changed")).to_be_visible()
+    look(phone, "email-changed")
+    page.reload()
+    expect(page.get_by_text(f"{new}@example.com")).to_be_visible()
+    expect(page.locator("#email-letters")).to_have_count(0)
+    assert f"{new}@example.com" in post.letter(name, "your e-mail address was changed").as_string()
+
+
+def test_a_change_of_address_that_is_stopped(visit: Visit, post: Post, look: Look) -> None:
+    page, name = visit(), post.person()
+    page.goto(f"{post.idp.url}/account/email/change")
+    log_in(page, name)
+    page.fill("input[name=email]", f"new.{secrets.token_hex(3)}@example.com")
+    page.click("#email-change-submit")
+    page.goto(link_in(post.letter(name, "may your e-mail address change")))
+    page.click("#email-approve-deny")
+    expect(page.get_by_role("heading", name="Nothing changed")).to_be_visible()
+    look(page, "email-kept")
+    page.goto(f"{post.idp.url}/account/email")
+    expect(page.get_by_text(f"{name}@example.com")).to_be_visible()
+    expect(page.locator("#email-letters")).to_have_count(0)
+
+
+def test_an_invitation(visit: Visit, post: Post, look: Look) -> None:
+    page, name = visit(), f"guest.{secrets.token_hex(3)}"
+    post.idp.cli("user", "invite", f"{name}@example.com", "--role", "editor")
+    link = link_in(post.letter(name, "you are invited"))
+    page.goto(link)
+    expect(page.locator("#email")).to_have_value(f"{name}@example.com")
+    expect(page.locator("#email")).not_to_be_editable()
+    look(page, "invited")
+    page.fill("input[name=username]", name)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("#signup-submit")
+    log_in(page, name)
+    expect(page.get_by_role("heading", name="Hello")).to_be_visible()
+    told = post.idp.cli("user", "show", name)
+    assert (told["email_verified"], told["roles"]) == (True, ["editor"])
+    page.goto(link)
+    expect(page.get_by_role("heading", name="This invitation is used up")).to_be_visible()
+    look(page, "invitation-gone")
+
+
+def test_the_mailbox_of_development(visit: Visit, look: Look, tmp_path: Path) -> None:
+    with RunningIdp(tmp_path, mail_url=f"mailbox://{tmp_path / 'mailbox'}", signup="invite") as idp:
+        idp.user("ada")
+        page = visit()
+        page.goto(f"{idp.url}/dev/mailbox")
+        look(page, "mailbox-empty")
+        page.goto(f"{idp.url}/password/forgot")
+        page.fill("input[name=email]", "ada@example.com")
+        page.click("#forgot-submit")
+        page.get_by_role("link", name="look into the mailbox").click()
+        letter, deadline = page.get_by_role("link", name="choose a new password"), time.monotonic() + PATIENCE
+        while not letter.count() and time.monotonic() < deadline:
+            page.get_by_role("link", name="Look again").click()
+        look(page, "mailbox")
+        letter.click()
+        look(page, "mailbox-letter")
+        page.frame_locator("iframe").get_by_role("link", name="Choose a new password").click()
+        expect(page.locator("form#reset")).to_be_visible()
+        page.goto(f"{idp.url}/signup")
+        expect(page.get_by_role("heading", name="By invitation")).to_be_visible()
+        look(page, "by-invitation")
