@@ -50,6 +50,7 @@ from idp.platform.http import Answer, Call, json_answer
 from idp.platform.pages import Pages, install_error_pages
 from idp.platform.web import Front, Gate, Route, WsgiApp, mount
 from idp.users.login.enrolment import Enrolment
+from idp.users.login.returning import ReturnPage
 from idp.wiring import House
 
 _STATIC = Path(__file__).with_name("static")
@@ -79,6 +80,7 @@ def create_app(house: House, routes: list[Route]) -> Flask:
         login,
         second,
         Enrolment(second, ceremonies),
+        ReturnPage(second),
         logout,
         CheckSessionPage(pages),
         security_pages(house, frame),

@@ -42,7 +42,7 @@ from idp.platform import jobs as job_store
 from idp.platform import limits as limit_store
 from idp.platform import outbox as outbox_store
 from idp.platform import replay as replay_store
-from idp.platform.audit import Audit
+from idp.platform.audit import Audit, forget
 from idp.platform.db import Database
 from idp.platform.generations import Watcher
 from idp.platform.ids import RandomBytes
@@ -98,7 +98,7 @@ from vetted_http import Client as OutboundHttp
 
 _PRUNE_BATCH = 1000
 _DAY = 86400
-_ENDS_TOKENS = frozenset({Change.DISABLED, Change.DELETED, Change.PASSWORD_SET})
+_ENDS_TOKENS = frozenset({Change.DISABLED, Change.CLOSED, Change.DELETED, Change.PASSWORD_SET})
 Prune = Callable[[sa.Connection, int, int], int]
 _PRUNERS: tuple[Prune, ...] = (
     limit_store.prune,
@@ -381,3 +381,4 @@ def _person_changed(
         RecoveryCodes.remove(tx, event.person.sub)
         Passkeys.remove_all(tx, event.person.sub)
         LinkedAccounts.remove_all(tx, event.person.sub)
+        forget(tx, event.person.sub)

@@ -12,6 +12,7 @@ from idp.platform import i18n
 from idp.platform import pages as web
 from idp.users.login.words import sentence, wait
 from idp.users.password_change import PasswordChange
+from idp.users.visitors import visitor_of
 
 PLACE = "password"
 PATH = "/account/password"
@@ -48,6 +49,7 @@ class PasswordPages:
                 visit.session,
                 request.form.get("password", ""),
                 self.frame.pages.cookie(request, web.DEVICE),
+                visitor_of(request),
             )
         except TooManyRequests as error:
             refusal = self._form(visit, fresh, 429, alert=wait(error), wrong="current")

@@ -70,6 +70,7 @@ def login_opener(house: House, pages: Pages, asker: AuthorizePages) -> LoginOpen
         sessions=house.sessions,
         devices=house.devices,
         notices=house.notices,
+        steps=LoginSteps(house.database, house.clock),
         logged_in=asker.logged_in,
         trust_seconds=house.settings.trusted_device_days * _DAY,
     )
@@ -84,7 +85,7 @@ def second_factor(house: House, pages: Pages, find_context: FindContext, opener:
         limits=house.limits,
         audit=house.audit,
         policy=login_policy(house),
-        steps=LoginSteps(house.database, house.clock),
+        steps=opener.steps,
         authenticators=house.authenticators,
         recovery_codes=house.recovery_codes,
         passkeys=house.passkeys,

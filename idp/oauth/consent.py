@@ -21,6 +21,7 @@ OPENID = ""
 _BEFORE = sa.select(ConsentRow.audience, ConsentRow.scope).where(
     ConsentRow.sub == sa.bindparam("sub"), ConsentRow.client_id == sa.bindparam("client_id")
 )
+_HELD = sa.select(ConsentRow.scope, ConsentRow.created_at).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,14 @@ class Consents:
                 ConsentRow.client_id == request.client_id,
                 ConsentRow.audience == audience,
             )
-            before = tx.execute(sa.select(ConsentRow.scope).where(*mine).with_for_update()).scalar() or ""
+            before = tx.execute(_HELD.where(*mine)).one_or_none()
+            earlier = before.scope.split() if before else []
             values = {
                 "sub": sub,
                 "client_id": request.client_id,
                 "audience": audience,
-                "scope": " ".join(sorted(allowed | set(before.split()))),
+                "scope": " ".join(sorted(allowed.union(earlier))),
+                "created_at": before.created_at if before else self._clock.now(),
                 "updated_at": self._clock.now(),
             }
             upsert(tx, ConsentRow, values, key=("sub", "client_id", "audience"))

@@ -62,6 +62,7 @@ class ConsentRow(Model):
     client_id: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
     audience: Mapped[str] = mapped_column(sa.String(512), primary_key=True)
     scope: Mapped[str] = mapped_column(sa.String(1024))
+    created_at: Mapped[int | None] = mapped_column(sa.BigInteger)
     updated_at: Mapped[int] = mapped_column(sa.BigInteger)
 
 

@@ -90,14 +90,20 @@ class ReceiverRow(Model):
 
 
 class AuditRow(Model):
-    """One entry of the audit trail; `hash` covers the entry and the hash before it."""
+    """One entry of the audit trail; `hash` covers the entry and the hash before it.
+
+    `sub` is the person it speaks of. `personal` is what it says of them that can be forgotten: the entry holds its digest alone.
+    """
 
     __tablename__ = "audit"
+    __table_args__ = (sa.Index("ix_audit_person", "sub", "sequence"),)
     sequence: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     time: Mapped[int] = mapped_column(sa.BigInteger, index=True)
     event: Mapped[str] = mapped_column(sa.String(64))
     entry: Mapped[str] = mapped_column(sa.Text)
     hash: Mapped[str] = mapped_column(sa.String(64))
+    sub: Mapped[str | None] = mapped_column(sa.String(255))
+    personal: Mapped[str | None] = mapped_column(sa.Text)
 
 
 class AuditHeadRow(Model):

@@ -53,7 +53,7 @@ class Arrivals:
         if person is None and namesake is not None:
             person = self._linked_by_address(known, identity, namesake)
         person = person or self._made(known, identity)
-        if person.disabled:
+        if person.is_shut_out:
             raise Stopped("disabled", "Your account here is switched off.", status=403)
         return person
 

@@ -29,6 +29,9 @@ _PAGE = 500
 TAKEN = Refused("taken", N_("the user name or the e-mail address is taken"))
 _OURS_ALONE = frozenset({Change.PASSWORD_SET, Change.PASSWORD_REMOVED})
 """What receivers of events are not told."""
+_TOLD_AS = {Change.CLOSED: Change.DISABLED, Change.REOPENED: Change.ENABLED}
+"""What receivers know by another name: to them it is the same who closed an account."""
+_OPEN = {"disabled": False, "closed_at": None, "deletes_at": None}
 First = Callable[[sa.Connection], None]
 """What must happen first in the transaction of a change; it raises when the change must not be."""
 Also = Callable[[sa.Connection, Person], None]
@@ -162,10 +165,21 @@ class Accounts:
 
     def disable(self, sub: str) -> Person:
         """No more logins; sessions and tokens end at once."""
-        return self._change(sub, Change.DISABLED, {"disabled": True})
+        return self._change(sub, Change.DISABLED, {"disabled": True, "closed_at": None})
 
     def enable(self, sub: str) -> Person:
-        return self._change(sub, Change.ENABLED, {"disabled": False})
+        """Let somebody sign in again; a deletion that was to come is off."""
+        return self._change(sub, Change.ENABLED, _OPEN)
+
+    def close(self, sub: str, *, deletes_in: int | None, first: First) -> Person:
+        """What a person does themselves: disabled until they return, and deleted in so many seconds where that is given."""
+        now = self._clock.now()
+        deletes_at = None if deletes_in is None else now + deletes_in
+        return self._change(sub, Change.CLOSED, {"disabled": True, "closed_at": now, "deletes_at": deletes_at}, first)
+
+    def reopen(self, sub: str, *, first: First) -> Person:
+        """Somebody who closed their account returns."""
+        return self._change(sub, Change.REOPENED, _OPEN, first)
 
     def set_password(self, sub: str, password: str, *, first: First | None = None, also: Also | None = None) -> Person:
         """A new password; sessions and tokens end at once. `also` is written after they ended."""
@@ -209,12 +223,26 @@ class Accounts:
                 raise Refused("unknown", "there is no such user")
             self._tell(tx, Change.DELETED, person)
 
+    def delete_due(self) -> int:
+        """Delete for good whoever asked for that and did not return in time; returns how many."""
+        with self._database.read() as tx:
+            due = store.due(tx, self._clock.now(), _PAGE)
+        return sum(map(self._delete_due, due))
+
+    def _delete_due(self, sub: str) -> bool:
+        with self._database.write() as tx:
+            person = store.find(tx, sub)
+            if person is None or not store.delete_due(tx, sub, self._clock.now()):
+                return False
+            self._tell(tx, Change.DELETED, person)
+        return True
+
     def authenticate(self, text: str, password: str) -> Person | None:
-        """The person, when name and password fit and they are not disabled. Every answer costs one hash."""
+        """The person, when name and password fit and nobody disabled them but themselves. Every answer costs one hash."""
         with self._database.read() as tx:
             found = store.credentials(tx, text)
         check = self._passwords.verify(password, found[1] if found else None)
-        if found is None or not check.ok or found[0].disabled:
+        if found is None or not check.ok or found[0].is_shut_out:
             return None
         if check.outdated:
             hashed = self._passwords.hash(password)
@@ -271,7 +299,7 @@ class Accounts:
             listener(tx, event)
         if change not in _OURS_ALONE:
             payload = {"sub": person.sub, "version": person.version + 1} if change is Change.DELETED else told(person)
-            self._publish(tx, f"user.{change}", person.sub, payload)
+            self._publish(tx, f"user.{_TOLD_AS.get(change, change)}", person.sub, payload)
         self._audit.append(tx, f"user.{change}", sub=person.sub)
 
 
@@ -282,13 +310,15 @@ def is_email(text: str) -> bool:
 
 def document(person: Person) -> dict[str, Any]:
     """A person as the command line shows them."""
-    return {**told(person), "claims": dict(person.claims)}
+    ending = {"closed_at": person.closed_at, "deletes_at": person.deletes_at}
+    return {**told(person), **ending, "claims": dict(person.claims)}
 
 
 def told(person: Person) -> dict[str, Any]:
     """A person as receivers of events see them: no more than an API needs."""
     names = ("name", "given_name", "family_name")
-    facts = {field: value for field, value in asdict(person).items() if field != "claims"}
+    ours = {"claims", "closed_at", "deletes_at"}
+    facts = {field: value for field, value in asdict(person).items() if field not in ours}
     return {**facts, "roles": list(person.roles), **{name: person.claims.get(name) for name in names}}
 
 

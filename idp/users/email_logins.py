@@ -135,7 +135,7 @@ class EmailLogins:
     def _send(self, payload: Mapping[str, Any]) -> None:
         with self._database.write() as tx:
             person = store.by_email(tx, payload["email"])
-            if person is None or person.email is None or not person.email_verified or person.disabled:
+            if person is None or person.email is None or not person.email_verified or person.is_shut_out:
                 return
             link, code = new_secret(), f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
             values = {"new_link": digest(link), "new_code": self._tag(payload["id"], code), "owner_sub": person.sub}
@@ -147,7 +147,7 @@ class EmailLogins:
     def _owned(tx: sa.Connection, row: AnyRow) -> Owned | None:
         """None when the address the letter went to is no more the person's."""
         person = store.find(tx, row.sub)
-        if person is None or person.disabled or person.email != row.email:
+        if person is None or person.is_shut_out or person.email != row.email:
             return None
         return Owned(row.id, row.browser, row.flow, person)
 

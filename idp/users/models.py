@@ -11,7 +11,10 @@ from idp.platform.db import Model
 
 
 class UserRow(Model):
-    """A person. `username_key` and `email_key` are what uniqueness and look-ups compare."""
+    """A person. `username_key` and `email_key` are what uniqueness and look-ups compare.
+
+    `closed_at`: they closed the account themselves and may open it again; `deletes_at`: when it is deleted for good.
+    """
 
     __tablename__ = "users"
     sub: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
@@ -28,10 +31,12 @@ class UserRow(Model):
     updated_at: Mapped[int] = mapped_column(sa.BigInteger)
     version: Mapped[int] = mapped_column(sa.BigInteger)
     first_login_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+    closed_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+    deletes_at: Mapped[int | None] = mapped_column(sa.BigInteger, index=True)
 
 
 class SessionRow(Model):
-    """A person logged in in one browser; `digest` is that of the cookie."""
+    """A person logged in in one browser; `digest` is that of the cookie. `peer` and `agent` are whence and with what they last logged in."""
 
     __tablename__ = "sessions"
     sid: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
@@ -43,6 +48,8 @@ class SessionRow(Model):
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
     seen_at: Mapped[int] = mapped_column(sa.BigInteger)
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+    peer: Mapped[str | None] = mapped_column(sa.String(64))
+    agent: Mapped[str | None] = mapped_column(sa.String(256))
 
 
 class SessionPartyRow(Model):

@@ -137,7 +137,7 @@ class Ceremonies:
         with self.database.read() as tx:
             passkey = self.passkeys.find(tx, response.credential)
             person = self.accounts.find_tx(tx, passkey.sub) if passkey else None
-        if passkey is None or person is None or person.disabled or not self._is_for(response, person, purpose):
+        if passkey is None or person is None or person.is_shut_out or not self._is_for(response, person, purpose):
             return None
         seen = self._seen(response, passkey, verified=purpose == LOGIN)
         if seen is not None and went_back(passkey, seen):

@@ -10,7 +10,7 @@ from idp.platform.limits import Limit, Limits
 from idp.users import store
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
-from idp.users.people import BrowserSession, Person
+from idp.users.people import BrowserSession, Person, Visitor
 from idp.users.sessions import Sessions
 
 
@@ -35,7 +35,9 @@ class PasswordChange:
             settle()
         return right
 
-    def change(self, person: Person, session: BrowserSession, password: str, device: str | None) -> str:
+    def change(
+        self, person: Person, session: BrowserSession, password: str, device: str | None, visitor: Visitor
+    ) -> str:
         """Set it; returns the cookie of the session that goes on. Raises `Refused`, as `gone` when the session ended just now."""
         cookie = ""
 
@@ -49,7 +51,7 @@ class PasswordChange:
             nonlocal cookie
             if device:
                 self._devices.remember(tx, device, changed.sub)
-            cookie = self._sessions.go_on(tx, session)
+            cookie = self._sessions.go_on(tx, session, visitor)
 
         self._accounts.set_password(person.sub, password, first=still_here, also=go_on)
         return cookie

@@ -12,7 +12,10 @@ import sqlalchemy as sa
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One account. `sub` is opaque and never changes; `claims` holds the standard OpenID claims besides those named here."""
+    """One account. `sub` is opaque and never changes; `claims` holds the standard OpenID claims besides those named here.
+
+    `closed_at` is when they closed it themselves, `deletes_at` when it is to be deleted for good.
+    """
 
     sub: str
     username: str
@@ -24,6 +27,18 @@ class Person:
     created_at: int
     updated_at: int
     version: int
+    closed_at: int | None = None
+    deletes_at: int | None = None
+
+    @property
+    def may_return(self) -> bool:
+        """Whether they closed the account themselves: signing in offers to open it again."""
+        return self.disabled and self.closed_at is not None
+
+    @property
+    def is_shut_out(self) -> bool:
+        """Whether nothing lets them sign in."""
+        return self.disabled and self.closed_at is None
 
 
 class Change(StrEnum):
@@ -34,6 +49,8 @@ class Change(StrEnum):
     DISABLED = "disabled"
     ENABLED = "enabled"
     DELETED = "deleted"
+    CLOSED = "closed"
+    REOPENED = "reopened"
     PASSWORD_SET = "password_set"  # noqa: S105 - the name of an event
     PASSWORD_REMOVED = "password_removed"  # noqa: S105 - the name of an event
 
@@ -60,6 +77,26 @@ class BrowserSession:
     acr: str
     amr: tuple[str, ...]
     expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whence and with what somebody came: the address and the User-Agent that the request told."""
+
+    peer: str = ""
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A living session as its owner sees it. Times are epoch seconds: `seen_at` is the last use, to the minute."""
+
+    sid: str
+    acr: str
+    created_at: int
+    seen_at: int
+    expires_at: int
+    visitor: Visitor
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,11 +63,11 @@ class PasswordRecovery:
     def _send(self, payload: Mapping[str, Any]) -> None:
         with self._database.write() as tx:
             person = store.by_email(tx, payload["email"])
-            if person is not None and person.email is not None and not person.disabled:
+            if person is not None and person.email is not None and not person.is_shut_out:
                 secret = self._links.make(tx, Purpose.RESET, person.sub, person.email)
                 self._letters.reset(tx, person.email, person, secret)
 
     @staticmethod
     def _owner(tx: sa.Connection, sub: str, email: str) -> Person | None:
         person = store.find(tx, sub)
-        return person if person and person.email == email and not person.disabled else None
+        return person if person and person.email == email and not person.is_shut_out else None

@@ -16,7 +16,7 @@ from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database, insert_or_ignore
 from idp.platform.ids import digest, new_secret
 from idp.users.models import DeviceRow, SessionPartyRow, SessionRow, UserRow
-from idp.users.people import BrowserSession, Party, SessionEnded, SessionListener
+from idp.users.people import BrowserSession, OpenSession, Party, SessionEnded, SessionListener, Visitor
 
 _TOUCH_SECONDS = 60
 _COLUMNS = (
@@ -25,8 +25,22 @@ _COLUMNS = (
     SessionRow.auth_time,
     SessionRow.acr,
     SessionRow.amr,
+    SessionRow.created_at,
     SessionRow.seen_at,
     SessionRow.expires_at,
+)
+_OPEN = (
+    sa.select(
+        SessionRow.sid,
+        SessionRow.acr,
+        SessionRow.created_at,
+        SessionRow.seen_at,
+        SessionRow.expires_at,
+        SessionRow.peer,
+        SessionRow.agent,
+    )
+    .where(SessionRow.sub == sa.bindparam("sub"))
+    .order_by(SessionRow.seen_at.desc(), SessionRow.sid)
 )
 _INSERT = sa.insert(SessionRow)
 _LIVING = (SessionRow.expires_at > sa.bindparam("now"), SessionRow.seen_at > sa.bindparam("seen_after"))
@@ -83,7 +97,7 @@ class Sessions:
         acr: str,
         amr: tuple[str, ...],
         previous: str | None,
-        peer: str,
+        visitor: Visitor,
         auth_time: int | None = None,
         also: Callable[[BrowserSession], None] | None = None,
     ) -> str:
@@ -97,18 +111,20 @@ class Sessions:
         old = self._row(tx, previous) if previous else None
         sid = self._continued(tx, old) if old is not None and old.sub == sub else new_secret()
         session = BrowserSession(sid, sub, auth_time or now, acr, amr, now + self._absolute_ttl)
-        tx.execute(_INSERT, _values(session, cookie, now))
+        began = old.created_at if old is not None and old.sid == sid else now
+        tx.execute(_INSERT, _values(session, cookie, began=began, now=now, visitor=visitor))
         if also is not None:
             also(session)
         if old is not None and old.sub != sub:
             self._end(tx, SessionRow.sid == old.sid)
-        self._audit.append(tx, "login", sub=sub, session=sid, acr=acr, amr=" ".join(amr), peer=peer)
+        peer, agent = visitor.peer or None, visitor.agent or None
+        self._audit.append(tx, "login", sub=sub, session=sid, acr=acr, amr=" ".join(amr), peer=peer, agent=agent)
         return cookie
 
-    def go_on(self, tx: sa.Connection, ended: BrowserSession) -> str:
+    def go_on(self, tx: sa.Connection, ended: BrowserSession, visitor: Visitor) -> str:
         """A new session with what was proven in one that has just ended, and no longer than it; returns its cookie."""
-        cookie = new_secret()
-        tx.execute(_INSERT, _values(replace(ended, sid=new_secret()), cookie, self._clock.now()))
+        cookie, now = new_secret(), self._clock.now()
+        tx.execute(_INSERT, _values(replace(ended, sid=new_secret()), cookie, began=now, now=now, visitor=visitor))
         return cookie
 
     def _continued(self, tx: sa.Connection, old: AnyRow) -> str:
@@ -133,6 +149,16 @@ class Sessions:
             with self._database.write(durable=False) as tx:
                 tx.execute(sa.update(SessionRow).where(SessionRow.sid == row.sid).values(seen_at=now))
         return _session(row)
+
+    def of(self, tx: sa.Connection, sub: str) -> list[OpenSession]:
+        """Every living session of a person, the one used last first."""
+        living = tx.execute(_OPEN.where(*_LIVING), {"sub": sub, **self._living()})
+        return [
+            OpenSession(
+                row.sid, row.acr, row.created_at, row.seen_at, row.expires_at, Visitor(row.peer or "", row.agent or "")
+            )
+            for row in living
+        ]
 
     def run_out(self, cookie: str | None) -> BrowserSession | None:
         """The session of this cookie when it ran out: it opens nothing, but those who took part in it have not heard of its end."""
@@ -172,6 +198,16 @@ class Sessions:
         with self._database.write() as tx:
             return tuple(party for ended in self._end(tx, SessionRow.sid == sid) for party in ended.parties)
 
+    def end_own(self, sub: str, sid: str) -> bool:
+        """Log a person out of one session of theirs; False when they have no such session."""
+        with self._database.write() as tx:
+            return bool(self._end(tx, sa.and_(SessionRow.sub == sub, SessionRow.sid == sid)))
+
+    def end_others(self, sub: str, sid: str) -> int:
+        """Log a person out everywhere but here; returns out of how many sessions."""
+        with self._database.write() as tx:
+            return len(self._end(tx, sa.and_(SessionRow.sub == sub, SessionRow.sid != sid)))
+
     def end_all(self, tx: sa.Connection, sub: str, also: Callable[[], None] | None = None) -> None:
         """Log a person out everywhere and forget their devices. `also` may write before the audit trail does."""
         self._end(tx, SessionRow.sub == sub, also)
@@ -208,7 +244,7 @@ class Sessions:
         return {"now": now, "seen_after": now - self._idle_ttl}
 
 
-def _values(session: BrowserSession, cookie: str, now: int) -> dict[str, Any]:
+def _values(session: BrowserSession, cookie: str, *, began: int, now: int, visitor: Visitor) -> dict[str, Any]:
     return {
         "sid": session.sid,
         "digest": digest(cookie),
@@ -216,9 +252,11 @@ def _values(session: BrowserSession, cookie: str, now: int) -> dict[str, Any]:
         "auth_time": session.auth_time,
         "acr": session.acr,
         "amr": list(session.amr),
-        "created_at": now,
+        "created_at": began,
         "seen_at": now,
         "expires_at": session.expires_at,
+        "peer": visitor.peer or None,
+        "agent": visitor.agent or None,
     }
 
 

@@ -22,6 +22,8 @@ _COLUMNS = (
     UserRow.created_at,
     UserRow.updated_at,
     UserRow.version,
+    UserRow.closed_at,
+    UserRow.deletes_at,
 )
 _BY_SUB = sa.select(*_COLUMNS).where(UserRow.sub == sa.bindparam("sub"))
 _HELD = sa.select(UserRow.version).where(UserRow.sub == sa.bindparam("sub")).with_for_update(read=True)
@@ -129,6 +131,16 @@ def delete(tx: sa.Connection, sub: str) -> bool:
     return tx.execute(sa.delete(UserRow).where(UserRow.sub == sub)).rowcount == 1
 
 
+def due(tx: sa.Connection, now: int, limit: int) -> list[str]:
+    """Who is to be deleted by now."""
+    return list(tx.execute(sa.select(UserRow.sub).where(UserRow.deletes_at <= now).limit(limit)).scalars())
+
+
+def delete_due(tx: sa.Connection, sub: str, now: int) -> bool:
+    """Delete this person, unless they came back meanwhile."""
+    return tx.execute(sa.delete(UserRow).where(UserRow.sub == sub, UserRow.deletes_at <= now)).rowcount == 1
+
+
 def columns(person: Person) -> dict[str, Any]:
     """The columns of a person, but for the password."""
     return {
@@ -144,6 +156,8 @@ def columns(person: Person) -> dict[str, Any]:
         "created_at": person.created_at,
         "updated_at": person.updated_at,
         "version": person.version,
+        "closed_at": person.closed_at,
+        "deletes_at": person.deletes_at,
     }
 
 
@@ -164,4 +178,6 @@ def _person(row: AnyRow) -> Person:
         created_at=row.created_at,
         updated_at=row.updated_at,
         version=row.version,
+        closed_at=row.closed_at,
+        deletes_at=row.deletes_at,
     )

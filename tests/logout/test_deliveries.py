@@ -14,6 +14,7 @@ from idp.oauth.logout import deliveries as deliveries_store
 from idp.oauth.logout.deliveries import ATTEMPTS, Delivery, DeliveryLog, LogoutPost
 from idp.platform.jobs import Jobs
 from idp.platform.models import AuditRow
+from idp.users.people import Visitor
 from idp.wiring import House
 from tests.logout.receiver import PATH, ListeningApp, checked
 from tests.support.clocks import ManualClock
@@ -36,7 +37,9 @@ class Stage:
 
     def log_in(self, sub: str, previous: str | None = None) -> str:
         with self.house.database.write() as tx:
-            return self.house.sessions.open(tx, sub, acr="1fa", amr=("pwd",), previous=previous, peer="127.0.0.1")
+            return self.house.sessions.open(
+                tx, sub, acr="1fa", amr=("pwd",), previous=previous, visitor=Visitor("127.0.0.1")
+            )
 
     @property
     def sid(self) -> str:

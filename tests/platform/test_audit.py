@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from idp.platform import audit as trail
-from idp.platform.audit import Audit, Verdict, verify
+from idp.platform.audit import Audit, Verdict, events_of, forget, verify
 from idp.platform.db import Database
 from idp.platform.models import AuditHeadRow, AuditRow
 from tests.support.clocks import ManualClock
@@ -47,14 +47,13 @@ def test_what_happened_is_told_in_order(database: Database, clock: ManualClock) 
     start = clock.now()
     fill(database, clock)
     assert verdict(database) == Verdict(ROWS, None)
-    assert entries(database)[1] == {
-        "sequence": 2,
-        "time": start + 1,
-        "event": "login",
-        "outcome": "success",
-        "sub": "person 1",
-        "peer": "127.0.0.1",
-    }
+    entry = entries(database)[1]
+    assert len(str(entry.pop("personal"))) == 64
+    assert entry == {"sequence": 2, "time": start + 1, "event": "login", "outcome": "success", "sub": "person 1"}
+    with database.read() as tx:
+        (event,) = events_of(tx, "person 1", 10)
+    assert (event.sequence, event.time, event.name) == (2, start + 1, "login")
+    assert event.facts == {"outcome": "success", "peer": "127.0.0.1"}
 
 
 def test_a_session_goes_in_as_a_digest_and_nothing_goes_in_as_null(database: Database, clock: ManualClock) -> None:
@@ -63,7 +62,38 @@ def test_a_session_goes_in_as_a_digest_and_nothing_goes_in_as_null(database: Dat
     (entry,) = entries(database)
     assert len(str(entry["session"])) == 16
     assert "the-session-id" not in json.dumps(entry)
-    assert "peer" not in entry
+    assert "personal" not in entry
+
+
+def test_what_is_personal_can_be_forgotten_but_not_changed(database: Database, clock: ManualClock) -> None:
+    fill(database, clock, 3)
+    with database.write() as tx:
+        forget(tx, "person 1")
+        assert [event.facts for event in events_of(tx, "person 1", 10)] == [{"outcome": "success"}]
+        assert events_of(tx, "person 2", 10)[0].facts["peer"] == "127.0.0.1"
+    assert verdict(database) == Verdict(3, None)
+    assert "127.0.0.1" not in json.dumps(entries(database))
+    with database.write() as tx:
+        _change(3, personal=json.dumps({"peer": "127.0.0.2", "salt": "x"}))(tx)
+    assert verdict(database).broken_at == 3
+
+
+def test_an_entry_cannot_be_given_to_somebody_else(database: Database, clock: ManualClock) -> None:
+    fill(database, clock, 3)
+    with database.write() as tx:
+        _change(2, sub="person 0")(tx)
+    assert verdict(database).broken_at == 2
+
+
+def test_a_person_sees_their_own_events_newest_first_and_by_name(database: Database, clock: ManualClock) -> None:
+    audit = Audit(clock)
+    for number, (event, sub) in enumerate([("login", "a"), ("login", "b"), ("logout", "a"), ("login", "a")]):
+        with database.write() as tx:
+            audit.append(tx, event, sub=sub, number=number)
+    with database.read() as tx:
+        assert [event.facts["number"] for event in events_of(tx, "a", 10)] == [3, 2, 0]
+        assert [event.facts["number"] for event in events_of(tx, "a", 1, before=4)] == [2]
+        assert [event.facts["number"] for event in events_of(tx, "a", 10, names={"login"})] == [3, 0]
 
 
 def test_what_is_rolled_back_leaves_no_gap(database: Database, clock: ManualClock) -> None:
@@ -106,7 +136,7 @@ def _forge(tx: sa.Connection) -> None:
         tx.execute(sa.select(AuditRow.__table__).where(AuditRow.sequence == sequence)).one() for sequence in (2, 3)
     )
     entry = row.entry.replace("person 2", "person X")
-    _change(3, entry=entry, hash=trail._hash(previous.hash, entry))(tx)
+    _change(3, entry=entry, sub="person X", hash=trail._hash(previous.hash, entry))(tx)
 
 
 def _head(**values: object) -> Tamper:

@@ -13,14 +13,14 @@ from idp.platform.secrets import MasterKey
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.passwords import PasswordHasher
-from idp.users.people import BrowserSession, Change, Party, Person, PersonChanged, SessionEnded
+from idp.users.people import BrowserSession, Change, Party, Person, PersonChanged, SessionEnded, Visitor
 from idp.users.sessions import Sessions
 from tests.support.clocks import ManualClock
 
 MASTER = MasterKey(b"m" * 32)
 PASSWORD = "correct horse 47 staple"
 IDLE, ABSOLUTE = 3600, 86400
-ENDS = {Change.DISABLED, Change.DELETED, Change.PASSWORD_SET}
+ENDS = {Change.DISABLED, Change.CLOSED, Change.DELETED, Change.PASSWORD_SET}
 
 
 def hasher(**changes: Any) -> PasswordHasher:
@@ -73,7 +73,7 @@ class Town:
     def log_in(self, sub: str, previous: str | None = None) -> str:
         """A new session's cookie."""
         with self.database.write() as tx:
-            return self.sessions.open(tx, sub, acr="1fa", amr=("pwd",), previous=previous, peer="127.0.0.1")
+            return self.sessions.open(tx, sub, acr="1fa", amr=("pwd",), previous=previous, visitor=Visitor("127.0.0.1"))
 
     def session(self, cookie: str) -> BrowserSession:
         found = self.sessions.find(cookie)

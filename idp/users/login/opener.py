@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from flask import Response, request
@@ -16,9 +16,13 @@ from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.login.chain import LastStep, Proven, level
 from idp.users.login.context import LoggedIn, LoginContext
+from idp.users.login.steps import LoginSteps
 from idp.users.notices import Notice, Notices
 from idp.users.people import BrowserSession, Person
 from idp.users.sessions import Sessions
+from idp.users.visitors import visitor_of
+
+RETURN = "/login/return"
 
 
 class _NotOpened(Exception):
@@ -35,6 +39,7 @@ class LoginOpener:
     sessions: Sessions
     devices: Devices
     notices: Notices
+    steps: LoginSteps
     logged_in: LoggedIn
     trust_seconds: int
 
@@ -49,8 +54,11 @@ class LoginOpener:
     ) -> Response | None:
         """The redirect back, or what `arrive` makes of the way back.
 
-        None when the last step failed, or the person was disabled or got another password in this very moment.
+        None when the last step failed, or the person was disabled or got another password in this very moment. Who closed their account
+        is asked whether they want to open it again.
         """
+        if proven.person.may_return:
+            return self._ask_to_return(context, proven, last_step)
         device = self.pages.cookie(request, web.DEVICE) or new_secret()
         try:
             with self.database.write() as tx:
@@ -69,6 +77,21 @@ class LoginOpener:
         self.pages.keep_session(response, cookie)
         self.pages.set_cookie(response, web.DEVICE, device, max_age=web.device_age())
         return response
+
+    def _ask_to_return(
+        self, context: LoginContext | None, proven: Proven, last_step: LastStep | None
+    ) -> Response | None:
+        """Keep what was proven until the person has said whether they want their account back."""
+        browser = self.pages.browser(request)
+
+        def used_up(tx: sa.Connection) -> bool:
+            return _taken(tx, proven.last_step, last_step) and self.accounts.hold(tx, proven.person)
+
+        step = self.steps.save(browser, context.flow if context else None, replace(proven, last_step=used_up))
+        if step is None:
+            return None
+        response = self.pages.redirect(f"{self.pages.url(RETURN)}?step={step}")
+        return self.pages.keep_browser(request, response, browser)
 
     def _notice(self, tx: sa.Connection, person: Person, device: str) -> None:
         """Tell the person of a login in a browser that they never used, but for their very first."""
@@ -93,7 +116,7 @@ class LoginOpener:
             acr=level(proven.amr),
             amr=proven.amr,
             previous=self.pages.cookie(request, web.SESSION),
-            peer=request.environ.get("idp.peer", ""),
+            visitor=visitor_of(request),
             auth_time=since,
             also=also,
         )

@@ -207,7 +207,7 @@ class SecondFactor:
         browser = self.pages.cookie(request, web.FLOW)
         step = self.steps.find(request.values.get("step", ""), browser)
         person = self.accounts.find(step.sub) if step else None
-        if step is None or browser is None or person is None or person.disabled or person.version != step.version:
+        if step is None or browser is None or person is None or person.is_shut_out or person.version != step.version:
             raise PageError("expired", _GONE)
         context = self.find_context(step.flow, browser) if step.flow else None
         if step.flow and context is None:
