@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from resource_server.platform.tables import KeptAnswerColumns, UsedOnceColumns
+from resource_server.work.tables import InboxColumns, JobColumns, OperationColumns
 
 
 class Model(DeclarativeBase):
@@ -19,11 +20,23 @@ class UsedOnce(UsedOnceColumns, Model):
 
 
 class KeptAnswer(KeptAnswerColumns, Model):
-    """The answers of keys used at this service."""
+    """Idempotency-Keys used at this service."""
+
+
+class JobRow(JobColumns, Model):
+    """Work of this service."""
+
+
+class InboxRow(InboxColumns, Model):
+    """Messages this service took."""
+
+
+class OperationRow(OperationColumns, Model):
+    """Operations of this service."""
 
 
 class Order(Model):
-    """An order; amounts in minor units of its one currency. `owner` is the `sub` of who placed it."""
+    """An order; amounts in minor units of its one currency, in `lines` too. `owner` is the `sub` of who placed it. Times in whole seconds."""
 
     __tablename__ = "orders"
     __table_args__ = (sa.Index("ix_orders_owner_id", "owner", "id"),)
@@ -34,4 +47,49 @@ class Order(Model):
     total: Mapped[int] = mapped_column(sa.BigInteger)
     status: Mapped[str] = mapped_column(sa.String(20))
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    updated_at: Mapped[int] = mapped_column(sa.BigInteger)
     version: Mapped[int] = mapped_column(sa.Integer)
+
+
+class TransitionRow(Model):
+    """A step of an order: `version` is the one it led to, `actor` the `sub` of who asked or what of ours did it."""
+
+    __tablename__ = "order_transitions"
+    order_id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    version: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
+    before: Mapped[str | None] = mapped_column(sa.String(20))
+    after: Mapped[str] = mapped_column(sa.String(20))
+    reason: Mapped[str | None] = mapped_column(sa.String(64))
+    actor: Mapped[str] = mapped_column(sa.String(255))
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class CheckoutRow(Model):
+    """An attempt to have an order paid; its id is the key under which payments are asked. `state` says how far it is (`checkouts.State`).
+
+    `payment_version` is the newest step of the payment that was heard of.
+    """
+
+    __tablename__ = "checkouts"
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    order_id: Mapped[str] = mapped_column(sa.String(32), index=True)
+    operation_id: Mapped[str] = mapped_column(sa.String(40))
+    owner: Mapped[str] = mapped_column(sa.String(255))
+    method: Mapped[str] = mapped_column(sa.String(64))
+    value: Mapped[int] = mapped_column(sa.BigInteger)
+    currency: Mapped[str] = mapped_column(sa.String(3))
+    state: Mapped[str] = mapped_column(sa.String(10))
+    payment_id: Mapped[str | None] = mapped_column(sa.String(32), unique=True)
+    payment_version: Mapped[int] = mapped_column(sa.Integer)
+    failure: Mapped[str | None] = mapped_column(sa.String(64))
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class CancellationRow(Model):
+    """An order that was called off, and the operation that ends when nothing of it is the customer's cost any more."""
+
+    __tablename__ = "cancellations"
+    order_id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    id: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    operation_id: Mapped[str] = mapped_column(sa.String(40))
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)

@@ -1,103 +1,99 @@
-"""v1 of the orders API: create and read."""
+"""v1 of the orders API: requests up into the core's types and answers down from them."""
 
 from __future__ import annotations
 
-import time
-from functools import reduce
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from flask import Response, jsonify
 from pydantic import Field
-from token_guard import Needs, Principal
 
-from resource_server.api import bodies, ids, pages
+from resource_server.api import bodies, idempotency, pages
 from resource_server.api.conditional import with_etag
+from resource_server.api.idempotency import Answer
 from resource_server.api.money import Money
 from resource_server.api.operation import Operation
-from resource_server.api.problems import Problem, not_found
+from resource_server.api.permissions import Access
+from resource_server.orders import documents, matrix
+from resource_server.orders.documents import MAX_LINES, V1_STATUS, Quantity, Sku
+from resource_server.orders.machine import Status
 from resource_server.orders.models import Order
-from resource_server.platform.store import Row, Store
-
-_READ, _WRITE = Needs(scopes=("orders:read",)), Needs(scopes=("orders:write",))
+from resource_server.orders.v2 import READ, WRITE, Tools, within_reach
+from resource_server.platform.store import Row
 
 
 class Line(bodies.Strict):
     """One position of an order."""
 
-    sku: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
-    quantity: Annotated[int, Field(ge=1, le=10_000)]
+    sku: Sku
+    quantity: Quantity
     unit_price: Annotated[str, Field(max_length=20)]
 
 
 class NewOrder(bodies.Strict):
     """What a client sends."""
 
-    lines: Annotated[list[Line], Field(min_length=1, max_length=100)]
+    lines: Annotated[list[Line], Field(min_length=1, max_length=MAX_LINES)]
     currency: Annotated[str, Field(min_length=3, max_length=3)]
 
 
-class OrdersApi:
-    """A person, or a service, sees its own orders only."""
+class OrdersV1:
+    """Create and read."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._store = tools.store
 
-    def operations(self) -> list[Operation]:
+    def mounted(self) -> list[Operation]:
         return [
-            Operation("POST", "/v1/orders", _WRITE, self.create),
-            Operation("GET", "/v1/orders", _READ, self.list),
-            Operation("GET", "/v1/orders/<order_id>", _READ, self.show),
+            Operation("POST", "/v1/orders", WRITE, self.create, matrix.CREATE, key="optional"),
+            Operation("GET", "/v1/orders", READ, self.list, matrix.READ),
+            Operation("GET", "/v1/orders/<order_id>", READ, self.show, matrix.READ, tagged="shown"),
         ]
 
-    def create(self, principal: Principal) -> Response:
+    def create(self, access: Access) -> Response:
         """A draft order with its computed total."""
-        asked, _ = bodies.read(NewOrder)
-        values = {
-            "id": ids.new_id("ord"),
-            "owner": principal.subject,
-            "lines": [line.model_dump() for line in asked.lines],
-            "currency": asked.currency,
-            "total": _total(asked).value,
-            "status": "draft",
-            "created_at": int(time.time()),
-            "version": 1,
-        }
+        asked, document = bodies.read(NewOrder)
+        content = documents.content(_in_minor_units(asked), asked.currency)
+        use, kept = idempotency.asked(access.principal, "POST /v1/orders", document), self._tools.kept
         with self._store.change() as tx:
-            order = tx.execute(sa.insert(Order).values(**values).returning(*Order.__table__.c)).one()
-        response = jsonify(_shown(order))
-        response.status_code = 201
-        response.headers["Location"] = f"/v1/orders/{order.id}"
-        return response
+            first = kept.first(tx, use)
+            if first is None:
+                order = self._tools.book.add(tx, access.subject, content)
+                answer = Answer(201, _shown(order), {"Location": f"/v1/orders/{order.id}"})
+                kept.keep(tx, use, answer)
+        return (first or answer).response(replayed=first is not None)
 
-    def list(self, principal: Principal) -> Response:
-        query = sa.select(*Order.__table__.c).where(Order.owner == principal.subject).order_by(Order.id.desc())
+    def list(self, access: Access) -> Response:
+        query = sa.select(*Order.__table__.c).order_by(Order.id.desc())
+        if access.owner is not None:
+            query = query.where(Order.owner == access.owner)
         with self._store.read() as tx:
             return jsonify(pages.shown(tx, query, pages.asked(), _shown))
 
-    def show(self, principal: Principal, order_id: str) -> Response:
+    def show(self, access: Access, order_id: str) -> Response:
         with self._store.read() as tx:
-            order = tx.execute(sa.select(*Order.__table__.c).where(Order.id == order_id[:32])).one_or_none()
-        if order is None or order.owner != principal.subject:
-            raise not_found()
+            order = within_reach(tx, access, order_id)
         return with_etag(jsonify(_shown(order)), order.id, order.version)
 
 
-def _total(asked: NewOrder) -> Money:
+def _in_minor_units(asked: NewOrder) -> list[dict[str, Any]]:
     try:
-        amounts = [Money.parse(line.unit_price, asked.currency).times(line.quantity) for line in asked.lines]
-        return reduce(Money.plus, amounts)
+        return [
+            {**line.model_dump(), "unit_price": Money.parse(line.unit_price, asked.currency).value}
+            for line in asked.lines
+        ]
     except ValueError as error:
-        found = [{"pointer": "/lines", "detail": str(error)}]
-        raise Problem(422, "invalid", "The amounts do not fit.", errors=found) from error
+        raise documents.does_not_fit(str(error)) from error
 
 
 def _shown(order: Row) -> dict[str, Any]:
+    lines = [{**line, "unit_price": Money(line["unit_price"], order.currency).text()} for line in order.lines]
     return {
         "id": order.id,
-        "lines": order.lines,
+        "lines": lines,
         "currency": order.currency,
         "total": Money(order.total, order.currency).text(),
-        "status": order.status,
+        "status": V1_STATUS[Status(order.status)],
         "created_at": order.created_at,
     }

@@ -1,0 +1,58 @@
+"""The services beside their identity provider and payment provider, and the people who order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from resource_server.orders.service import open_store
+from resource_server.platform.store import Store, open_engines
+from tests.payments.paying import Till
+from tests.resource_server.apis import Apis, open_apis
+from tests.support import databases
+
+
+@pytest.fixture(scope="session", params=databases.KINDS)
+def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apis]:
+    """Everything in one process, each side on a database of its own."""
+    with contextlib.ExitStack() as stack:
+        urls: list[str | None] = [None, None]
+        if request.param == "postgresql":
+            server = request.getfixturevalue("postgres_server")
+            urls = [stack.enter_context(databases.empty_postgres(server)) for _ in urls]
+        yield stack.enter_context(open_apis(tmp_path_factory.mktemp("apis"), *urls))
+
+
+@pytest.fixture(scope="session")
+def till(apis: Apis) -> Till:
+    """A customer, and staff of each role."""
+    return Till(apis)
+
+
+@pytest.fixture(params=databases.KINDS)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'orders.sqlite3'}"
+        return
+    with databases.empty_postgres(request.getfixturevalue("postgres_server")) as url:
+        yield url
+
+
+@pytest.fixture
+def unmigrated(store_url: str) -> Iterator[Store]:
+    """The orders service's own store, without a table in it."""
+    opened = open_store(open_engines(Flask("tests"), {"orders": store_url}, pool_size=32)["orders"])
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def store(unmigrated: Store) -> Store:
+    """The same, migrated."""
+    unmigrated.upgrade()
+    return unmigrated
