@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from resource_server.api.edge import Edge, WsgiApp
 from resource_server.api.events import EventReceiver
 from resource_server.api.guarding import build_guard
 from resource_server.api.metadata import metadata_operations
+from resource_server.api.migration import migration_page
 from resource_server.api.operation import Mounting, Operation, mount, prepare
 from resource_server.api.problem_pages import problem_pages
 from resource_server.api.rates import Rates
@@ -84,7 +85,6 @@ def build(settings: Settings, metrics: Metrics | None = None, steps: Steps = NO_
 def _mount(process: Process) -> None:
     app, settings = process.flask, process.settings
     prepare(app)
-    _versions(settings).install(app)
 
     def mounting(service: str, guard: Guard) -> Mounting:
         guarded = FlaskGuard(guard, problems.refused, trace_id=problems.trace_id)
@@ -94,18 +94,22 @@ def _mount(process: Process) -> None:
         service.name: [operation.of_service(settings.audiences(service.name)) for operation in service.operations]
         for service in process.services
     }
+    _versions(settings, found).install(app)
     for service in process.services:
         mount(app, found[service.name], mounting(service.name, service.guard))
     mount(app, _common(process, found), mounting("all", process.guard))
 
 
-def _versions(settings: Settings) -> Versions:
+def _versions(settings: Settings, found: Mapping[str, list[Operation]]) -> Versions:
+    """v1 ends where v2 follows it."""
+    every = [operation for operations in found.values() for operation in operations]
     old = Version(
         "v1",
         deprecated=int(settings.v1_deprecated.timestamp()),
         sunset=int(settings.v1_sunset.timestamp()),
         successor="v2",
         brownouts=settings.v1_brownouts,
+        followed=frozenset(operation.collection for operation in every if operation.version == "v2"),
     )
     return Versions([old, Version("v2")])
 
@@ -126,6 +130,7 @@ def _common(process: Process, found: dict[str, list[Operation]]) -> list[Operati
         *receiver.operations(),
         *metadata_operations(process.guard, found),
         *problem_pages(),
+        migration_page(),
         Operation("GET", "/livez", None, _alive),
         Operation("GET", "/readyz", None, _readiness(process)),
     ]

@@ -71,6 +71,11 @@ class Operation:
         first = self.path.split("/")[1]
         return first if first[:1] == "v" and first[1:].isdigit() else None
 
+    @property
+    def collection(self) -> str:
+        """What it is about, in a version: the `orders` of `/v1/orders/...`."""
+        return self.path.split("/")[2]
+
     def of_service(self, audiences: tuple[str, ...]) -> Operation:
         """The same, for tokens of these audiences only."""
         return self if self.needs is None else replace(self, needs=replace(self.needs, audiences=audiences))

@@ -7,11 +7,10 @@ from html import escape
 
 from flask import Response, jsonify, request
 
+from resource_server.api import html
 from resource_server.api.catalogue import CATALOGUE, Kind
 from resource_server.api.operation import Operation
 from resource_server.api.problems import not_found
-
-_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 
 
 def problem_pages() -> list[Operation]:
@@ -30,11 +29,10 @@ def _one(code: str) -> Response:
     if kind is None:
         raise not_found()
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-        response = Response(_page(code, kind), content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = _POLICY
+        response = html.page(kind.title, _described(code, kind))
     else:
         response = jsonify(_shown(code, kind))
-    response.headers["Cache-Control"] = "public, max-age=3600"
+        response.headers["Cache-Control"] = "public, max-age=3600"
     response.headers["Vary"] = "Accept"
     return response
 
@@ -43,11 +41,7 @@ def _shown(code: str, kind: Kind) -> dict[str, object]:
     return {"type": f"/problems/{code}", "code": code, **asdict(kind)}
 
 
-def _page(code: str, kind: Kind) -> str:
-    title, statuses = escape(kind.title), ", ".join(map(str, kind.statuses))
+def _described(code: str, kind: Kind) -> str:
+    statuses = ", ".join(map(str, kind.statuses))
     again = "The same request may pass later." if kind.retryable else "The same request will be refused again."
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title></head><body><main>'
-        f"<h1>{title}</h1><p>Status {statuses}, code <code>{escape(code)}</code></p><p>{escape(kind.help)}</p><p>{again}</p>"
-        "</main></body></html>"
-    )
+    return f"<p>Status {statuses}, code <code>{escape(code)}</code></p><p>{escape(kind.help)}</p><p>{again}</p>"

@@ -16,20 +16,24 @@ from werkzeug.http import http_date
 from resource_server.api.problems import Problem
 
 MIGRATION = "/docs/from-v1-to-v2"
-_VERSION = re.compile(r"/v(\d{1,6})(?:/|\Z)")
+_VERSION = re.compile(r"/v(\d{1,6})(?:/([^/]*)|\Z)")
 Brownout = tuple[int, int]
 """When a version is missing on purpose: from (epoch seconds), for how many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of the APIs. `deprecated` and `sunset` are epoch seconds, None for one that stays."""
+    """A version of the APIs. `deprecated` and `sunset` are epoch seconds, None for one that stays.
+
+    `followed`: the collections that its successor has; only these end with it.
+    """
 
     name: str
     deprecated: int | None = None
     sunset: int | None = None
     successor: str | None = None
     brownouts: Sequence[Brownout] = ()
+    followed: frozenset[str] = frozenset()
 
     def headers(self, path: str) -> list[tuple[str, str]]:
         """What every answer of an old version says, problems too."""
@@ -66,25 +70,25 @@ class Versions:
         app.before_request(self._check)
         app.after_request(self._tell)
 
-    def asked(self) -> str | None:
-        """The version in the path."""
+    def _asked(self) -> tuple[Version | None, str] | None:
+        """The version in the path, None for one that is none, and the collection after it."""
         found = _VERSION.match(request.path)
-        return f"v{found.group(1)}" if found else None
+        return found and (self._versions.get(f"v{found.group(1)}"), found.group(2) or "")
 
     def _check(self) -> None:
-        name = self.asked()
-        if name is None:
+        asked = self._asked()
+        if asked is None:
             return
-        version = self._versions.get(name)
+        version, collection = asked
         if version is None:
             raise Problem(404, "unknown_version", "There is no such version.", more={"versions": [*self._versions]})
-        seconds = version.missing_for(self._now())
+        seconds = version.missing_for(self._now()) if collection in version.followed else None
         if seconds is not None:
             raise _gone(version, seconds)
 
     def _tell(self, response: Response) -> Response:
-        version = self._versions.get(self.asked() or "")
-        if version is not None:
+        version, collection = self._asked() or (None, "")
+        if version is not None and collection in version.followed:
             response.headers.extend(version.headers(request.path))
         return response
 

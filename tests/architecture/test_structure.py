@@ -169,3 +169,8 @@ def test_only_the_clock_is_asked_for_the_time() -> None:
     """Elsewhere in the protocol the time comes from the clock that tests can move; the rest measures or waits."""
     askers = {str(path.relative_to(ROOT)) for path in modules("idp") if "time.time(" in path.read_text("utf-8")}
     assert askers <= {"idp/clock.py", "idp/oauth/client_auth/secrets.py", "idp/platform/web.py"}
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    numbers = [record.name[:4] for record in (ROOT / "docs" / "decisions").glob("*.md")]
+    assert len(set(numbers)) == len(numbers), sorted(number for number in numbers if numbers.count(number) > 1)
