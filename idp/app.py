@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Flask, Response, request, send_from_directory
 
-from idp.assembly.account import account_frame, password_pages, security_pages
+from idp.assembly.account import account_frame, account_rooms
 from idp.assembly.authorize import authorize_pages
 from idp.assembly.exchange import living_tokens
 from idp.assembly.login import (
@@ -83,8 +83,7 @@ def create_app(house: House, routes: list[Route]) -> Flask:
         ReturnPage(second),
         logout,
         CheckSessionPage(pages),
-        security_pages(house, frame),
-        password_pages(house, frame),
+        *account_rooms(house, frame),
         *mail_rooms(house, pages, frame),
         *mailbox_rooms(house, pages),
         *email_login_rooms(house, second),

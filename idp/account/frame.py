@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from flask import Response, request
+from flask import Blueprint, Response, request
 
 from idp.clock import Clock
+from idp.marked import N_
 from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.pages import Pages
@@ -23,6 +24,31 @@ from idp.users.sessions import Sessions
 
 FRESH_SECONDS = 300
 _PREFIX = "account."
+NAVIGATION = (
+    ("overview", N_("Overview")),
+    ("profile", N_("Profile")),
+    ("email", N_("E-mail")),
+    ("password", N_("Password")),
+    ("security", N_("Security")),
+    ("linked", N_("Linked accounts")),
+    ("sessions", N_("Sessions")),
+    ("apps", N_("Apps")),
+    ("access", N_("Access")),
+    ("activity", N_("Activity")),
+    ("data", N_("Your data")),
+)
+"""The places that every account page leads to, in this order, with their names."""
+_WITHIN = {"passkey": "security", "email-change": "email", "close": "data"}
+"""The places that belong to another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One entry of the navigation."""
+
+    url: str
+    title: str
+    current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +101,26 @@ class AccountFrame:
     def render(self, template: str, visit: Visit, purpose: str, status: int = 200, **context: Any) -> Response:
         """An account page with the proof its forms carry."""
         csrf = self.pages.csrf_token(visit.cookie, f"account {purpose}")
-        return self.pages.render(template, status, person=visit.person, csrf=csrf, place=purpose, **context)
+        own: dict[str, Any] = {"person": visit.person, "csrf": csrf, "place": purpose, "tabs": self._tabs(purpose)}
+        return self.pages.render(template, status, **own, **context)
+
+    def back(self, place: str) -> Response:
+        """To a place, once what was posted is done."""
+        return self.pages.redirect(self.pages.url(self.places[place]))
+
+    def _tabs(self, purpose: str) -> list[Tab]:
+        here = _WITHIN.get(purpose, purpose)
+        return [
+            Tab(self.pages.url(self.places[place]), title, place == here)
+            for place, title in NAVIGATION
+            if place in self.places
+        ]
+
+
+class Room(Protocol):
+    """Some pages."""
+
+    def blueprint(self) -> Blueprint: ...
 
 
 class HasFrame(Protocol):

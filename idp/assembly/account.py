@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from idp.account import email, linked, passkeys, password, security
-from idp.account.frame import AccountFrame
+from idp.account import email, linked, overview, passkeys, password, security, sessions
+from idp.account.frame import AccountFrame, Room
+from idp.account.overview import OverviewPage
 from idp.account.password import PasswordPages
 from idp.account.security import SecurityPages
+from idp.account.sessions import SessionPages
+from idp.assembly.login import login_policy
+from idp.assembly.upstream import provider_directory
 from idp.platform.pages import Pages
+from idp.users.login.policy import EMAIL
 from idp.users.password_change import PasswordChange
 from idp.wiring import House
 
 
 def account_frame(house: House, pages: Pages) -> AccountFrame:
     places = {
+        overview.PLACE: overview.PATH,
+        sessions.PLACE: sessions.PATH,
         security.PLACE: security.PATH,
         passkeys.PLACE: passkeys.PATH,
         password.PLACE: password.PATH,
@@ -23,7 +30,30 @@ def account_frame(house: House, pages: Pages) -> AccountFrame:
     return AccountFrame(pages, house.accounts, house.sessions, house.clock, places)
 
 
-def security_pages(house: House, frame: AccountFrame) -> SecurityPages:
+def account_rooms(house: House, frame: AccountFrame) -> tuple[Room, ...]:
+    """Every account page that has no other room."""
+    return (
+        _overview(house, frame),
+        _security(house, frame),
+        _password(house, frame),
+        SessionPages(frame, house.database, house.sessions),
+    )
+
+
+def _overview(house: House, frame: AccountFrame) -> OverviewPage:
+    return OverviewPage(
+        frame,
+        house.database,
+        house.passkeys,
+        house.linked_accounts,
+        provider_directory(house),
+        house.authenticators,
+        house.recovery_codes,
+        by_mail=EMAIL in login_policy(house).methods,
+    )
+
+
+def _security(house: House, frame: AccountFrame) -> SecurityPages:
     return SecurityPages(
         frame,
         house.database,
@@ -37,7 +67,7 @@ def security_pages(house: House, frame: AccountFrame) -> SecurityPages:
     )
 
 
-def password_pages(house: House, frame: AccountFrame) -> PasswordPages:
+def _password(house: House, frame: AccountFrame) -> PasswordPages:
     settings = house.settings
     change = PasswordChange(
         house.accounts,
