@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -59,6 +60,11 @@ class Process:
         """Bring each service's schema to its newest version."""
         for service in self.services:
             service.store.upgrade()
+
+    def operations(self) -> list[Operation]:
+        """What its services answer, each for tokens of theirs."""
+        audiences = self.settings.audiences
+        return [one.of_service(audiences(service.name)) for service in self.services for one in service.operations]
 
     def close(self) -> None:
         for service in self.services:
@@ -142,7 +148,30 @@ def create_wsgi(settings: Settings, again: Again | None = None) -> WsgiApp:
     start_background(process, again)
     if settings.worker == "inside":
         build_worker(process).start()
-    return Edge(process.flask.wsgi_app, logged=settings.log_level in {"debug", "info"})
+    application = Edge(process.flask.wsgi_app, logged=settings.log_level in {"debug", "info"})
+    if settings.grpc_port is not None:
+        _serve_rpc(process, application)
+    return application
+
+
+def _serve_rpc(process: Process, application: WsgiApp) -> None:
+    """The same over gRPC, in this process; what it began is finished when the process ends."""
+    from resource_server.rpc.server import build_server  # noqa: PLC0415 - gRPC is an extra, loaded only where it is switched on
+
+    settings = process.settings
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    server, _port = build_server(
+        application,
+        process.operations(),
+        process.guard,
+        address=f"{host}:{settings.grpc_port}",
+        threads=settings.threads,
+        tls=settings.grpc_tls,
+    )
+    server.start()
+    Finalize(
+        None, lambda: server.stop(settings.shutdown_grace).wait(), exitpriority=1
+    )  # a worker ends without `atexit`
 
 
 def start_background(process: Process, again: Again | None = None) -> threading.Event:

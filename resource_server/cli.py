@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def serve(**options: Any) -> None:
     settings = _settings(**options)
     configure_logs(settings.log_level)
     _refuse_taken(settings.host, settings.port)
+    _refuse_without_grpc(settings)
     _prepare(settings)
     server = MPServer(
         target="resource_server",
@@ -208,6 +210,14 @@ def _refuse_taken(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise OSError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+
+
+def _refuse_without_grpc(settings: Settings) -> None:
+    """What a worker would find out, and the next one after it."""
+    if settings.grpc_port is not None:
+        if find_spec("grpc_reflection") is None:
+            raise SettingsError(["RS_GRPC_PORT: needs the extra grpc"])
+        _refuse_taken(settings.host, settings.grpc_port)
 
 
 def _prepare(settings: Settings) -> None:

@@ -134,9 +134,12 @@ class Settings(SourceSettings):
         description="when v1 is missing on purpose before: START/SECONDS, such as 2027-06-01T10:00:00Z/600, comma separated",
     )
     payments_url: str | None = Field(
-        None, description="where orders ask payments, http(s)://; in the same process when empty"
+        None, description="where orders ask payments, http(s):// or grpc(s)://; in the same process when empty"
     )
     orders_url: str | None = Field(None, description="where payments tell orders; in the same process when empty")
+    call_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that prove the other services; the machine's when empty"
+    )
     client_prefix: Word = Field(
         "svc-", description="a service is the client PREFIX + its name at the issuer, such as svc-orders"
     )
@@ -147,6 +150,13 @@ class Settings(SourceSettings):
     service: Literal["all", "users", "orders", "payments"] = Field("all", description="which services this process is")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8001, ge=1, le=65535, description="port to listen on")
+    grpc_port: int | None = Field(
+        None, ge=1, le=65535, description="port that answers gRPC too (extra grpc); none when empty"
+    )
+    grpc_cert_file: Path | None = Field(
+        None, description="certificate chain of that port (PEM); on loopback it may lack one"
+    )
+    grpc_key_file: Path | None = Field(None, description="the key of that certificate (PEM)", validate_default=True)
     workers: Count = Field(1, description="worker processes")
     threads: Count = Field(64, description="requests a worker handles at once")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
@@ -171,10 +181,28 @@ class Settings(SourceSettings):
             raise ValueError("must be db://, redis://HOST or amqp://USER:PASSWORD@HOST")
         return value
 
-    @field_validator("issuer", "jwks_uri", "payments_url", "orders_url")
+    @field_validator("issuer", "jwks_uri")
     @classmethod
     def _url(cls, value: str | None) -> str | None:
         return value if value is None else check_url(value)
+
+    @field_validator("payments_url", "orders_url")
+    @classmethod
+    def _service_url(cls, value: str | None) -> str | None:
+        """As for HTTP: without TLS on loopback only, since tokens travel."""
+        if value is not None:
+            check_url(value.replace("grpc", "http", 1) if value.startswith("grpc") else value)
+        return value
+
+    @field_validator("grpc_key_file")
+    @classmethod
+    def _grpc_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        certificate, host = info.data.get("grpc_cert_file"), info.data.get("host")
+        if (value is None) != (certificate is None):
+            raise ValueError("give it and RS_GRPC_CERT_FILE, or neither")
+        if value is None and info.data.get("grpc_port") and host and not ipaddress.ip_address(host).is_loopback:
+            raise ValueError("gRPC beyond loopback needs TLS: tokens travel")
+        return value
 
     @field_validator("host")
     @classmethod
@@ -201,6 +229,13 @@ class Settings(SourceSettings):
     def services(self) -> tuple[str, ...]:
         """The services this process is."""
         return SERVICES if self.service == "all" else (self.service,)
+
+    @property
+    def grpc_tls(self) -> tuple[Path, Path] | None:
+        """The files of the gRPC port's certificate and key, where it has TLS."""
+        if self.grpc_cert_file is None or self.grpc_key_file is None:
+            return None
+        return self.grpc_cert_file, self.grpc_key_file
 
     def audiences(self, service: str) -> tuple[str, str]:
         """Whom a token for a service may name: all of us, or, for services and what they do for others, that one."""

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
+from token_guard.breaker import Breaker
+
 from resource_server.calls.transport import Call, Envelope, Reply, Transport
 from resource_server.edges.faces import Refused, Unreachable
 from resource_server.work.kinds import jittered
@@ -41,7 +43,10 @@ class Budget:
 
 
 class Caller:
-    """Calls one service. An attempt takes at most `timeout` seconds, all of them `deadline`."""
+    """Calls one service. An attempt takes at most `timeout` seconds, all of them `deadline`.
+
+    A `breaker` leaves a service alone that was away again and again. `trace` says what trace we are in where a call is not told.
+    """
 
     def __init__(
         self,
@@ -50,6 +55,8 @@ class Caller:
         timeout: float,
         deadline: float,
         budget: Budget,
+        breaker: Breaker | None = None,
+        trace: Callable[[], str | None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -57,12 +64,17 @@ class Caller:
         self._timeout = timeout
         self._deadline = deadline
         self._budget = budget
+        self._breaker = breaker
+        self._trace = trace
         self._now = now
         self._sleep = sleep
 
     def call(self, call: Call, credential: Credential, *, traceparent: str | None = None) -> Reply:
         """The answer; raises `Unreachable` when there is none in time, and `Refused` for a no that would be one again."""
+        if self._breaker is not None and self._breaker.wait() > 0:
+            raise Unreachable(f"{call.action}: left alone for a while")
         end = self._now() + self._deadline
+        traceparent = traceparent or self._trace()
         self._budget.earn()
         reply = self._attempt(call, credential(False), end, traceparent)
         if reply is not None and reply.status == 401:
@@ -85,10 +97,13 @@ class Caller:
         if seconds <= 0:
             return None
         try:
-            reply = self._transport.carry(call, Envelope(token, seconds, traceparent))
+            reply: Reply | None = self._transport.carry(call, Envelope(token, seconds, traceparent))
         except Unreachable:
-            return None
-        return None if reply.status in _AWAY else reply
+            reply = None
+        answered = reply is not None and reply.status not in _AWAY
+        if self._breaker is not None:
+            (self._breaker.succeeded if answered else self._breaker.failed)()
+        return reply if answered else None
 
 
 def _accepted(call: Call, reply: Reply) -> Reply:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flask import has_request_context, request
 from token_guard import IssuerTrust
+from token_guard.breaker import Breaker
 
 from resource_server.calls.caller import Budget, Caller
 from resource_server.calls.exchange import TokenExchange
@@ -19,11 +23,25 @@ from resource_server.edges.joined import Edges
 from resource_server.platform.secret import Secret
 from resource_server.settings import Settings
 
-TRANSPORTS: Mapping[str, Callable[[str], Transport]] = {"http": Rest, "https": Rest}
+
+def _rpc(url: str, ca_file: Path | None) -> Transport:
+    from resource_server.calls.rpc import Rpc  # noqa: PLC0415 - gRPC is an extra, loaded only where it is switched on
+
+    return Rpc(url, ca_file)
+
+
+TRANSPORTS: Mapping[str, Callable[[str, Path | None], Transport]] = {
+    "http": Rest,
+    "https": Rest,
+    "grpc": _rpc,
+    "grpcs": _rpc,
+}
 """What carries calls, by the scheme of the URL that a service is asked at."""
 CALLERS: Mapping[str, str] = {"payments": "orders", "orders": "payments"}
 """Who asks each service: it is trusted to say for whom it acts there, and nowhere else."""
 _LONGEST_CONTEXT = 120
+_FAILURES, _LEFT_ALONE = 10, 2.0
+"""After so many attempts in a row without an answer a service is left alone for so many seconds."""
 _DEADLINES = 3
 """A call is given up after so many timeouts of one attempt."""
 
@@ -64,6 +82,18 @@ def join_remote(settings: Settings, secret: Secret, edges: Edges) -> None:
 
 
 def _caller(settings: Settings, url: str) -> Caller:
-    transport = TRANSPORTS[urlsplit(url).scheme](url)
+    transport = TRANSPORTS[urlsplit(url).scheme](url, settings.call_ca_file)
     timeout = settings.call_timeout
-    return Caller(transport, timeout=timeout, deadline=_DEADLINES * timeout, budget=Budget())
+    return Caller(
+        transport,
+        timeout=timeout,
+        deadline=_DEADLINES * timeout,
+        budget=Budget(),
+        breaker=Breaker(failures=_FAILURES, seconds=_LEFT_ALONE, now=time.monotonic),
+        trace=_trace,
+    )
+
+
+def _trace() -> str | None:
+    """The trace of the request we are in; a job has none."""
+    return request.headers.get("traceparent") if has_request_context() else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -34,19 +35,21 @@ ROUTES: Mapping[str, Route] = {
     "payments.list": Route("GET", "/v2/payments"),
     "payments.give_back": Route("POST", "/v2/payments/{id}/reversals"),
     "orders.payment_changed": Route("POST", "/v2/payment-events"),
+    "users.find": Route("GET", "/v2/users/{id}"),
 }
 
 
 class Rest:
-    """The API at `url`."""
+    """The API at `url`; its certificate is proved by the authorities of `ca_file`, or by the machine's."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ca_file: Path | None = None) -> None:
         self._url = url.rstrip("/")
-        self._pool = urllib3.PoolManager(num_pools=2, maxsize=_CONNECTIONS, retries=False)
+        ca_certs = str(ca_file) if ca_file else None
+        self._pool = urllib3.PoolManager(num_pools=2, maxsize=_CONNECTIONS, retries=False, ca_certs=ca_certs)
 
     def carry(self, call: Call, envelope: Envelope) -> Reply:
         route = ROUTES[call.action]
-        path, arguments = _placed(route.path, call.arguments)
+        path, arguments = placed(route.path, call.arguments)
         reading = route.method == "GET"
         query = f"?{urlencode(arguments)}" if reading and arguments else ""
         try:
@@ -63,7 +66,7 @@ class Rest:
         return Reply(answer.status, _document(answer.data))
 
 
-def _placed(path: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def placed(path: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The path with its arguments, and those it did not name."""
     rest = dict(arguments)
     for name in arguments:

@@ -4,8 +4,8 @@ A `Call` names a service, an action of it (`payments.create`) and its arguments;
 status has the meaning it has in HTTP, over whatever it came. Retries, their budget, deadlines and the caller's credential are decided above
 (`caller.py`), what is asked for is decided above that (`payments.py`, `orders.py`), so a transport knows none of it.
 
-To add a transport: write a class with `carry` that knows each action of `rest.ROUTES` in its own terms (an RPC, a queue), and a row in
-`opening.TRANSPORTS` under the scheme of the URLs that choose it (`grpc`, `amqp`): an edge is carried by what its URL says (`RS_PAYMENTS_URL`).
+To add a transport: write a class with `carry` that knows each action of `rest.ROUTES` in its own terms, as `rpc.METHODS` does, and a row in
+`opening.TRANSPORTS` under the scheme of the URLs that choose it: an edge is carried by what its URL says (`RS_PAYMENTS_URL`).
 Whoever answers judges `Envelope.credential` by its guard, heeds `Call.key` as it heeds an Idempotency-Key, and stops after `seconds`.
 """
 

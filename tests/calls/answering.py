@@ -1,13 +1,19 @@
-"""A service that answers as it is told, over real HTTP."""
+"""A service that answers as it is told, over real HTTP or real gRPC."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+
+from token_guard import Guard, IssuerTrust
+
+from resource_server.api.operation import Operation
+from resource_server.calls.rest import ROUTES
+from resource_server.rpc.server import build_server
 
 Script = Callable[["Asked"], tuple[int, Any]]
 
@@ -61,3 +67,39 @@ class Answering:
                 pass
 
         return Handler
+
+
+class AnsweringRpc(Answering):
+    """The same as a gRPC server that lets everybody in."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.asked: list[Asked] = []
+        operations = [Operation(route.method, route.path, None, lambda: None) for route in ROUTES.values()]
+        nobody = Guard(IssuerTrust("http://127.0.0.1:9", "http://127.0.0.1:9"))
+        self._rpc, port = build_server(
+            self._application, operations, nobody, address="127.0.0.1:0", threads=4, tls=None
+        )
+        self.url = f"grpc://127.0.0.1:{port}"
+
+    def __enter__(self) -> Self:
+        self._rpc.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._rpc.stop(None).wait()
+
+    def _application(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        headers = {
+            name.removeprefix("HTTP_").replace("_", "-").lower(): value
+            for name, value in environ.items()
+            if name.startswith("HTTP_")
+        }
+        query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
+        path = environ["REQUEST_URI"] + query
+        asked = Asked(environ["REQUEST_METHOD"], path, headers, json.loads(body) if body else None)
+        self.asked.append(asked)
+        status, document = self.script(asked)
+        start(f"{status} It", [])
+        return [document if isinstance(document, bytes) else json.dumps(document).encode()]

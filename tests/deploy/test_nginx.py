@@ -96,6 +96,11 @@ def test_a_certificate_that_a_client_writes_itself_is_dropped(
         assert "client-cert" not in seen(url, **{"Client-Cert": FORGED, "client-cert": FORGED})
 
 
+def test_a_deadline_from_outside_is_dropped(echoed: Echoed) -> None:
+    for url in echoed[1:3]:
+        assert "request-timeout" not in seen(url, **{"Request-Timeout": "0.001"})
+
+
 def test_headers_with_underscores_are_dropped(echoed: Echoed) -> None:
     """What reads them as their twins with hyphens, as WSGI does, must not see them."""
     forged = {"Client_Cert": FORGED, "X_Forwarded_For": "203.0.113.9", "X_Request_Id": "mine"}

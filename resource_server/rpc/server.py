@@ -1,0 +1,98 @@
+"""The gRPC server of a process: the methods of the services it is, behind the guard, with health and reflection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from token_guard import Guard, Needs
+from token_guard.adapters.grpc import GrpcGuard
+
+from resource_server.api.edge import WsgiApp
+from resource_server.api.operation import Operation
+from resource_server.calls.rest import ROUTES
+from resource_server.calls.rpc import METHODS
+from resource_server.calls.shapes import shapes
+from resource_server.rpc.transcoding import Handler
+
+_OPEN: Mapping[str, Needs | None] = {
+    "/grpc.health.v1.Health/Check": None,
+    "/grpc.health.v1.Health/Watch": None,
+    f"/{reflection.SERVICE_NAME}/ServerReflectionInfo": None,
+}
+"""Open to everybody: whether it lives, and what it looks like, which is published anyway."""
+_OPTIONS = (("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", 1024 * 1024))
+
+
+def build_server(
+    application: WsgiApp,
+    operations: Iterable[Operation],
+    guard: Guard,
+    *,
+    address: str,
+    threads: int,
+    tls: tuple[Path, Path] | None,
+) -> tuple[grpc.Server, int]:
+    """The server, not yet started, and its port. `tls` are the files of its certificate and key; without them it is for loopback.
+
+    Only methods whose operation is among `operations` are there; each needs what its operation needs.
+    """
+    needs = _needs({_key(one.method, one.path): one for one in operations})
+    server = grpc.server(
+        ThreadPoolExecutor(threads, "rpc"), interceptors=[GrpcGuard(guard, needs={**_OPEN, **needs})], options=_OPTIONS
+    )
+    _add_methods(server, application, needs)
+    _add_health(server)
+    reflection.enable_server_reflection([*shapes().services, reflection.SERVICE_NAME], server, shapes().pool)
+    port = server.add_secure_port(address, _credentials(*tls)) if tls else server.add_insecure_port(address)
+    return server, port
+
+
+def _needs(operations: Mapping[str, Operation]) -> dict[str, Needs | None]:
+    """What each method that is there needs, by its path."""
+    found = {}
+    for action, path in METHODS.items():
+        route = ROUTES.get(action)
+        operation = operations.get(_key(route.method, route.path)) if route else None
+        if operation is not None:
+            found[path] = operation.needs
+    return found
+
+
+def _key(method: str, path: str) -> str:
+    """The same for a path of ours and for one of a route, whatever they call what is in it."""
+    return f"{method} {re.sub(r'<[^>]*>|{[^}]*}', '*', path)}"
+
+
+def _add_methods(server: grpc.Server, application: WsgiApp, needs: Mapping[str, Needs | None]) -> None:
+    services: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
+    for action, path in METHODS.items():
+        if path in needs:
+            method = shapes().methods[path]
+            handler: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
+                Handler(application, ROUTES[action], method),
+                request_deserializer=method.asked.FromString,
+                response_serializer=lambda message: message.SerializeToString(),
+            )
+            _, service, name = path.split("/")
+            services.setdefault(service, {})[name] = handler
+    for service, handlers in services.items():
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])
+
+
+def _add_health(server: grpc.Server) -> None:
+    """As gRPC's own protocol has it: the process as a whole, and each service."""
+    servicer = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    for service in ("", *shapes().services):
+        servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+
+def _credentials(certificate: Path, key: Path) -> grpc.ServerCredentials:
+    return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])

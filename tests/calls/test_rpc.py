@@ -1,0 +1,207 @@
+"""gRPC between services: one contract with REST, the same guard and the same rules, TLS, deadlines, health and reflection."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_tools import protoc
+
+from resource_server.calls.opening import TRANSPORTS
+from resource_server.calls.rpc import METHODS
+from resource_server.calls.shapes import FILE, parsed, shapes, to_message
+from resource_server.calls.transport import Call, Envelope, Reply
+from resource_server.edges.faces import Unreachable
+from resource_server.settings import SettingsError, load
+from tests.resource_server.apis import Apis, open_apis
+from tests.senders.authority import LOCALHOST, certify
+from tests.support.servers import free_port
+
+SERVER = certify("CN=127.0.0.1", authority=True, alternatives=LOCALHOST)
+PAYMENT = {"amount": {"value": 1234, "currency": "EUR"}}
+
+
+@dataclass(frozen=True)
+class Both:
+    """One running service, asked over REST and over gRPC with TLS."""
+
+    apis: Apis
+    rpc: str
+    ca: Path
+
+    def carry(self, scheme: str, token: str, call: Call, seconds: float = 30, trace: str | None = None) -> Reply:
+        url = {"http": self.apis.url, "grpcs": self.rpc}[scheme]
+        return TRANSPORTS[scheme](url, self.ca).carry(call, Envelope(token, seconds, trace))
+
+    @property
+    def target(self) -> str:
+        return self.rpc.removeprefix("grpcs://")
+
+    def channel(self) -> grpc.Channel:
+        return grpc.secure_channel(self.target, grpc.ssl_channel_credentials(self.ca.read_bytes()))
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    folder, port = tmp_path_factory.mktemp("rpc"), free_port()
+    certificate, key = SERVER.files(folder)
+    settings = {"RS_GRPC_PORT": str(port), "RS_GRPC_CERT_FILE": certificate, "RS_GRPC_KEY_FILE": key}
+    with open_apis(folder, None, None, settings) as apis:
+        yield Both(apis, f"grpcs://127.0.0.1:{port}", Path(certificate))
+
+
+def create(**changes: Any) -> Call:
+    return Call("payments.create", {**PAYMENT, **changes}, secrets.token_hex(8))
+
+
+def test_the_messages_are_those_a_compiler_makes_of_the_file(tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    status = protoc.main(["protoc", f"-I{FILE.parent}", f"--descriptor_set_out={out}", str(FILE)])
+    assert status == 0
+    (compiled,) = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file
+    assert parsed(FILE.read_text("utf-8")) == compiled
+
+
+def test_every_method_stands_for_an_action() -> None:
+    assert set(METHODS.values()) == set(shapes().methods)
+
+
+def test_a_payment_is_made_and_found_alike_over_both(both: Both) -> None:
+    token = both.apis.person().token
+    found: list[dict[str, Any]] = []
+    for scheme in ("http", "grpcs"):
+        call = create(method="pm_card", capture="manual")
+        made = both.carry(scheme, token, call)
+        assert made.status == 202
+        assert both.carry(scheme, token, call).document["id"] == made.document["id"], "the same key, once"
+        payment = made.document["resource"].rpartition("/")[2]
+        shown = both.carry(scheme, token, Call("payments.find", {"id": payment}))
+        assert (shown.status, shown.document["id"], shown.document["capture"]) == (200, payment, "manual")
+        assert shown.document["amount"] == PAYMENT["amount"]
+        found.append(dict(shown.document))
+    assert set(found[0]) == set(found[1])
+    assert {name: type(value) for name, value in found[0].items()} == {
+        name: type(value) for name, value in found[1].items()
+    }
+
+
+def test_what_one_transport_made_the_other_knows(both: Both) -> None:
+    """The same key arrives over one, then over the other: it is the same work."""
+    token, call = both.apis.person().token, create()
+    first, again = both.carry("grpcs", token, call), both.carry("http", token, call)
+    assert first.document["id"] == again.document["id"]
+    listed = [both.carry(scheme, token, Call("payments.list", {"limit": 10})) for scheme in ("http", "grpcs")]
+    ids = [[item["id"] for item in reply.document["items"]] for reply in listed]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 1
+
+
+REFUSED = {
+    "no such payment": (Call("payments.find", {"id": "pay_none"}), 404),
+    "no money": (Call("payments.create", {"amount": {"value": 0, "currency": "EUR"}}, "a-key-of-ours"), 422),
+    "no currency": (Call("payments.create", {"amount": {"value": 1, "currency": "XXX"}}, "a-key-of-ours"), 422),
+    "no key": (Call("payments.create", PAYMENT), 400),
+    "no such page": (Call("payments.list", {"page_token": "nonsense"}), 400),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_refusal_is_the_same_problem_over_both(both: Both, what: str) -> None:
+    call, status = REFUSED[what]
+    token = both.apis.person().token
+    rest, rpc = (both.carry(scheme, token, call) for scheme in ("http", "grpcs"))
+    assert rest.status == rpc.status == status
+    assert rest.document["code"] == rpc.document["code"]
+    assert rest.document["detail"] == rpc.document["detail"]
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "a.b.c"])
+def test_who_brings_no_good_token_is_unauthenticated(both: Both, token: str) -> None:
+    sent = [("authorization", f"Bearer {token}")] if token else []
+    with both.channel() as channel:
+        for path in ("/shop.v2.Payments/Get", "/shop.v2.Payments/Create"):
+            with pytest.raises(grpc.RpcError) as refused:
+                channel.unary_unary(path)(b"", metadata=sent, timeout=30)
+            assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+            assert any(name == "www-authenticate" for name, _value in refused.value.trailing_metadata())
+
+
+def test_a_scope_that_is_missing_and_another_ones_payment_are_refused_alike(both: Both) -> None:
+    owner, reader = both.apis.person().token, both.apis.person(scope="openid payments:read").token
+    assert [both.carry(scheme, reader, create()).status for scheme in ("http", "grpcs")] == [403, 403]
+    made = both.carry("grpcs", owner, create()).document["resource"].rpartition("/")[2]
+    foreign = Call("payments.find", {"id": made})
+    assert [both.carry(scheme, reader, foreign).status for scheme in ("http", "grpcs")] == [404, 404]
+
+
+def test_a_deadline_is_kept(both: Both) -> None:
+    with pytest.raises(Unreachable, match="DEADLINE_EXCEEDED"):
+        both.carry("grpcs", both.apis.person().token, create(), seconds=0.0001)
+
+
+def test_the_trace_of_the_caller_goes_on(both: Both) -> None:
+    trace = secrets.token_hex(16)
+    reply = both.carry(
+        "grpcs", both.apis.person().token, Call("payments.find", {"id": "x"}), trace=f"00-{trace}-{'1' * 16}-01"
+    )
+    assert reply.document["trace_id"] == trace
+
+
+def test_what_is_not_proved_by_our_authority_is_not_talked_to(both: Both, tmp_path: Path) -> None:
+    other = tmp_path / "other.pem"
+    other.write_bytes(certify("CN=127.0.0.1", authority=True, alternatives=LOCALHOST).pem)
+    call, token = Call("payments.find", {"id": "x"}), "a token that must not travel"
+    for url, ca in ((both.rpc, other), (both.rpc.replace("grpcs", "grpc"), None)):
+        with pytest.raises(Unreachable):
+            TRANSPORTS["grpcs"](url, ca).carry(call, Envelope(token, 5))
+
+
+def test_health_and_reflection_are_open_to_everybody(both: Both) -> None:
+    with both.channel() as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        for service in ("", *shapes().services):
+            answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=30)
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        seen = ProtoReflectionDescriptorDatabase(channel)
+        assert set(shapes().services) <= set(seen.get_services())
+        described = seen.FindFileContainingSymbol("shop.v2.Payments")
+        assert {method.name for service in described.service for method in service.method} >= {"Create", "Get", "List"}
+
+
+def test_metadata_that_is_no_header_of_a_call_stays_outside(both: Both) -> None:
+    """Nobody talks to the REST operation behind a method in headers of their choice."""
+    token = both.apis.person().token
+    sent = [("authorization", f"Bearer {token}"), ("prefer", "wait=20"), ("x-forwarded-for", "203.0.113.9")]
+    message = to_message(PAYMENT, shapes().methods["/shop.v2.Payments/Create"].asked)
+    with both.channel() as channel:
+        ask = channel.unary_unary("/shop.v2.Payments/Create")
+        _answer, told = ask.with_call(
+            message.SerializeToString(), metadata=[*sent, ("idempotency-key", "k")], timeout=30
+        )
+    assert ("http-status", "202") in [(name, value) for name, value in told.trailing_metadata()], "nobody waited"
+
+
+@pytest.mark.parametrize(
+    ("environ", "fault"),
+    [
+        ({"RS_GRPC_PORT": "9000", "RS_HOST": "0.0.0.0"}, "gRPC beyond loopback needs TLS"),
+        ({"RS_GRPC_CERT_FILE": "/x"}, "give it and RS_GRPC_CERT_FILE"),
+        ({"RS_PAYMENTS_URL": "grpc://payments.example.com:9000"}, "RS_PAYMENTS_URL"),
+        ({"RS_PAYMENTS_URL": "smtp://payments.example.com"}, "RS_PAYMENTS_URL"),
+    ],
+)
+def test_tokens_do_not_travel_in_clear(
+    environ: dict[str, str], fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match=fault):
+        load(environ)
+    assert load({"RS_PAYMENTS_URL": "grpcs://payments.example.com:9000", "RS_ORDERS_URL": "grpc://127.0.0.1:1"})
