@@ -43,6 +43,7 @@ _SHOP_SCOPES = {
 }
 _API_SCOPES = {
     **_SHOP_SCOPES,
+    "users:write": "Change what the services know of you",
     "payments:refund": "Give money back",
     "webhooks:manage": "Manage where events are sent",
 }

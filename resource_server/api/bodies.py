@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flask import request
@@ -36,9 +37,15 @@ def read(model: type[_Body]) -> tuple[_Body, dict[str, Any]]:
     return _fitted(model, document), document
 
 
-def read_patch(model: type[_Body]) -> _Body:
-    """A merge patch (RFC 7396): what it names is changed, null removes; `model_fields_set` of the model says what was named."""
-    return _fitted(model, _object(MERGE_PATCH))
+def read_patch(model: type[_Body], *, before: Callable[[dict[str, Any]], None] | None = None) -> _Body:
+    """A merge patch (RFC 7396): what it names is changed, null removes; `model_fields_set` of the model says what was named.
+
+    `before` looks at the object first, and may refuse it for what it names.
+    """
+    document = _object(MERGE_PATCH)
+    if before is not None:
+        before(document)
+    return _fitted(model, document)
 
 
 def _object(media_type: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,10 +14,17 @@ import sqlalchemy as sa
 import structlog
 
 from resource_server.platform.store import Row, Store, insert_or_ignore
-from resource_server.users.models import Filled, UserCopy
+from resource_server.users.models import Filled, UserCopy, UserPreferences
 
 PAGE = 500
-_ONE = sa.select(*UserCopy.__table__.c).where(UserCopy.sub == sa.bindparam("sub"), ~UserCopy.gone)
+_OWN = [column for column in UserPreferences.__table__.c if column.name != "sub"]
+PEOPLE = (
+    sa.select(*UserCopy.__table__.c, *_OWN)
+    .outerjoin(UserPreferences, UserPreferences.sub == UserCopy.sub)
+    .where(~UserCopy.gone)
+)
+"""Everybody who is there, with what this service knows itself."""
+_ONE = PEOPLE.where(UserCopy.sub == sa.bindparam("sub"))
 log = structlog.get_logger("rs.users")
 
 
@@ -32,14 +39,33 @@ class UserCopies:
         with self._store.read() as tx:
             return tx.execute(_ONE, {"sub": sub}).one_or_none()
 
+    def find_all(self, subs: Sequence[str]) -> Sequence[Row]:
+        """Those of these people that are there."""
+        with self._store.read() as tx:
+            return tx.execute(PEOPLE.where(UserCopy.sub.in_(subs))).all()
+
     def apply(self, facts: Mapping[str, Any], *, gone: bool) -> bool:
         """Take over what was told, if it is news."""
-        values = {"sub": facts["sub"], "version": facts["version"], "gone": gone, "facts": {} if gone else dict(facts)}
+        told = {} if gone else dict(facts)
+        values = {
+            "sub": facts["sub"],
+            "version": facts["version"],
+            "gone": gone,
+            "facts": told,
+            "email_key": email_key(told.get("email")),
+        }
         older = (UserCopy.sub == facts["sub"], UserCopy.version < facts["version"])
         with self._store.change() as tx:
             if insert_or_ignore(tx, UserCopy, values):
                 return True
+            if gone:
+                tx.execute(sa.delete(UserPreferences).where(UserPreferences.sub == facts["sub"]))
             return bool(tx.execute(sa.update(UserCopy).where(*older).values(**values)).rowcount)
+
+
+def email_key(email: str | None) -> str | None:
+    """An address as it is searched for."""
+    return None if email is None else email.casefold()[:254]
 
 
 class Filler:

@@ -19,13 +19,28 @@ class UsedOnce(UsedOnceColumns, Model):
 
 
 class UserCopy(Model):
-    """A person as last told; `gone` ones stay as a tombstone, so that a late event does not bring them back."""
+    """A person as last told; `gone` ones stay as a tombstone, so that a late event does not bring them back.
+
+    `email_key` is their address as it is searched for.
+    """
 
     __tablename__ = "user_copies"
     sub: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     version: Mapped[int] = mapped_column(sa.BigInteger)
     gone: Mapped[bool] = mapped_column(sa.Boolean)
     facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    email_key: Mapped[str | None] = mapped_column(sa.String(254), index=True)
+
+
+class UserPreferences(Model):
+    """What this service itself knows of a person. `changes` counts how often it was changed."""
+
+    __tablename__ = "user_preferences"
+    sub: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    changes: Mapped[int] = mapped_column(sa.BigInteger)
+    preferred_currency: Mapped[str | None] = mapped_column(sa.String(3))
+    delivery_note: Mapped[str | None] = mapped_column(sa.String(500))
+    newsletter: Mapped[bool] = mapped_column(sa.Boolean)
 
 
 class Filled(Model):

@@ -7,12 +7,15 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from resource_server.api.guarding import of_service
+from resource_server.api.listing import Listing
 from resource_server.api.service import Parts, Service, Work
 from resource_server.platform.store import Store
 from resource_server.users.copy import Filler, UserCopies
 from resource_server.users.events import UserEvents
+from resource_server.users.face import UsersAnswers
 from resource_server.users.models import Model
-from resource_server.users.v1 import UsersApi
+from resource_server.users.v1 import UsersV1
+from resource_server.users.v2 import UsersV2
 
 NAME = "users"
 
@@ -26,11 +29,13 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
     """The service on its own database; nothing is started."""
     store = open_store(engine)
     copies = UserCopies(store)
+    second = UsersV2(store, copies, Listing(parts.secret), account=f"{parts.settings.issuer}/account")
+    parts.edges.join(users=UsersAnswers(copies))
     return Service(
         name=NAME,
         store=store,
         guard=of_service(parts.guard, store),
-        operations=tuple(UsersApi(copies).operations()),
+        operations=(*UsersV1(copies).mounted(), *second.mounted()),
         listeners=(UserEvents(copies),),
         work=_work(parts, store, copies),
     )

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 from flask import Response, jsonify
-from token_guard import Needs, Principal
 
-from resource_server.api.operation import Operation
-from resource_server.api.problems import Problem
+from resource_server.api.operation import Doc, Operation
+from resource_server.api.permissions import Access
+from resource_server.users import documents, matrix
 from resource_server.users.copy import UserCopies
+from resource_server.users.v2 import READ, found
 
-_READ = Needs(scopes=("users:read",))
 
-
-class UsersApi:
-    """A person sees their own record only."""
+class UsersV1:
+    """Read only."""
 
     def __init__(self, copies: UserCopies) -> None:
         self._copies = copies
 
-    def operations(self) -> list[Operation]:
-        return [Operation("GET", "/v1/users/me", _READ, self.me)]
+    def mounted(self) -> list[Operation]:
+        answers = {200: documents.UserShownV1}
+        return [
+            Operation(
+                "GET", "/v1/users/me", READ, self.me, matrix.SELF, doc=Doc(summary="Show yourself", answers=answers)
+            ),
+            Operation(
+                "GET",
+                "/v1/users/<user_id>",
+                READ,
+                self.show,
+                matrix.READ,
+                doc=Doc(summary="Show a person", answers=answers),
+            ),
+        ]
 
-    def me(self, principal: Principal) -> Response:
+    def me(self, access: Access) -> Response:
         """The caller's own record, as far as it has reached us."""
-        copy = self._copies.find(principal.subject)
-        if copy is None:
-            raise Problem(404, "not_found", "Your record has not reached this service, or there is none.")
-        names = ("sub", "username", "email", "email_verified", "name", "given_name", "family_name", "roles")
-        shown = {"id" if name == "sub" else name: copy.facts.get(name) for name in names}
-        return jsonify({**shown, "created_at": copy.facts.get("created_at"), "version": copy.version})
+        return jsonify(documents.user_v1(found(self._copies, access.subject)))
+
+    def show(self, access: Access, user_id: str) -> Response:
+        access.check(user_id)
+        return jsonify(documents.user_v1(found(self._copies, user_id)))

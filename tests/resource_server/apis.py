@@ -19,7 +19,7 @@ from tests.support.running import BIN, Process, RunningIdp, clean_environment
 from tests.support.servers import free_port
 
 SCOPES = (
-    *("users:read", "orders:read", "orders:write"),
+    *("users:read", "users:write", "orders:read", "orders:write"),
     *("payments:read", "payments:write", "payments:refund", "webhooks:manage"),
 )
 PROVIDER_SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS1wcm92aWRlcg=="
