@@ -157,9 +157,17 @@ class Settings(SourceSettings):
     second_factor: Literal["optional", "required"] = Field(
         "optional", description="required: every login needs two factors; who has no second one sets it up on the way"
     )
-    login_window: Seconds = Field(900, description="the time in which failed logins are counted")
+    login_window: Seconds = Field(900, description="the time in which failed logins are counted, and the first wait")
+    login_max_wait: Seconds = Field(
+        3600,
+        description="the longest wait; each is twice as long as the one before, and half as many failures bring it",
+    )
     login_max_failures: Count = Field(10, description="failed logins per account in the window")
     login_max_failures_per_address: Count = Field(100, description="failed logins per address in the window")
+    login_max_failures_per_network: Count | None = Field(
+        None,
+        description="failed logins in the window per network (24 bits of IPv4, 48 of IPv6); default: five times that of an address",
+    )
     reset_max: Count = Field(3, description="links to a new password an hour per account")
     reset_max_per_address: Count = Field(30, description="links to a new password an hour per address that asks")
     email_change_max: Count = Field(

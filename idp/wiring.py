@@ -37,21 +37,23 @@ from idp.oauth.resources import GENERATION as RESOURCES
 from idp.oauth.resources import ResourceAdmin, ResourceDirectory
 from idp.oauth.sealing import Sealing
 from idp.oauth.subjects import Subjects
-from idp.platform import i18n
+from idp.platform import counting, i18n
 from idp.platform import jobs as job_store
 from idp.platform import limits as limit_store
 from idp.platform import outbox as outbox_store
 from idp.platform import replay as replay_store
+from idp.platform import throttle as throttle_store
 from idp.platform.audit import Audit, forget
 from idp.platform.db import Database
 from idp.platform.generations import Watcher
 from idp.platform.ids import RandomBytes
 from idp.platform.jobs import Jobs
-from idp.platform.limits import Counters, DatabaseCounters, Limits
+from idp.platform.limits import Limits
 from idp.platform.mailer import Mailer
 from idp.platform.outbox import Outbox, Receivers
 from idp.platform.secrets import MasterKey
 from idp.platform.telemetry import Metrics
+from idp.platform.throttle import Throttle
 from idp.settings import Settings
 from idp.tokens import revocations as revocation_store
 from idp.tokens import status_list_indexes as status_store
@@ -102,6 +104,7 @@ _ENDS_TOKENS = frozenset({Change.DISABLED, Change.CLOSED, Change.DELETED, Change
 Prune = Callable[[sa.Connection, int, int], int]
 _PRUNERS: tuple[Prune, ...] = (
     limit_store.prune,
+    throttle_store.prune,
     job_store.prune,
     outbox_store.prune,
     session_store.prune,
@@ -135,6 +138,7 @@ class House:
     master: MasterKey
     audit: Audit
     limits: Limits
+    throttle: Throttle
     jobs: Jobs
     mailer: Mailer
     notices: Notices
@@ -274,7 +278,14 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         database=database,
         master=master,
         audit=audit,
-        limits=Limits(_counters(settings, database), master, clock),
+        limits=Limits(counting.counters(settings.redis_url, database), master, clock),
+        throttle=Throttle(
+            counting.tallies(settings.redis_url, database),
+            master,
+            clock,
+            window=settings.login_window,
+            longest=settings.login_max_wait,
+        ),
         jobs=jobs,
         mailer=mailer,
         notices=notices,
@@ -337,14 +348,6 @@ def _passwords(settings: Settings, master: MasterKey) -> PasswordHasher:
         workers=settings.hash_workers,
         queue=settings.hash_queue,
     )
-
-
-def _counters(settings: Settings, database: Database) -> Counters:
-    if settings.redis_url is None:
-        return DatabaseCounters(database)
-    from idp.platform.limits_redis import RedisCounters  # noqa: PLC0415 - an extra, loaded only where it is switched on
-
-    return RedisCounters(settings.redis_url.get_secret_value())
 
 
 def _admit_client(tx: sa.Connection, client_id: str) -> None:

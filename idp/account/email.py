@@ -9,8 +9,9 @@ from flask import Blueprint, Response, request
 from idp.account.frame import AccountFrame, Visit, signed_in
 from idp.errors import Refused, TooManyRequests
 from idp.platform.limits import Limits
+from idp.platform.pages import wait
 from idp.users.email_changes import EmailChanges
-from idp.users.login.words import sentence, wait
+from idp.users.login.words import sentence
 from idp.users.store import email_key
 from idp.users.verification import EmailVerification
 

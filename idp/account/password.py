@@ -10,7 +10,8 @@ from idp.account.frame import AccountFrame, Visit, signed_in
 from idp.errors import Refused, TooManyRequests
 from idp.platform import i18n
 from idp.platform import pages as web
-from idp.users.login.words import sentence, wait
+from idp.platform.pages import wait
+from idp.users.login.words import sentence
 from idp.users.password_change import PasswordChange
 from idp.users.visitors import visitor_of
 

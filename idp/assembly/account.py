@@ -73,8 +73,7 @@ def _password(house: House, frame: AccountFrame) -> PasswordPages:
         house.accounts,
         house.sessions,
         house.devices,
-        house.limits,
-        window=settings.login_window,
+        house.throttle,
         tries=settings.login_max_failures,
     )
     return PasswordPages(frame, change, settings.password_min_length)

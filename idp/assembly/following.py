@@ -19,11 +19,18 @@ LIMITS: Mapping[str, str] = {
     "reset-peer": "reset_max_per_address",
     "email-login": "email_login_max",
     "email-login-peer": "email_login_max_per_address",
-    "second-factor": "code_max_failures",
 }
 """The limits that may change without a restart, and the setting of each."""
+BOUNDS: Mapping[str, str] = {
+    "login-account": "login_max_failures",
+    "login-device": "login_max_failures",
+    "login-line": "login_max_failures_per_address",
+    "second-factor-account": "code_max_failures",
+    "second-factor-device": "code_max_failures",
+}
+"""The same for wrong answers."""
 SAFE: Mapping[str, Callable[[Any, Any], bool]] = {
-    **dict.fromkeys(LIMITS.values(), any_value),
+    **dict.fromkeys((*LIMITS.values(), *BOUNDS.values()), any_value),
     "database_url": credentials_only,
 }
 
@@ -37,6 +44,7 @@ def following(house: House, again: Again) -> Loop | None:
 
     def changed(new: Settings) -> None:
         house.limits.change({limit: getattr(new, name) for limit, name in LIMITS.items()})
+        house.throttle.change({bound: getattr(new, name) for bound, name in BOUNDS.items()})
         credentials.change(new.database)
 
     live.listen(changed)

@@ -12,6 +12,7 @@ from idp.users.login.admission import Admission
 from idp.users.login.chain import LEVELS
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.email import EmailLoginPages, EmailMethod
+from idp.users.login.guesses import Guesses
 from idp.users.login.opener import LoginOpener
 from idp.users.login.pages import LoginPages
 from idp.users.login.passkey import PasskeyMethod
@@ -23,6 +24,8 @@ from idp.users.passkey_ceremonies import Ceremonies
 from idp.wiring import House
 
 _DAY = 86400
+_LINES = 5
+"""A network may fail as often as so many of its addresses, where the settings do not say otherwise."""
 
 
 def login_policy(house: House) -> LoginPolicy:
@@ -33,6 +36,20 @@ def login_policy(house: House) -> LoginPolicy:
     if not methods:
         raise Refused("login_methods", "IDP_LOGIN_METHODS names no way to sign in that can be had here")
     return LoginPolicy(methods, house.settings.second_factor == "required")
+
+
+def guesses(house: House) -> Guesses:
+    """What wrong answers are counted under."""
+    settings = house.settings
+    per_address = settings.login_max_failures_per_address
+    return Guesses(
+        throttle=house.throttle,
+        devices=house.devices,
+        per_account=settings.login_max_failures,
+        per_code=settings.code_max_failures,
+        per_line=per_address,
+        per_network=settings.login_max_failures_per_network or per_address * _LINES,
+    )
 
 
 def login_levels(house: House) -> tuple[str, ...]:
@@ -77,12 +94,11 @@ def login_opener(house: House, pages: Pages, asker: AuthorizePages) -> LoginOpen
 
 
 def second_factor(house: House, pages: Pages, find_context: FindContext, opener: LoginOpener) -> SecondFactor:
-    settings = house.settings
     return SecondFactor(
         pages=pages,
         accounts=house.accounts,
         devices=house.devices,
-        limits=house.limits,
+        guesses=guesses(house),
         audit=house.audit,
         policy=login_policy(house),
         steps=opener.steps,
@@ -91,8 +107,6 @@ def second_factor(house: House, pages: Pages, find_context: FindContext, opener:
         passkeys=house.passkeys,
         opener=opener,
         find_context=find_context,
-        window=settings.login_window,
-        max_failures=settings.code_max_failures,
     )
 
 
@@ -105,15 +119,8 @@ def admission(house: House, pages: Pages) -> Admission | None:
 
 def login_pages(house: House, pages: Pages, second: SecondFactor, ceremonies: Ceremonies | None) -> LoginPages:
     settings = house.settings
-    password = PasswordMethod(
-        house.accounts,
-        house.limits,
-        house.devices,
-        window=settings.login_window,
-        per_account=settings.login_max_failures,
-        per_address=settings.login_max_failures_per_address,
-    )
-    passkey = None if ceremonies is None else _passkey_method(house, ceremonies)
+    password = PasswordMethod(house.accounts, guesses(house))
+    passkey = None if ceremonies is None else PasskeyMethod(ceremonies, guesses(house))
     return LoginPages(
         pages=pages,
         database=house.database,
@@ -143,7 +150,7 @@ def email_login_rooms(house: House, second: SecondFactor) -> tuple[EmailLoginPag
         policy=policy,
         limits=house.limits,
         logins=house.email_logins,
-        method=EmailMethod(house.email_logins),
+        method=EmailMethod(house.email_logins, guesses(house)),
         second_factor=second,
         find_context=second.find_context,
         asks=settings.email_login_max,
@@ -151,14 +158,3 @@ def email_login_rooms(house: House, second: SecondFactor) -> tuple[EmailLoginPag
         life=settings.email_login_ttl,
     )
     return (pages,)
-
-
-def _passkey_method(house: House, ceremonies: Ceremonies) -> PasskeyMethod:
-    settings = house.settings
-    return PasskeyMethod(
-        ceremonies,
-        house.limits,
-        window=settings.login_window,
-        per_passkey=settings.login_max_failures,
-        per_address=settings.login_max_failures_per_address,
-    )

@@ -6,8 +6,7 @@ the database is away the request fails anyway.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -26,11 +25,7 @@ _ADD = (
     sa.update(CounterRow)
     .where(CounterRow.key == sa.bindparam("name"))
     .values(
-        count=sa.case(
-            (_OVER, sa.bindparam("anew")),
-            (CounterRow.count + sa.bindparam("amount") < 0, 0),
-            else_=CounterRow.count + sa.bindparam("amount"),
-        ),
+        count=sa.case((_OVER, 1), else_=CounterRow.count + 1),
         resets_at=sa.case((_OVER, sa.bindparam("until")), else_=CounterRow.resets_at),
     )
     .returning(CounterRow.count, CounterRow.resets_at)
@@ -40,12 +35,8 @@ _ADD = (
 class Counters(Protocol):
     """Where counts are kept. Keys are opaque; times are whole seconds."""
 
-    def add(self, key: str, now: int, window: int, amount: int = 1) -> tuple[int, int]:
+    def add(self, key: str, now: int, window: int) -> tuple[int, int]:
         """Count; returns the count in this window and when the window ends."""
-        ...
-
-    def add_each(self, amounts: Mapping[str, int], now: int, window: int) -> list[tuple[int, int]]:
-        """Count several at once; the counts and window ends in the order of the keys."""
         ...
 
     def peek(self, key: str, now: int) -> tuple[int, int]:
@@ -59,36 +50,19 @@ class DatabaseCounters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, key: str, now: int, window: int, amount: int = 1) -> tuple[int, int]:
-        return self.add_each({key: amount}, now, window)[0]
-
-    def add_each(self, amounts: Mapping[str, int], now: int, window: int) -> list[tuple[int, int]]:
+    def add(self, key: str, now: int, window: int) -> tuple[int, int]:
         with self._database.write(durable=False) as tx:
-            counted = {key: _add(tx, key, amounts[key], now, window) for key in sorted(amounts)}
-        return [counted[key] for key in amounts]
+            named = {"name": key, "now": now, "until": now + window}
+            row = tx.execute(_ADD, named).one_or_none()
+            if row is None:
+                insert_or_ignore(tx, CounterRow, {"key": key, "count": 0, "resets_at": now + window})
+                row = tx.execute(_ADD, named).one()
+        return int(row[0]), int(row[1])
 
     def peek(self, key: str, now: int) -> tuple[int, int]:
         with self._database.read() as tx:
             row = tx.execute(_PEEK, {"name": key, "now": now}).one_or_none()
         return (int(row[0]), int(row[1])) if row else (0, 0)
-
-
-def _add(tx: sa.Connection, key: str, amount: int, now: int, window: int) -> tuple[int, int]:
-    named = {"name": key, "now": now, "anew": max(amount, 0), "amount": amount, "until": now + window}
-    row = tx.execute(_ADD, named).one_or_none()
-    if row is None:
-        insert_or_ignore(tx, CounterRow, {"key": key, "count": 0, "resets_at": now + window})
-        row = tx.execute(_ADD, named).one()
-    return int(row[0]), int(row[1])
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """One of several limits that an attempt is under: at most `most` a window for this name and key."""
-
-    name: str
-    key: str
-    most: int
 
 
 class Limits:
@@ -110,24 +84,6 @@ class Limits:
         count, resets_at = self._counters.add(self._hashed(name, key), now, window)
         if count > self._changed.get(name, limit):
             raise TooManyRequests(resets_at - now)
-
-    def take_each(self, limits: Sequence[Limit], *, window: int) -> Callable[[], None]:
-        """Count one attempt under several limits; raises `TooManyRequests` when one of them is passed.
-
-        Returns what a good attempt calls: it takes back what was counted, and forgets the failures before it under the first limit.
-        """
-        now = self._clock.now()
-        keys = [self._hashed(limit.name, limit.key) for limit in limits]
-        counted = self._counters.add_each(dict.fromkeys(keys, 1), now, window)
-        for limit, (count, resets_at) in zip(limits, counted, strict=True):
-            if count > self._changed.get(limit.name, limit.most):
-                raise TooManyRequests(resets_at - now)
-        good = {**dict.fromkeys(keys, -1), keys[0]: -counted[0][0]}
-
-        def settle() -> None:
-            self._counters.add_each(good, self._clock.now(), window)
-
-        return settle
 
     def hit(self, name: str, key: str, *, window: int) -> int:
         """Count one and return the count."""

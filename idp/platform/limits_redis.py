@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import redis
 import structlog
 
 _ADD = """
-local count = redis.call('INCRBY', KEYS[1], ARGV[2])
-if count < 0 then redis.call('SET', KEYS[1], 0) count = 0 end
+local count = redis.call('INCR', KEYS[1])
 local left = redis.call('TTL', KEYS[1])
 if left < 0 then redis.call('EXPIRE', KEYS[1], ARGV[1]) left = tonumber(ARGV[1]) end
 return {count, left}
@@ -24,15 +21,12 @@ class RedisCounters:
         self._redis = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
         self._script = self._redis.register_script(_ADD)
 
-    def add(self, key: str, now: int, window: int, amount: int = 1) -> tuple[int, int]:
+    def add(self, key: str, now: int, window: int) -> tuple[int, int]:
         try:
-            count, left = self._script(keys=[f"idp:limit:{key}"], args=[window, amount])
+            count, left = self._script(keys=[f"idp:limit:{key}"], args=[window])
         except redis.RedisError as error:
             return self._open(error)
         return int(count), now + int(left)
-
-    def add_each(self, amounts: Mapping[str, int], now: int, window: int) -> list[tuple[int, int]]:
-        return [self.add(key, now, window, amount) for key, amount in amounts.items()]
 
     def peek(self, key: str, now: int) -> tuple[int, int]:
         try:

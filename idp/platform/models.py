@@ -35,6 +35,18 @@ class CounterRow(Model):
     resets_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
 
 
+class ThrottleRow(Model):
+    """Wrong answers under one key, a keyed hash: how many in the window that began then, how many waits so far, and until when one lasts."""
+
+    __tablename__ = "throttles"
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    count: Mapped[int] = mapped_column(sa.Integer)
+    strikes: Mapped[int] = mapped_column(sa.Integer)
+    began_at: Mapped[int] = mapped_column(sa.BigInteger)
+    wait_until: Mapped[int] = mapped_column(sa.BigInteger)
+    forget_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
 class ReplayRow(Model):
     """A key that was burned: it may not be seen again until then."""
 

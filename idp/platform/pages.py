@@ -14,7 +14,7 @@ import structlog
 from flask import Flask, Request, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from idp.errors import IdpError, PageError
+from idp.errors import IdpError, PageError, TooManyRequests
 from idp.marked import N_
 from idp.platform import i18n
 from idp.platform.ids import new_secret
@@ -117,7 +117,7 @@ class Pages:
         trace_id = request.environ.get("idp.request_id", "-")
         if error.detail:
             log.info("refused", code=error.code, detail=error.detail, request_id=trace_id)
-        sentence = i18n.said(error.description or N_("The request could not be understood."))
+        sentence = _sentence(error)
         response = self.render("error.html", error.status, error=error, sentence=sentence, trace_id=trace_id)
         response.headers.extend(error.headers)
         return response
@@ -218,6 +218,17 @@ _SENTENCES = {
     413: N_("That was too much to send at once."),
     414: N_("That address is too long."),
 }
+
+
+def _sentence(error: IdpError) -> str:
+    if isinstance(error, TooManyRequests):
+        return wait(error)
+    return i18n.said(error.description or N_("The request could not be understood."))
+
+
+def wait(error: TooManyRequests) -> str:
+    """That there were too many attempts, and until when."""
+    return i18n.gettext("Too many attempts. Try again in %(time)s.", time=i18n.span(error.retry_after))
 
 
 def device_age() -> int:

@@ -11,6 +11,7 @@ from idp.users.models import DeviceRow
 
 _THIS = (DeviceRow.digest == sa.bindparam("device"), DeviceRow.sub == sa.bindparam("sub"))
 _KNOWN = sa.select(DeviceRow.sub).where(*_THIS)
+_ANYBODY = sa.select(DeviceRow.sub).where(DeviceRow.digest == sa.bindparam("device")).limit(1)
 _TRUSTED = sa.select(DeviceRow.sub).where(*_THIS, DeviceRow.trusted_until > sa.bindparam("now"))
 _TRUST = (
     sa.update(DeviceRow)
@@ -37,6 +38,11 @@ class Devices:
             return False
         with self._database.read() as tx:
             return self.knows_tx(tx, device, sub)
+
+    def is_known(self, device: str) -> bool:
+        """Whether anybody logged in in this browser before."""
+        with self._database.read() as tx:
+            return tx.execute(_ANYBODY, {"device": digest(device)}).scalar() is not None
 
     @staticmethod
     def knows_tx(tx: sa.Connection, device: str, sub: str) -> bool:

@@ -12,6 +12,7 @@ from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
+from idp.platform.throttle import line_of
 from idp.users.accounts import is_email
 from idp.users.login.words import sentence
 from idp.users.people import Person
@@ -49,7 +50,8 @@ class MailPages:
         email = request.form.get("email", "").strip()
         if not is_email(email):
             return self._form("forgot.html", "forgot", 400, alert=i18n.gettext("This is not an e-mail address."))
-        self.limits.take("reset-peer", request.environ.get("idp.peer", ""), limit=self.resets_per_peer, window=_HOUR)
+        peer = line_of(request.environ.get("idp.peer", ""))
+        self.limits.take("reset-peer", peer, limit=self.resets_per_peer, window=_HOUR)
         self.limits.take("reset", email_key(email), limit=self.resets, window=_HOUR)
         self.recovery.ask(email)
         return self.pages.render("forgot_sent.html", email=email)

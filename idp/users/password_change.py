@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from idp.errors import Refused
 from idp.marked import N_
-from idp.platform.limits import Limit, Limits
+from idp.platform.throttle import Bound, Throttle
 from idp.users import store
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
@@ -15,24 +15,23 @@ from idp.users.sessions import Sessions
 
 
 class PasswordChange:
-    """Looks at the current password, at most `tries` wrong ones in `window` seconds, and sets the new one."""
+    """Looks at the current password, at most `tries` wrong ones before waits begin, and sets the new one."""
 
     def __init__(
-        self, accounts: Accounts, sessions: Sessions, devices: Devices, limits: Limits, *, window: int, tries: int
+        self, accounts: Accounts, sessions: Sessions, devices: Devices, throttle: Throttle, *, tries: int
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._devices = devices
-        self._limits = limits
-        self._window = window
+        self._throttle = throttle
         self._tries = tries
 
     def proves(self, person: Person, password: str) -> bool:
         """Whether this is the current password; counted before it is looked at, raises `TooManyRequests`."""
-        settle = self._limits.take_each([Limit("password-current", person.sub, self._tries)], window=self._window)
-        right = self._accounts.proves(person, password)
-        if right:
-            settle()
+        with self._throttle.answer([Bound("password-current", person.sub, self._tries, own=True)]) as answer:
+            right = self._accounts.proves(person, password)
+            if right:
+                answer.right()
         return right
 
     def change(

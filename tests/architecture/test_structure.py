@@ -18,7 +18,8 @@ SOURCES = ("idp", "resource_server", "vetted_http", "setting_sources", "examples
 GUARD = ROOT / "resource_server" / "guard"
 MAX_LINES = 400
 LAZY = {
-    ("idp/wiring.py", "idp.platform.limits_redis"),
+    ("idp/platform/counting.py", "idp.platform.limits_redis"),
+    ("idp/platform/counting.py", "idp.platform.throttle_redis"),
     ("idp/assembly/senders.py", "idp.platform.replay_redis"),
     ("idp/oauth/details/types.py", "idp.oauth.details.schema"),
     ("idp/users/passkey_ceremonies.py", "idp.users.passkey_proofs"),

@@ -9,12 +9,14 @@ import bcrypt
 import pytest
 
 from idp.errors import TooManyRequests
-from idp.platform.limits import DatabaseCounters, Limits
+from idp.platform.throttle import DatabaseTallies, Throttle
 from idp.users.login.chain import Attempt
+from idp.users.login.guesses import Guesses
 from idp.users.login.password import PasswordMethod
 from tests.users.support import MASTER, PASSWORD, Town
 
-WINDOW, PER_ACCOUNT, PER_ADDRESS = 900, 3, 10
+WINDOW, LONGEST = 900, 3600
+PER_ACCOUNT, PER_ADDRESS, PER_NETWORK = 3, 10, 16
 HOME, STRANGER = "192.0.2.1", "198.51.100.7"
 
 
@@ -23,10 +25,9 @@ class Door:
 
     def __init__(self, town: Town) -> None:
         self.town = town
-        limits = Limits(DatabaseCounters(town.database), MASTER, town.clock)
-        self.method = PasswordMethod(
-            town.accounts, limits, town.devices, window=WINDOW, per_account=PER_ACCOUNT, per_address=PER_ADDRESS
-        )
+        self.throttle = Throttle(DatabaseTallies(town.database), MASTER, town.clock, window=WINDOW, longest=LONGEST)
+        guesses = Guesses(self.throttle, town.devices, PER_ACCOUNT, 5, PER_ADDRESS, PER_NETWORK)
+        self.method = PasswordMethod(town.accounts, guesses)
 
     def knock(self, name: str, password: str = "wrong", *, peer: str = HOME, device: str | None = None) -> bool | str:
         try:
@@ -147,9 +148,10 @@ def test_a_name_that_can_be_nobodys_costs_nothing_and_counts_nothing(door: Door,
     assert door.knock("alice", PASSWORD) is True
 
 
-def test_neither_names_nor_addresses_are_stored_in_the_counters(door: Door) -> None:
+def test_neither_names_nor_addresses_are_stored_where_failures_are_counted(door: Door) -> None:
     door.knock("alice", peer=STRANGER)
     with door.town.database.read() as tx:
-        dump = str(tx.exec_driver_sql("SELECT * FROM counters").all())
+        dump = str(tx.exec_driver_sql("SELECT * FROM throttles").all())
+    assert dump != "[]"
     assert "alice" not in dump
     assert STRANGER not in dump

@@ -15,14 +15,15 @@ from idp.marked import N_
 from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.limits import Limits
-from idp.platform.pages import Pages
+from idp.platform.pages import Pages, wait
+from idp.platform.throttle import line_of
 from idp.users.accounts import is_email
 from idp.users.email_logins import EmailLogins, Owned
 from idp.users.login.chain import Attempt, Proven
 from idp.users.login.context import FindContext, LoginContext
+from idp.users.login.guesses import Guesses
 from idp.users.login.policy import EMAIL, LoginPolicy
 from idp.users.login.second_factor import SecondFactor
-from idp.users.login.words import wait
 from idp.users.store import email_key
 
 PATH = "/login/email"
@@ -36,13 +37,16 @@ class EmailMethod:
     name = EMAIL
     wrong = N_("This code is not right, or it was used already.")
 
-    def __init__(self, logins: EmailLogins) -> None:
+    def __init__(self, logins: EmailLogins, guesses: Guesses) -> None:
         self._logins = logins
+        self._guesses = guesses
 
     def prove(self, attempt: Attempt) -> Proven | None:
-        found = self._found(attempt)
-        if found is None or not found.is_of(attempt.browser):
-            return None
+        with self._guesses.letter(attempt) as answer:
+            found = self._found(attempt)
+            if found is None or not found.is_of(attempt.browser):
+                return None
+            answer.right()
         return Proven(found.person, ("otp",), lambda tx: self._logins.finish(tx, found))
 
     def _found(self, attempt: Attempt) -> Owned | None:
@@ -105,7 +109,12 @@ class EmailLoginPages:
         facts: dict[str, Any] = {"login": asked, "life": self.life}
         if request.method == "GET":
             return self._form("email_code.html", "code", context, **facts)
-        answer = self._proven(context, browser, "code")
+        try:
+            answer = self._proven(context, browser, "code")
+        except TooManyRequests as error:
+            refusal = self._form("email_code.html", "code", context, 429, alert=wait(error), **facts)
+            refusal.headers.extend(error.headers)
+            return refusal
         return answer or self._form("email_code.html", "code", context, 400, alert=self.method.wrong, **facts)
 
     def link(self) -> Response:
@@ -131,7 +140,7 @@ class EmailLoginPages:
 
     def _count(self, email: str) -> None:
         peer = request.environ.get("idp.peer", "")
-        self.limits.take("email-login-peer", peer, limit=self.asks_per_peer, window=_HOUR)
+        self.limits.take("email-login-peer", line_of(peer), limit=self.asks_per_peer, window=_HOUR)
         self.limits.take("email-login", email_key(email), limit=self.asks, window=_HOUR)
 
     def _context(self, flow: str | None, browser: str | None) -> LoginContext | None:

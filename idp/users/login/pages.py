@@ -13,7 +13,8 @@ from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.db import Database
 from idp.platform.limits import Limits
-from idp.platform.pages import Pages
+from idp.platform.pages import Pages, wait
+from idp.platform.throttle import line_of
 from idp.users.accounts import Accounts
 from idp.users.login.admission import Admission, Admitted
 from idp.users.login.chain import Attempt, LoginMethod
@@ -23,7 +24,7 @@ from idp.users.login.passkey import PasskeyMethod
 from idp.users.login.password import PasswordMethod
 from idp.users.login.policy import PASSKEY, UPSTREAM, LoginPolicy, not_offered
 from idp.users.login.second_factor import SecondFactor
-from idp.users.login.words import sentence, wait
+from idp.users.login.words import sentence
 from idp.users.people import Person
 from idp.users.sessions import Sessions
 
@@ -140,7 +141,7 @@ class LoginPages:
         if request.method == "GET":
             return self._signup_form(context, admitted)
         self.pages.check_form(browser, "signup")
-        self.limits.take("signup", request.environ.get("idp.peer", ""), limit=self.signup_max, window=_HOUR)
+        self.limits.take("signup", line_of(request.environ.get("idp.peer", "")), limit=self.signup_max, window=_HOUR)
         form = request.form
         try:
             self.accounts.create(

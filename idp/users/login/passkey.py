@@ -1,6 +1,6 @@
 """Login with a passkey: alone, without a name, or as the second step after the password.
 
-A signature cannot be guessed, so failures lock no account; they are counted per passkey and address, and per address, against floods.
+A signature cannot be guessed, so failures lock no account; they are counted per passkey and place, and per place, against floods.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from flask import Blueprint, Response, request
 
 from idp.errors import Refused
 from idp.marked import N_
-from idp.platform.limits import Limit, Limits
 from idp.users.login.chain import Attempt, Proven
+from idp.users.login.guesses import Guesses
 from idp.users.login.second_factor import PATHS, SecondFactor, SecondProof, Visit
 from idp.users.passkey_ceremonies import Ceremonies
 from idp.users.passkey_responses import PasskeyResponse, read, to_base64url
@@ -28,14 +28,9 @@ class PasskeyMethod:
         "This passkey did not work here, or the page was open for too long. Try again, or sign in in another way."
     )
 
-    def __init__(
-        self, ceremonies: Ceremonies, limits: Limits, *, window: int, per_passkey: int, per_address: int
-    ) -> None:
+    def __init__(self, ceremonies: Ceremonies, guesses: Guesses) -> None:
         self._ceremonies = ceremonies
-        self._limits = limits
-        self._window = window
-        self._per_passkey = per_passkey
-        self._per_address = per_address
+        self._guesses = guesses
 
     def offer(self, browser: str) -> Mapping[str, Any]:
         """What the browser is asked for."""
@@ -45,15 +40,11 @@ class PasskeyMethod:
         response = _response(attempt.fields)
         if response is None:
             return None
-        limits = [
-            Limit("login-passkey", f"{attempt.peer}|{to_base64url(response.credential)}", self._per_passkey),
-            Limit("login-address", attempt.peer, self._per_address),
-        ]
-        settle = self._limits.take_each(limits, window=self._window)
-        use = self._ceremonies.sign_in(response, attempt.browser)
-        if use is None:
-            return None
-        settle()
+        with self._guesses.passkey(to_base64url(response.credential), attempt) as answer:
+            use = self._ceremonies.sign_in(response, attempt.browser)
+            if use is None:
+                return None
+            answer.right()
         return Proven(use.person, use.amr, lambda tx: self._ceremonies.passkeys.used(tx, use.passkey, use.seen))
 
 

@@ -19,6 +19,7 @@ from idp.platform.audit import Audit
 from idp.platform.ids import digest
 from idp.platform.limits import Limits
 from idp.platform.pages import Pages
+from idp.platform.throttle import line_of
 from idp.users.accounts import Accounts
 from idp.users.login.admission import Admission, Admitted
 from idp.users.login.context import FindContext, LoginContext
@@ -71,7 +72,7 @@ class PasskeySignUp:
             return self._form(context, admitted, alert=sentence(error), status=400)
 
     def _offered(self, context: LoginContext | None, admitted: Admitted, browser: str) -> Response:
-        self.limits.take("signup", request.environ.get("idp.peer", ""), limit=self.most, window=_HOUR)
+        self.limits.take("signup", line_of(request.environ.get("idp.peer", "")), limit=self.most, window=_HOUR)
         person = self._drafted(admitted, None)
         self.accounts.check_free(person)
         passkey = self.ceremonies.to_create(_owner(browser, person.sub), person)

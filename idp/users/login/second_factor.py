@@ -20,17 +20,16 @@ from idp.marked import N_
 from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.audit import Audit
-from idp.platform.limits import Limit, Limits
-from idp.platform.pages import Pages
+from idp.platform.pages import Pages, wait
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.login import chain
-from idp.users.login.chain import LastStep, Proven
+from idp.users.login.chain import Attempt, LastStep, Proven
 from idp.users.login.context import FindContext, LoginContext
+from idp.users.login.guesses import Guesses
 from idp.users.login.opener import LoginOpener
 from idp.users.login.policy import LoginPolicy
 from idp.users.login.steps import LoginStep, LoginSteps, added
-from idp.users.login.words import wait
 from idp.users.notices import Notice
 from idp.users.passkeys import Passkeys
 from idp.users.people import Person
@@ -79,12 +78,12 @@ def _no_facts(_visit: Visit) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class SecondFactor:
-    """What the step needs; `max_failures` wrong codes a person in `window` seconds."""
+    """What the step needs."""
 
     pages: Pages
     accounts: Accounts
     devices: Devices
-    limits: Limits
+    guesses: Guesses
     audit: Audit
     policy: LoginPolicy
     steps: LoginSteps
@@ -93,8 +92,6 @@ class SecondFactor:
     passkeys: Passkeys
     opener: LoginOpener
     find_context: FindContext
-    window: int
-    max_failures: int
 
     def blueprint(self) -> Blueprint:
         """`/login/otp`, `/login/recovery`, and `/login/more`."""
@@ -166,17 +163,18 @@ class SecondFactor:
         if request.method == "GET":
             return self._form(kind, visit, facts)
         self.pages.check_form(visit.browser, f"{kind} {visit.step.id}")
+        attempt = Attempt(request.form, self.pages.cookie(request, web.DEVICE), request.environ.get("idp.peer", ""))
         try:
-            settle = self._counted(visit.person)
+            with self.guesses.code(visit.person.sub, attempt) as answer:
+                proof = prove(visit)
+                response = self._opened(visit, proof) if proof else None
+                if response is None:
+                    return self._form(kind, visit, facts, alert=i18n.said(_WRONG[kind]), status=400)
+                answer.right()
         except TooManyRequests as error:
             refusal = self._form(kind, visit, facts, alert=wait(error), status=429)
             refusal.headers.extend(error.headers)
             return refusal
-        proof = prove(visit)
-        response = self._opened(visit, proof) if proof else None
-        if response is None:
-            return self._form(kind, visit, facts, alert=i18n.said(_WRONG[kind]), status=400)
-        settle()
         return response
 
     def _opened(self, visit: Visit, proof: SecondProof) -> Response | None:
@@ -197,10 +195,6 @@ class SecondFactor:
             self.opener.notices.tell(tx, person, Notice.RECOVERY_CODE_USED)
             self.audit.append(tx, "recovery_code.used", sub=sub)
         return used
-
-    def _counted(self, person: Person) -> Callable[[], None]:
-        limit = Limit("second-factor", person.sub, self.max_failures)
-        return self.limits.take_each([limit], window=self.window)
 
     def visit(self) -> Visit:
         """The login under way in this browser; raises `PageError` where there is none, or the person changed meanwhile."""

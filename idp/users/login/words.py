@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from idp.errors import Refused, TooManyRequests
+from idp.errors import Refused
 from idp.platform import i18n
-
-
-def wait(error: TooManyRequests) -> str:
-    """That there were too many attempts, and until when."""
-    return i18n.gettext("Too many attempts. Try again in %(time)s.", time=i18n.minutes(error.retry_after))
 
 
 def sentence(error: Refused) -> str:
