@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -22,11 +21,12 @@ from urllib.request import urlopen
 import click
 
 from idp.assembly.details import details_type_admin
-from idp.cli import demo_payments
+from idp.cli import demo_company, demo_payments, demo_people
 from idp.cli.base import Invocation
 from idp.errors import Refused
 from idp.opening import initialize, open_house
 from idp.platform import mailbox_pages
+from idp.platform.files import put_file
 from idp.platform.ids import new_secret
 from idp.settings import PREFIX, Settings
 from idp.wiring import House
@@ -67,12 +67,14 @@ def demo() -> None:
     settings = click.get_current_context().ensure_object(Invocation).settings()
     if settings.env == "production":
         raise Refused("demo", "the demo does not run in production")
-    for url in (settings.issuer, API, APP, PROVIDER):
+    company = demo_company.company_of(settings)
+    for url in (settings.issuer, API, APP, company.issuer, PROVIDER):
         _refuse_if_taken(url)
     initialize(settings)
     with open_house(settings) as house:
-        credentials = credentials_of(house)
-    _run(parts_of(settings, credentials), settings, credentials, started)
+        credentials = {**credentials_of(house), **{f"company_{k}": v for k, v in demo_company.introduce(house).items()}}
+    parts = [*parts_of(settings, credentials), _company(settings, company)]
+    _run(parts, settings, credentials, started)
 
 
 def _refuse_if_taken(url: str) -> None:
@@ -88,36 +90,25 @@ def _refuse_if_taken(url: str) -> None:
 def credentials_of(house: House) -> dict[str, str]:
     """The demo's secrets, made on first use and kept in the data directory, readable by its owner only."""
     path = house.settings.data_dir / "demo.json"
-    if path.exists():
-        kept: dict[str, str] = json.loads(path.read_text("utf-8"))
+    kept: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    if "second_key" in kept:
         return kept
     made = {
-        "username": "demo",
-        "password": secrets.token_urlsafe(12),
+        **demo_people.fresh(),
         "app_client_id": "demo-app",
         "app_client_secret": new_secret(),
         "app_secret_key": new_secret(),
         "service_client_id": "demo-service",
         "service_client_secret": new_secret(),
     }
-    made["events_token"] = _register(house, made)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(made, file, indent=2)
+    made |= {"events_token": _register(house, made), **demo_people.settle(house, made)}
+    put_file(path.parent, path.name, json.dumps(made, indent=2).encode())
     return made
 
 
 def _register(house: House, made: Mapping[str, str]) -> str:
-    """A person, a resource, a type of details, two clients and a receiver; what an unfinished first run left behind is replaced."""
+    """A resource, a type of details, two clients and a receiver; what an unfinished first run left behind is replaced."""
     _forget(house, made)
-    house.accounts.create(
-        username=made["username"],
-        email="demo@example.com",
-        email_verified=True,
-        password=made["password"],
-        roles=(),
-        claims={"name": "Demo Person", "given_name": "Demo", "family_name": "Person", "locale": "en"},
-    )
     house.resources.create(uri=API, name="Demo shop", scopes=_API_SCOPES, claims=("roles",))
     details_type_admin(house).create(
         identifier=demo_payments.TYPE,
@@ -135,9 +126,6 @@ def _register(house: House, made: Mapping[str, str]) -> str:
 
 
 def _forget(house: House, made: Mapping[str, str]) -> None:
-    person = house.accounts.by_username(made["username"])
-    if person is not None:
-        house.accounts.delete(person.sub)
     for client_id in (made["app_client_id"], made["service_client_id"]):
         if house.clients.find(client_id) is not None:
             house.clients.delete(client_id)
@@ -211,6 +199,11 @@ def parts_of(settings: Settings, credentials: Mapping[str, str]) -> list[Part]:
     if _EXAMPLE.is_dir():
         parts.append(Part("sample app", [sys.executable, str(_EXAMPLE / "app.py")], app, f"{APP}/"))
     return parts
+
+
+def _company(settings: Settings, company: Settings) -> Part:
+    command = [f"{Path(sys.executable).parent}/idp", "serve", "--workers", "1"]
+    return Part("company", command, demo_company.environment(settings), f"{company.issuer}/readyz")
 
 
 def _shown(settings: Settings) -> dict[str, str]:
@@ -306,6 +299,13 @@ def _welcome(settings: Settings, credentials: Mapping[str, str], seconds: float)
 
   Sign in as      {credentials["username"]}
   with password   {credentials["password"]}
+
+  With a second step   {credentials["second_username"]}, password {credentials["second_password"]}
+  whose key is         {credentials["second_key"]} (for your authenticator app)
+  or, once             {credentials["second_recovery_code"]} (a recovery code)
+  Or press "{demo_company.TITLE}": there you are {credentials["company_username"]}, password {credentials["company_password"]}
+
+  Passkeys belong to names: IDP_ISSUER=http://localhost:8000 make run has them.
 
   A token for a service:
     curl -u '{credentials["service_client_id"]}:{credentials["service_client_secret"]}' \\

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import email.policy
-import os
 import re
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
 from pathlib import Path
+
+from idp.platform.files import put_file
 
 MAX_LETTERS = 200
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -55,16 +56,6 @@ class Mailbox:
 
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob("*.eml"), reverse=True)  # their names grow with time
-
-
-def put_file(folder: Path, name: str, raw: bytes) -> None:
-    """Write a file that others cannot read, and that nobody sees half written."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    written = folder / f".{name}.{os.getpid()}"
-    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(raw)
-    written.replace(folder / name)
 
 
 def _read(name: str, raw: bytes) -> Kept:

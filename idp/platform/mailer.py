@@ -23,9 +23,10 @@ import structlog
 
 from idp.clock import Clock
 from idp.errors import Refused
+from idp.platform.files import put_file
 from idp.platform.ids import new_id
 from idp.platform.jobs import Jobs
-from idp.platform.mailbox import Mailbox, put_file
+from idp.platform.mailbox import Mailbox
 from idp.platform.secrets import MasterKey
 
 KIND = "mail"

@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 import requests
 
 from tests.support.flows import Browser, Page
 from tests.support.running import clean_environment
+from tests.upstream.test_second_idp import Traveller
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 PATIENCE = 90
+IDP = "http://127.0.0.1:8000"
 
 
 def blocks(heading: str, language: str) -> list[str]:
@@ -56,7 +59,7 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The first block, with its data elsewhere; it needs the ports 8000 to 8002."""
+    """The first block, with its data elsewhere; it needs the ports 8000 to 8004."""
     if shutil.which("curl") is None:
         pytest.skip("no curl")
     folder = tmp_path_factory.mktemp("demo")
@@ -117,6 +120,39 @@ def test_a_person_an_api_and_an_app_of_ones_own(demo: Demo) -> None:
     page = Page(browser.open("http://127.0.0.1:8000/login"))
     welcome = browser.submit(page, "login", username="ada", password="correct horse 47 staple")
     assert "Hello" in welcome.text
+
+
+def test_a_second_person_needs_a_second_step(demo: Demo) -> None:
+    name, key = demo.credential("second_username"), demo.credential("second_key")
+    assert {name, key, demo.credential("second_recovery_code")} <= set(re.split(r"[\s,]+", demo.told))
+    browser = Browser(IDP)
+    page = Page(browser.submit(Page(browser.open(f"{IDP}/login")), "login", **login_of(demo, "second")))
+    assert "Hello" in browser.submit(page, "otp", code=pyotp.TOTP(key).now()).text
+
+
+def test_a_company_opens_the_account_that_is_linked(demo: Demo) -> None:
+    company = json.loads(Path(demo.environ["IDP_DATA_DIR"], "company.json").read_text("utf-8"))
+    assert company["password"] in demo.told
+    traveller = Traveller(IDP, company["issuer"])
+    there = Page(traveller.submit(Page(traveller.open(f"{IDP}/login")), "upstream-company"))
+    who = {"username": company["username"], "password": company["password"]}
+    assert "Hello, Demo Person" in traveller.submit(there, "login", **who).text
+    assert "Example Company" in traveller.open(f"{IDP}/account/linked").text
+
+
+def test_what_would_be_mailed_is_in_the_mailbox(demo: Demo) -> None:
+    browser = Browser(IDP)
+    signing_up = Page(browser.open(f"{IDP}/signup"))
+    who = {"username": "eve", "email": "eve@example.com", "password": "correct horse 47 staple"}
+    assert f"{IDP}/dev/mailbox" in browser.submit(signing_up, "signup", **who).text
+    deadline = time.monotonic() + PATIENCE
+    while "eve@example.com" not in browser.open(f"{IDP}/dev/mailbox").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def login_of(demo: Demo, whose: str) -> dict[str, str]:
+    return {name: demo.credential(f"{whose}_{name}") for name in ("username", "password")}
 
 
 def test_the_sample_app_leads_to_the_login(demo: Demo) -> None:

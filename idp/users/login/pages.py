@@ -153,7 +153,8 @@ class LoginPages:
             )
         except Refused as error:
             return self._signup_form(context, admitted, alert=sentence(error), status=400)
-        return self.pages.redirect(self.pages.url("/login") + (f"?flow={context.flow}" if context else ""))
+        flow = f"&flow={context.flow}" if context else ""
+        return self.pages.redirect(f"{self.pages.url('/login')}?joined=1{flow}")
 
     def _signup_form(
         self, context: LoginContext | None, admitted: Admitted, *, alert: str | None = None, status: int = 200
