@@ -1,0 +1,125 @@
+"""kill -9 at every step that is named, and at moments nobody chose: nothing is lost, nothing is charged twice, nothing stays open.
+
+Everything on every transport is `make test-full`; else each step dies once, the transports and databases in turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.payments.chaos import Chaos, killed_at_random
+from tests.payments.conftest import open_payments
+from tests.resource_server.apis import simulator
+from tests.support import databases, servers
+from tests.support.full import FULL
+from tests.support.rabbitmq import RabbitMq
+
+WORKER_STEPS = (
+    *("job.claimed", "charge.processing", "provider.calling", "provider.answered", "provider.querying"),
+    *("provider.queried", "effect.before", "effect.taken", "effect.resumed", "effect.stepped", "effect.told"),
+    *("effect.operation", "effect.before_commit", "effect.committed", "job.failed"),
+    *("webhook.sending", "webhook.sent"),
+)
+RELAY_STEPS = ("relay.taken", "relay.announced")
+EVERYWHERE = [(database, queue) for database in databases.KINDS for queue in ("db", "redis", "amqp")]
+IN_TURN = [("sqlite", "db"), ("postgresql", "redis"), ("postgresql", "amqp")]
+PLACES = EVERYWHERE if FULL else IN_TURN
+
+
+@contextlib.contextmanager
+def chaos_in(request: pytest.FixtureRequest, folder: Path, queue_url: str, database: str) -> Iterator[Chaos]:
+    with contextlib.ExitStack() as stack:
+        url = f"sqlite:///{folder / 'payments.sqlite3'}"
+        if database == "postgresql":
+            server = request.getfixturevalue("postgres_server")
+            url = stack.enter_context(databases.empty_postgres(server))
+        store = open_payments(url)
+        store.upgrade()
+        stack.callback(store.engine.dispose)
+        provider = simulator(folder, "http://127.0.0.1:9/none", latency="0.01", hang="0.8", late="0.3")
+        chaos = Chaos(store, url, queue_url, stack.enter_context(provider), folder)
+        stack.enter_context(chaos.receiver.open())
+        yield chaos
+
+
+@pytest.fixture
+def queue_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A broker of this test's own, so that what others left there is nobody's concern."""
+    match request.param:
+        case "redis":
+            with servers.redis() as url:
+                yield url
+        case "amqp":
+            if not RabbitMq.present():
+                pytest.skip("no RabbitMQ server")
+            with RabbitMq() as broker:
+                yield broker.url
+        case _:
+            yield "db://"
+
+
+def share(steps: tuple[str, ...], place: tuple[str, str]) -> tuple[str, ...]:
+    """The steps that die here: all of them, or this place's part."""
+    return steps if FULL else steps[PLACES.index(place) :: len(PLACES)]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("place", "queue_url"),
+    [pytest.param(place, place[1], id="-".join(place)) for place in PLACES],
+    indirect=["queue_url"],
+)
+def test_a_worker_killed_at_any_step_loses_and_doubles_nothing(
+    request: pytest.FixtureRequest, tmp_path: Path, place: tuple[str, str], queue_url: str
+) -> None:
+    with chaos_in(request, tmp_path, queue_url, place[0]) as chaos:
+        chaos.pay(6)
+        for step in share(WORKER_STEPS, place):
+            chaos.until_dead(chaos.start(kill_at=step, nth=2))
+        if place[1] != "db":
+            with chaos.running("jobs"):
+                for step in RELAY_STEPS:
+                    chaos.until_dead(chaos.start("relay", kill_at=step, nth=2))
+        with chaos.running():
+            chaos.settle()
+        assert chaos.check() > 6
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("place", "queue_url"),
+    [pytest.param(place, place[1], id="-".join(place)) for place in (EVERYWHERE if FULL else IN_TURN[:2])],
+    indirect=["queue_url"],
+)
+def test_kills_at_random_lose_and_double_nothing(
+    request: pytest.FixtureRequest, tmp_path: Path, place: tuple[str, str], queue_url: str
+) -> None:
+    with chaos_in(request, tmp_path, queue_url, place[0]) as chaos:
+        parts = ("all",) if place[1] == "db" else ("jobs", "relay")
+        deaths = killed_at_random(chaos, parts, 60 if FULL else 6, seed=20261125)
+        assert deaths >= 2
+        with chaos.running(*parts):
+            chaos.settle()
+        assert chaos.check() > 6
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("database", databases.KINDS if FULL else ["postgresql"])
+def test_a_broker_that_is_killed_and_wiped_loses_nothing(
+    request: pytest.FixtureRequest, tmp_path: Path, database: str
+) -> None:
+    if not RabbitMq.present():
+        pytest.skip("no RabbitMQ server")
+    with RabbitMq() as broker, chaos_in(request, tmp_path, broker.url, database) as chaos, chaos.running():
+        chaos.pay(12)
+        broker.kill()
+        chaos.pay(6)
+        broker.wipe()
+        broker.start()
+        chaos.pay(6)
+        chaos.settle()
+        assert chaos.check() == 24
