@@ -1,0 +1,88 @@
+"""A provider that is away for long: what was acknowledged becomes a dead letter, which an operator sees and replays."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from tests.payments.paying import Till, accepted, euros, eventually, over, shown
+from tests.resource_server.apis import PROVIDER_SECRET, Apis, Caller, serve, simulator
+from tests.support.running import BIN, clean_environment
+from tests.support.servers import free_port
+
+
+def command(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(BIN / "resource-server"), *arguments],
+        env={**clean_environment(), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_a_dead_letter_is_listed_and_replayed_once_the_provider_is_back(apis: Apis, till: Till, tmp_path: Path) -> None:
+    url, away = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
+    environ = {
+        "RS_AUDIENCE": apis.url,
+        "RS_DATA_DIR": str(tmp_path / "services"),
+        "RS_PROVIDER_URL": away,
+        "RS_JOB_RETRY_FIRST": "0.01",
+    }
+    process = serve(apis.idp, tmp_path, url, **environ)
+    try:
+        caller = Caller(url, till.customer().token)
+        operation = accepted(caller, "/v2/payments", {"amount": euros(4321)})
+        (dead,) = eventually(lambda: json.loads(command(environ, "jobs", "list", "--json").stdout), bool)
+        assert (dead["kind"], dead["attempts"], dead["last_error"]) == ("payment.charge", 8, "ProviderDown")
+        assert "4321" not in json.dumps(dead)
+        assert not caller.get(f"/v2/operations/{operation['id']}").json()["done"]
+        assert dead["id"] in command(environ, "jobs", "list").stdout
+    finally:
+        process.stop()
+    with simulator(tmp_path, f"{url}/provider-callbacks") as provider:
+        process = serve(apis.idp, tmp_path, url, **{**environ, "RS_PROVIDER_URL": provider})
+        try:
+            assert command(environ, "jobs", "replay").returncode == 2
+            assert command(environ, "jobs", "replay", "msg_none").returncode == 2
+            assert command(environ, "jobs", "replay", dead["id"]).stdout == "1 replayed\n"
+            assert over(caller, operation)["status"] == "succeeded"
+            assert shown(caller, operation)["captured"] == euros(4321)
+        finally:
+            process.stop()
+
+
+def test_a_worker_apart_does_the_work_and_logs_no_secret(apis: Apis, till: Till, tmp_path: Path) -> None:
+    url, folder = f"http://127.0.0.1:{free_port()}", tmp_path / "services"
+    environ = {
+        "RS_AUDIENCE": apis.url,
+        "RS_DATA_DIR": str(folder),
+        "RS_PROVIDER_URL": apis.provider,
+        "RS_WORKER": "apart",
+        "RS_PROVIDER_SECRET": PROVIDER_SECRET,
+    }
+    process = serve(apis.idp, tmp_path, url, **environ)
+    log = tmp_path / "worker.log"
+    try:
+        caller = Caller(url, till.customer().token)
+        operation = accepted(caller, "/v2/payments", {"amount": euros(77), "method": "pm_veryprivate"})
+        assert caller.get(f"/v2/operations/{operation['id']}").json()["status"] == "running"
+        with log.open("wb") as output:
+            worker = subprocess.Popen(
+                [str(BIN / "resource-server"), "worker", "--service", "payments"],
+                env={**clean_environment(), **environ},
+                stdout=output,
+                stderr=output,
+                cwd=os.fspath(tmp_path),
+            )
+        assert over(caller, operation)["status"] == "succeeded"
+        worker.terminate()
+        assert worker.wait(30) == 0
+        logged = log.read_text() + process.log.read_text()
+        for secret in (PROVIDER_SECRET, "pm_veryprivate", caller.token):
+            assert secret not in logged
+    finally:
+        process.stop()
