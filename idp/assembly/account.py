@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from idp.account import email, linked, overview, passkeys, password, security, sessions
+from functools import partial
+
+from idp.account import access, activity, apps, email, linked, overview, passkeys, password, profile, security, sessions
+from idp.account.access import AccessPage
+from idp.account.activity import ActivityPages
+from idp.account.apps import AppPages
 from idp.account.frame import AccountFrame, Room
 from idp.account.overview import OverviewPage
 from idp.account.password import PasswordPages
+from idp.account.profile import ProfilePages
 from idp.account.security import SecurityPages
 from idp.account.sessions import SessionPages
 from idp.assembly.login import login_policy
 from idp.assembly.upstream import provider_directory
+from idp.oauth.allowed import AllowedApps
+from idp.oauth.registration.about import in_language
+from idp.platform import i18n
 from idp.platform.pages import Pages
 from idp.users.login.policy import EMAIL
 from idp.users.password_change import PasswordChange
@@ -20,6 +29,10 @@ def account_frame(house: House, pages: Pages) -> AccountFrame:
     places = {
         overview.PLACE: overview.PATH,
         sessions.PLACE: sessions.PATH,
+        apps.PLACE: apps.PATH,
+        access.PLACE: access.PATH,
+        activity.PLACE: activity.PATH,
+        profile.PLACE: profile.PATH,
         security.PLACE: security.PATH,
         passkeys.PLACE: passkeys.PATH,
         password.PLACE: password.PATH,
@@ -37,7 +50,41 @@ def account_rooms(house: House, frame: AccountFrame) -> tuple[Room, ...]:
         _security(house, frame),
         _password(house, frame),
         SessionPages(frame, house.database, house.sessions),
+        AppPages(frame, allowed_apps(house)),
+        ProfilePages(frame),
+        ActivityPages(frame, house.database, partial(_name_of, house)),
+        _access(house, frame),
     )
+
+
+def allowed_apps(house: House) -> AllowedApps:
+    return AllowedApps(
+        database=house.database,
+        clock=house.clock,
+        find_client=house.client_directory.get,
+        find_resource=house.resource_directory.find,
+        details_in_words=house.details_types.in_words,
+        grants=house.grants,
+        audit=house.audit,
+    )
+
+
+def _access(house: House, frame: AccountFrame) -> AccessPage:
+    return AccessPage(
+        frame,
+        house.database,
+        allowed_apps(house),
+        house.exchange_rules.list,
+        partial(_name_of, house),
+        house.resource_directory.find,
+        house.settings.issuer,
+    )
+
+
+def _name_of(house: House, client_id: str) -> str | None:
+    """What a client is called in the language that is spoken."""
+    client = house.client_directory.get(client_id)
+    return None if client is None else in_language(client.metadata, "client_name", i18n.wishes().tags) or client.name
 
 
 def _overview(house: House, frame: AccountFrame) -> OverviewPage:

@@ -25,6 +25,16 @@ _CONSUME = (
     )
     .values(used_at=sa.bindparam("now"))
 )
+_WAITING = (
+    sa.select(CodeRow.grant["id"].as_string())
+    .where(
+        CodeRow.expires_at > sa.bindparam("now"),
+        CodeRow.client_id == sa.bindparam("of_client"),
+        CodeRow.used_at.is_(None),
+        CodeRow.grant["sub"].as_string() == sa.bindparam("person"),
+    )
+    .with_for_update()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,11 @@ class Codes:
     def consume(self, tx: sa.Connection, code: Code) -> bool:
         """Use the code up; of any number at once exactly one is told so."""
         return tx.execute(_CONSUME, {"presented": code.digest, "now": self._clock.now()}).rowcount == 1
+
+
+def waiting_of(tx: sa.Connection, sub: str, client_id: str, now: int) -> list[str]:
+    """The grants of a person's codes that this client could redeem yet; nobody redeems them before this transaction ends."""
+    return list(tx.execute(_WAITING, {"person": sub, "of_client": client_id, "now": now}).scalars())
 
 
 def _code(row: AnyRow) -> Code:

@@ -73,6 +73,23 @@ class Revocations:
         targets = {"grant": grant_id, "subject": sub, "client": client_id}
         return _any(tx, targets, created_at(grant_id))
 
+    def revoked_among(self, tx: sa.Connection, sub: str, grants: Mapping[str, str]) -> set[str]:
+        """Which of a person's grants, by id with their clients, may no longer give tokens: one question about all of them."""
+        speaking = sa.or_(
+            sa.and_(RevocationRow.kind == "grant", RevocationRow.target.in_(grants)),
+            sa.and_(RevocationRow.kind == "client", RevocationRow.target.in_(set(grants.values()))),
+            sa.and_(RevocationRow.kind == "subject", RevocationRow.target == sub),
+        )
+        rows = tx.execute(sa.select(RevocationRow.kind, RevocationRow.target, RevocationRow.since).where(speaking))
+        since = {(row.kind, row.target): row.since for row in rows}
+
+        def is_revoked(grant_id: str, client_id: str) -> bool:
+            lasting = (since.get(("subject", sub)), since.get(("client", client_id)))
+            began = created_at(grant_id)
+            return ("grant", grant_id) in since or any(one is not None and one >= began for one in lasting)
+
+        return {grant_id for grant_id, client_id in grants.items() if is_revoked(grant_id, client_id)}
+
 
 def _began(token: AccessToken) -> float:
     """Since when a row must be to speak of this token.

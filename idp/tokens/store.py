@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +25,22 @@ _NEWEST = (
     .order_by(GrantRow.id.desc())
     .limit(1)
 )
+_USED = (
+    sa.select(sa.func.max(RefreshTokenRow.created_at)).where(RefreshTokenRow.grant_id == GrantRow.id).scalar_subquery()
+)
+_LIVING_OF = (
+    sa.select(GrantRow.__table__, _USED.label("used_at"))
+    .where(GrantRow.sub == sa.bindparam("person"), GrantRow.expires_at > sa.bindparam("now"))
+    .order_by(GrantRow.id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LivingGrant:
+    """A grant that still gives tokens, and when it last gave some, in epoch seconds."""
+
+    grant: Grant
+    used_at: int
 
 
 class Grants:
@@ -62,6 +79,12 @@ class Grants:
             return False
         return not self._revocations.is_grant_revoked(tx, grant.id, grant.sub, grant.client_id)
 
+    def living_of(self, tx: sa.Connection, sub: str) -> list[LivingGrant]:
+        """Every grant of a person that still holds, the oldest first."""
+        rows = tx.execute(_LIVING_OF, {"person": sub, "now": self._clock.now()}).all()
+        gone = self._revocations.revoked_among(tx, sub, {row.id: row.client_id for row in rows})
+        return [_living(row) for row in rows if row.id not in gone]
+
     def end(self, tx: sa.Connection, grant_id: str) -> None:
         """Revoke one grant; it may be one whose code was never redeemed."""
         self.lock(tx, grant_id)
@@ -72,6 +95,15 @@ class Grants:
         query = _LOCK.where(GrantRow.sid == sid, GrantRow.offline.is_(False))
         for grant_id in tx.execute(query).scalars().all():
             self._add(tx, "grant", grant_id)
+
+    def end_client_of(self, tx: sa.Connection, sub: str, client_id: str) -> int:
+        """Revoke what a client holds of one person; returns how many grants that are."""
+        query = _LOCK.where(GrantRow.sub == sub, GrantRow.client_id == client_id)
+        held = set(tx.execute(query).scalars())
+        living = [one.grant.id for one in self.living_of(tx, sub) if one.grant.id in held]
+        for grant_id in living:
+            self._add(tx, "grant", grant_id)
+        return len(living)
 
     def end_subject(self, tx: sa.Connection, sub: str) -> None:
         """Revoke everything a person ever granted until now; their sessions end first, so that nothing is granted meanwhile."""
@@ -108,6 +140,12 @@ def _columns(grant: Grant) -> dict[str, Any]:
 
 def _grant(row: AnyRow) -> Grant:
     return grant_of(dict(zip(row._fields, row, strict=True)))
+
+
+def _living(row: AnyRow) -> LivingGrant:
+    columns = dict(zip(row._fields, row, strict=True))
+    used_at = columns.pop("used_at")
+    return LivingGrant(grant_of(columns), used_at or row.created_at)
 
 
 def grant_of(columns: Mapping[str, Any]) -> Grant:

@@ -29,7 +29,10 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
 
 
 def _url(value: Any) -> bool:
-    return _text(value) and urlsplit(value).scheme in {"http", "https"} and bool(urlsplit(value).netloc)
+    try:
+        return _text(value) and urlsplit(value).scheme in {"http", "https"} and bool(urlsplit(value).netloc)
+    except ValueError:  # brackets around no address
+        return False
 
 
 def _flag(value: Any) -> bool:

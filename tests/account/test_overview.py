@@ -10,7 +10,8 @@ from tests.account.support import IPHONE, page_of, shown, signed_in
 from tests.support.flows import Browser, Page
 from tests.support.running import RunningIdp
 
-PATHS = ["/account", "/account/email", "/account/password", "/account/security", "/account/linked", "/account/sessions"]
+_NAMES = ("", "email", "password", "security", "linked", "sessions", "apps", "profile", "activity", "access")
+PATHS = [f"/account/{name}".rstrip("/") for name in _NAMES]
 
 
 @pytest.mark.parametrize("path", PATHS)
