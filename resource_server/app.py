@@ -151,7 +151,20 @@ def create_wsgi(settings: Settings, again: Again | None = None) -> WsgiApp:
     application = Edge(process.flask.wsgi_app, logged=settings.log_level in {"debug", "info"})
     if settings.grpc_port is not None:
         _serve_rpc(process, application)
+    if settings.messages_url is not None:
+        _listen(process, application)
     return application
+
+
+def _listen(process: Process, application: WsgiApp) -> None:
+    """Answer what other services ask through the broker; what was taken off it is answered before the process ends."""
+    from resource_server.calls.lines import open_line  # noqa: PLC0415 - brokers are an extra, loaded only where one is switched on
+    from resource_server.rpc.listening import Listener  # noqa: PLC0415 - the same
+
+    settings = process.settings
+    listener = Listener(open_line(settings.broker), settings.services, application, process.operations(), process.guard)
+    listener.start(threads=settings.worker_threads)
+    Finalize(None, listener.stop, exitpriority=1)
 
 
 def _serve_rpc(process: Process, application: WsgiApp) -> None:

@@ -21,6 +21,9 @@ __all__ = ["SERVICES", "Settings", "SettingsError", "again", "load"]
 PREFIX = "RS_"
 SERVICES = ("users", "orders", "payments")
 _QUEUES = frozenset({"db", "redis", "rediss", "amqp", "amqps"})
+QUEUE = "queue"
+"""The scheme of a service that is asked through the broker of RS_MESSAGES_URL."""
+_BROKERS = frozenset({"redis", "rediss", "amqp", "amqps"})
 _DATABASES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})
 Count = Annotated[int, Field(ge=1)]
 Word = Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]
@@ -134,9 +137,15 @@ class Settings(SourceSettings):
         description="when v1 is missing on purpose before: START/SECONDS, such as 2027-06-01T10:00:00Z/600, comma separated",
     )
     payments_url: str | None = Field(
-        None, description="where orders ask payments, http(s):// or grpc(s)://; in the same process when empty"
+        None,
+        description="where orders ask payments: http(s)://, grpc(s):// or queue://payments; in the same process when empty",
     )
     orders_url: str | None = Field(None, description="where payments tell orders; in the same process when empty")
+    messages_url: SecretStr | None = Field(
+        None,
+        description="redis:// or amqp://, through which services are asked at queue://SERVICE, and answer; none when empty",
+        validate_default=True,
+    )
     call_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that prove the other services; the machine's when empty"
     )
@@ -190,8 +199,18 @@ class Settings(SourceSettings):
     @classmethod
     def _service_url(cls, value: str | None) -> str | None:
         """As for HTTP: without TLS on loopback only, since tokens travel."""
-        if value is not None:
+        if value is not None and value.removeprefix(f"{QUEUE}://") not in SERVICES:
             check_url(value.replace("grpc", "http", 1) if value.startswith("grpc") else value)
+        return value
+
+    @field_validator("messages_url")
+    @classmethod
+    def _broker(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        asked = (info.data.get("payments_url"), info.data.get("orders_url"))
+        if value is None and any(url and url.startswith(f"{QUEUE}:") for url in asked):
+            raise ValueError("name the broker through which services are asked")
+        if value is not None and value.get_secret_value().partition("://")[0] not in _BROKERS:
+            raise ValueError("must be redis://HOST or amqp://USER:PASSWORD@HOST")
         return value
 
     @field_validator("grpc_key_file")
@@ -229,6 +248,12 @@ class Settings(SourceSettings):
     def services(self) -> tuple[str, ...]:
         """The services this process is."""
         return SERVICES if self.service == "all" else (self.service,)
+
+    @property
+    def broker(self) -> str:
+        """The broker of calls in clear; never log it."""
+        assert self.messages_url is not None, "checked when the settings were read"
+        return self.messages_url.get_secret_value()
 
     @property
     def grpc_tls(self) -> tuple[Path, Path] | None:

@@ -46,6 +46,7 @@ class Caller:
     """Calls one service. An attempt takes at most `timeout` seconds, all of them `deadline`.
 
     A `breaker` leaves a service alone that was away again and again. `trace` says what trace we are in where a call is not told.
+    `own_words`: the first token will not do, since it may be a person's.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Caller:
         budget: Budget,
         breaker: Breaker | None = None,
         trace: Callable[[], str | None] = lambda: None,
+        own_words: bool = False,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -66,6 +68,7 @@ class Caller:
         self._budget = budget
         self._breaker = breaker
         self._trace = trace
+        self._own_words = own_words
         self._now = now
         self._sleep = sleep
 
@@ -76,7 +79,7 @@ class Caller:
         end = self._now() + self._deadline
         traceparent = traceparent or self._trace()
         self._budget.earn()
-        reply = self._attempt(call, credential(False), end, traceparent)
+        reply = self._attempt(call, credential(self._own_words), end, traceparent)
         if reply is not None and reply.status == 401:
             reply = self._attempt(call, credential(True), end, traceparent)
         for attempt in range(RETRIES):
@@ -86,7 +89,7 @@ class Caller:
             if self._now() + pause >= end or not self._budget.spend():
                 break
             self._sleep(pause)
-            reply = self._attempt(call, credential(False), end, traceparent)
+            reply = self._attempt(call, credential(self._own_words), end, traceparent)
         if reply is None:
             raise Unreachable(call.action)
         return _accepted(call, reply)

@@ -21,7 +21,7 @@ from resource_server.calls.rest import Rest
 from resource_server.calls.transport import Transport
 from resource_server.edges.joined import Edges
 from resource_server.platform.secret import Secret
-from resource_server.settings import Settings
+from resource_server.settings import QUEUE, Settings
 
 
 def _rpc(url: str, ca_file: Path | None) -> Transport:
@@ -36,7 +36,7 @@ TRANSPORTS: Mapping[str, Callable[[str, Path | None], Transport]] = {
     "grpc": _rpc,
     "grpcs": _rpc,
 }
-"""What carries calls, by the scheme of the URL that a service is asked at."""
+"""What carries calls, by the scheme of the URL that a service is asked at; `queue://SERVICE` goes through a broker instead."""
 CALLERS: Mapping[str, str] = {"payments": "orders", "orders": "payments"}
 """Who asks each service: it is trusted to say for whom it acts there, and nowhere else."""
 _LONGEST_CONTEXT = 120
@@ -81,11 +81,22 @@ def join_remote(settings: Settings, secret: Secret, edges: Edges) -> None:
         edges.join(orders=RemoteOrders(_caller(settings, settings.orders_url), key, audience=audience, source=source))
 
 
+def _queued(settings: Settings, service: str) -> Transport:
+    from resource_server.calls.lines import open_line  # noqa: PLC0415 - brokers are an extra, loaded only where one is switched on
+    from resource_server.calls.messages import Messages, OwnWords  # noqa: PLC0415 - the same
+
+    return OwnWords(Messages(open_line(settings.broker), service))
+
+
 def _caller(settings: Settings, url: str) -> Caller:
-    transport = TRANSPORTS[urlsplit(url).scheme](url, settings.call_ca_file)
-    timeout = settings.call_timeout
+    parts, timeout = urlsplit(url), settings.call_timeout
+    queued = parts.scheme == QUEUE
+    transport = (
+        _queued(settings, str(parts.hostname)) if queued else TRANSPORTS[parts.scheme](url, settings.call_ca_file)
+    )
     return Caller(
         transport,
+        own_words=queued,
         timeout=timeout,
         deadline=_DEADLINES * timeout,
         budget=Budget(),

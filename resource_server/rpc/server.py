@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from resource_server.api.operation import Operation
 from resource_server.calls.rest import ROUTES
 from resource_server.calls.rpc import METHODS
 from resource_server.calls.shapes import shapes
+from resource_server.rpc.carrying import actions_of
 from resource_server.rpc.transcoding import Handler
 
 _OPEN: Mapping[str, Needs | None] = {
@@ -43,7 +43,7 @@ def build_server(
 
     Only methods whose operation is among `operations` are there; each needs what its operation needs.
     """
-    needs = _needs({_key(one.method, one.path): one for one in operations})
+    needs = {METHODS[action]: operation.needs for action, operation in actions_of(operations).items()}
     server = grpc.server(
         ThreadPoolExecutor(threads, "rpc"), interceptors=[GrpcGuard(guard, needs={**_OPEN, **needs})], options=_OPTIONS
     )
@@ -52,22 +52,6 @@ def build_server(
     reflection.enable_server_reflection([*shapes().services, reflection.SERVICE_NAME], server, shapes().pool)
     port = server.add_secure_port(address, _credentials(*tls)) if tls else server.add_insecure_port(address)
     return server, port
-
-
-def _needs(operations: Mapping[str, Operation]) -> dict[str, Needs | None]:
-    """What each method that is there needs, by its path."""
-    found = {}
-    for action, path in METHODS.items():
-        route = ROUTES.get(action)
-        operation = operations.get(_key(route.method, route.path)) if route else None
-        if operation is not None:
-            found[path] = operation.needs
-    return found
-
-
-def _key(method: str, path: str) -> str:
-    """The same for a path of ours and for one of a route, whatever they call what is in it."""
-    return f"{method} {re.sub(r'<[^>]*>|{[^}]*}', '*', path)}"
 
 
 def _add_methods(server: grpc.Server, application: WsgiApp, needs: Mapping[str, Needs | None]) -> None:

@@ -1,4 +1,4 @@
-"""A gRPC call as the request of the REST operation it stands for, within this process."""
+"""A gRPC call, carried to the REST operation it stands for."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import grpc
-from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from resource_server.api.edge import WsgiApp
-from resource_server.calls.rest import DEADLINE, Route, placed
-from resource_server.calls.rpc import KEY, PROBLEM, STATUS, TRACE
+from resource_server.calls.rest import DEADLINE, Route
+from resource_server.calls.rpc import PROBLEM, STATUS
 from resource_server.calls.shapes import Method, to_document, to_message
+from resource_server.rpc.carrying import NoDocument, carried
 
 _CODES: Mapping[int, grpc.StatusCode] = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -28,14 +27,6 @@ _CODES: Mapping[int, grpc.StatusCode] = {
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
     503: grpc.StatusCode.UNAVAILABLE,
 }
-_TAKEN = {
-    "authorization": "Authorization",
-    KEY: "Idempotency-Key",
-    TRACE: "traceparent",
-    "x-request-id": "X-Request-Id",
-}
-"""What of the metadata becomes a header; nothing else does."""
-_JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,57 +38,21 @@ class Handler:
     method: Method
 
     def __call__(self, asked: Any, context: grpc.ServicerContext) -> Any:
-        path, arguments = placed(self.route.path, to_document(asked, absent=False))
-        status, document = self._answered(path, arguments, context)
-        context.set_trailing_metadata(_told(status, document))
-        if status >= 400:
-            context.abort(_CODES.get(status, grpc.StatusCode.INTERNAL), str(document.get("detail", "")))
+        left = context.time_remaining()
+        more = {} if left is None else {DEADLINE: f"{left:.3f}"}
+        arguments = to_document(asked, absent=False)
         try:
-            return to_message(document, self.method.answered)
-        except ValueError:
+            status, document = carried(
+                self.application, self.route, arguments, context.invocation_metadata() or (), **more
+            )
+            answer = to_message(document, self.method.answered) if status < 400 else None
+        except (NoDocument, ValueError):
             context.abort(grpc.StatusCode.INTERNAL, "")
             raise
-
-    def _answered(
-        self, path: str, arguments: Mapping[str, Any], context: grpc.ServicerContext
-    ) -> tuple[int, Mapping[str, Any]]:
-        reading = self.route.method == "GET"
-        builder = EnvironBuilder(
-            path=path,
-            method=self.route.method,
-            query_string=urlencode(arguments) if reading else "",
-            data=None if reading else json.dumps(arguments).encode(),
-            content_type=None if reading else _JSON,
-            headers=_headers(context).items(),
-        )
-        try:
-            body, status, _headers_sent = run_wsgi_app(self.application, builder.get_environ(), buffered=True)
-        finally:
-            builder.close()
-        return int(status.partition(" ")[0]), _document(b"".join(body), context)
-
-
-def _document(data: bytes, context: grpc.ServicerContext) -> Mapping[str, Any]:
-    """The JSON object that an operation answers; aborts the call for what is none."""
-    try:
-        document = json.loads(data) if data else {}
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        context.abort(grpc.StatusCode.INTERNAL, "")
-        raise AssertionError("abort does not return")
-    return document
-
-
-def _headers(context: grpc.ServicerContext) -> dict[str, str]:
-    headers = {"Accept": _JSON}
-    for name, value in context.invocation_metadata() or ():
-        if name in _TAKEN and isinstance(value, str):
-            headers[_TAKEN[name]] = value
-    left = context.time_remaining()
-    if left is not None:
-        headers[DEADLINE] = f"{left:.3f}"
-    return headers
+        context.set_trailing_metadata(_told(status, document))
+        if answer is None:
+            context.abort(_CODES.get(status, grpc.StatusCode.INTERNAL), str(document.get("detail", "")))
+        return answer
 
 
 def _told(status: int, document: Mapping[str, Any]) -> tuple[tuple[str, str | bytes], ...]:

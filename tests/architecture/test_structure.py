@@ -31,7 +31,11 @@ LAZY = {
     ("vetted_http/client.py", "vetted_http.sending"),
     ("setting_sources/gathering.py", "setting_sources.remote"),
     ("resource_server/calls/opening.py", "resource_server.calls.rpc"),
+    ("resource_server/calls/opening.py", "resource_server.calls.lines"),
+    ("resource_server/calls/opening.py", "resource_server.calls.messages"),
     ("resource_server/app.py", "resource_server.rpc.server"),
+    ("resource_server/app.py", "resource_server.rpc.listening"),
+    ("resource_server/app.py", "resource_server.calls.lines"),
     ("resource_server/work/transports.py", "resource_server.work.brokers"),
 }
 """Imports inside functions that are meant: what is large and rarely needed, loaded only where it is switched on."""

@@ -1,8 +1,9 @@
-"""A service that answers as it is told, over real HTTP or real gRPC."""
+"""A service that answers as it is told, over real HTTP, real gRPC or a real broker."""
 
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,9 +13,17 @@ from typing import Any, Self
 from token_guard import Guard, IssuerTrust
 
 from resource_server.api.operation import Operation
-from resource_server.calls.rest import ROUTES
+from resource_server.calls.lines import open_line
+from resource_server.calls.messages import Messages
+from resource_server.calls.rest import ROUTES, Rest
+from resource_server.calls.rpc import Rpc
+from resource_server.calls.transport import Transport
+from resource_server.rpc.listening import Listener
 from resource_server.rpc.server import build_server
 
+OPERATIONS = [Operation(route.method, route.path, None, lambda: None) for route in ROUTES.values()]
+"""Every action, for everybody."""
+NOBODY = Guard(IssuerTrust("http://127.0.0.1:9", "http://127.0.0.1:9"))
 Script = Callable[["Asked"], tuple[int, Any]]
 
 
@@ -36,6 +45,10 @@ class Answering:
         self.asked: list[Asked] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def transport(self) -> Transport:
+        """How it is asked."""
+        return Rest(self.url)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -75,12 +88,13 @@ class AnsweringRpc(Answering):
     def __init__(self, script: Script) -> None:
         self.script = script
         self.asked: list[Asked] = []
-        operations = [Operation(route.method, route.path, None, lambda: None) for route in ROUTES.values()]
-        nobody = Guard(IssuerTrust("http://127.0.0.1:9", "http://127.0.0.1:9"))
         self._rpc, port = build_server(
-            self._application, operations, nobody, address="127.0.0.1:0", threads=4, tls=None
+            self._application, OPERATIONS, NOBODY, address="127.0.0.1:0", threads=4, tls=None
         )
         self.url = f"grpc://127.0.0.1:{port}"
+
+    def transport(self) -> Transport:
+        return Rpc(self.url)
 
     def __enter__(self) -> Self:
         self._rpc.start()
@@ -103,3 +117,23 @@ class AnsweringRpc(Answering):
         status, document = self.script(asked)
         start(f"{status} It", [])
         return [document if isinstance(document, bytes) else json.dumps(document).encode()]
+
+
+class AnsweringQueue(AnsweringRpc):
+    """The same behind a broker, under a name of its own."""
+
+    def __init__(self, broker: str, script: Script) -> None:
+        self.script = script
+        self.asked: list[Asked] = []
+        self._broker, self._name = broker, f"payments-{secrets.token_hex(4)}"
+        self._listener = Listener(open_line(broker), [self._name], self._application, OPERATIONS, NOBODY)
+
+    def transport(self) -> Transport:
+        return Messages(open_line(self._broker), self._name)
+
+    def __enter__(self) -> Self:
+        self._listener.start(threads=2)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._listener.stop()

@@ -1,7 +1,8 @@
-"""gRPC between services: one contract with REST, the same guard and the same rules, TLS, deadlines, health and reflection."""
+"""A running service asked over REST, gRPC and a queue: one contract, the same guard and the same rules; gRPC's TLS, deadlines, health, reflection."""
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,36 +11,47 @@ from typing import Any
 
 import grpc
 import pytest
+import redis
 from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_tools import protoc
 
-from resource_server.calls.opening import TRANSPORTS
+from resource_server.calls.lines import open_line
+from resource_server.calls.messages import Messages, OwnWords, queue_of
+from resource_server.calls.opening import TRANSPORTS, service_key
 from resource_server.calls.rpc import METHODS
 from resource_server.calls.shapes import FILE, parsed, shapes, to_message
-from resource_server.calls.transport import Call, Envelope, Reply
+from resource_server.calls.transport import Call, Envelope, Reply, Transport
 from resource_server.edges.faces import Unreachable
+from resource_server.platform.secret import Secret
 from resource_server.settings import SettingsError, load
 from tests.resource_server.apis import Apis, open_apis
 from tests.senders.authority import LOCALHOST, certify
 from tests.support.servers import free_port
 
 SERVER = certify("CN=127.0.0.1", authority=True, alternatives=LOCALHOST)
+SCHEMES = ("http", "grpcs", "queue")
+SECRET = secrets.token_urlsafe(48)
 PAYMENT = {"amount": {"value": 1234, "currency": "EUR"}}
 
 
 @dataclass(frozen=True)
 class Both:
-    """One running service, asked over REST and over gRPC with TLS."""
+    """One running service, asked over REST, over gRPC with TLS, and through a broker."""
 
     apis: Apis
     rpc: str
     ca: Path
+    broker: str
 
     def carry(self, scheme: str, token: str, call: Call, seconds: float = 30, trace: str | None = None) -> Reply:
-        url = {"http": self.apis.url, "grpcs": self.rpc}[scheme]
-        return TRANSPORTS[scheme](url, self.ca).carry(call, Envelope(token, seconds, trace))
+        return self.transport(scheme).carry(call, Envelope(token, seconds, trace))
+
+    def transport(self, scheme: str) -> Transport:
+        if scheme == "queue":
+            return Messages(open_line(self.broker), "payments")
+        return TRANSPORTS[scheme]({"http": self.apis.url, "grpcs": self.rpc}[scheme], self.ca)
 
     @property
     def target(self) -> str:
@@ -50,12 +62,14 @@ class Both:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+def both(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     folder, port = tmp_path_factory.mktemp("rpc"), free_port()
     certificate, key = SERVER.files(folder)
     settings = {"RS_GRPC_PORT": str(port), "RS_GRPC_CERT_FILE": certificate, "RS_GRPC_KEY_FILE": key}
-    with open_apis(folder, None, None, settings) as apis:
-        yield Both(apis, f"grpcs://127.0.0.1:{port}", Path(certificate))
+    broker = redis_url.rpartition("/")[0] + "/7"
+    own = {"RS_MESSAGES_URL": broker, "RS_SECRET": SECRET}
+    with open_apis(folder, None, None, {**settings, **own}) as apis:
+        yield Both(apis, f"grpcs://127.0.0.1:{port}", Path(certificate), broker)
 
 
 def create(**changes: Any) -> Call:
@@ -77,7 +91,7 @@ def test_every_method_stands_for_an_action() -> None:
 def test_a_payment_is_made_and_found_alike_over_both(both: Both) -> None:
     token = both.apis.person().token
     found: list[dict[str, Any]] = []
-    for scheme in ("http", "grpcs"):
+    for scheme in SCHEMES:
         call = create(method="pm_card", capture="manual")
         made = both.carry(scheme, token, call)
         assert made.status == 202
@@ -87,20 +101,18 @@ def test_a_payment_is_made_and_found_alike_over_both(both: Both) -> None:
         assert (shown.status, shown.document["id"], shown.document["capture"]) == (200, payment, "manual")
         assert shown.document["amount"] == PAYMENT["amount"]
         found.append(dict(shown.document))
-    assert set(found[0]) == set(found[1])
-    assert {name: type(value) for name, value in found[0].items()} == {
-        name: type(value) for name, value in found[1].items()
-    }
+    assert set(found[0]) == set(found[1]) == set(found[2])
+    kinds = [{name: type(value) for name, value in one.items()} for one in found]
+    assert kinds[0] == kinds[1] == kinds[2]
 
 
 def test_what_one_transport_made_the_other_knows(both: Both) -> None:
     """The same key arrives over one, then over the other: it is the same work."""
     token, call = both.apis.person().token, create()
-    first, again = both.carry("grpcs", token, call), both.carry("http", token, call)
-    assert first.document["id"] == again.document["id"]
-    listed = [both.carry(scheme, token, Call("payments.list", {"limit": 10})) for scheme in ("http", "grpcs")]
+    assert len({both.carry(scheme, token, call).document["id"] for scheme in SCHEMES}) == 1
+    listed = [both.carry(scheme, token, Call("payments.list", {"limit": 10})) for scheme in SCHEMES]
     ids = [[item["id"] for item in reply.document["items"]] for reply in listed]
-    assert ids[0] == ids[1]
+    assert ids[0] == ids[1] == ids[2]
     assert len(ids[0]) == 1
 
 
@@ -117,10 +129,9 @@ REFUSED = {
 def test_a_refusal_is_the_same_problem_over_both(both: Both, what: str) -> None:
     call, status = REFUSED[what]
     token = both.apis.person().token
-    rest, rpc = (both.carry(scheme, token, call) for scheme in ("http", "grpcs"))
-    assert rest.status == rpc.status == status
-    assert rest.document["code"] == rpc.document["code"]
-    assert rest.document["detail"] == rpc.document["detail"]
+    replies = [both.carry(scheme, token, call) for scheme in SCHEMES]
+    assert [reply.status for reply in replies] == [status] * 3
+    assert len({(reply.document["code"], reply.document["detail"]) for reply in replies}) == 1
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c"])
@@ -136,10 +147,59 @@ def test_who_brings_no_good_token_is_unauthenticated(both: Both, token: str) -> 
 
 def test_a_scope_that_is_missing_and_another_ones_payment_are_refused_alike(both: Both) -> None:
     owner, reader = both.apis.person().token, both.apis.person(scope="openid payments:read").token
-    assert [both.carry(scheme, reader, create()).status for scheme in ("http", "grpcs")] == [403, 403]
+    assert [both.carry(scheme, reader, create()).status for scheme in SCHEMES] == [403] * 3
     made = both.carry("grpcs", owner, create()).document["resource"].rpartition("/")[2]
     foreign = Call("payments.find", {"id": made})
-    assert [both.carry(scheme, reader, foreign).status for scheme in ("http", "grpcs")] == [404, 404]
+    assert [both.carry(scheme, reader, foreign).status for scheme in SCHEMES] == [404] * 3
+
+
+def test_a_service_says_for_whom_it_acts_and_is_believed_over_all(both: Both) -> None:
+    """A context of the orders service: exactly this payment, for this person; another sum or another audience is refused."""
+    name = both.apis.new_person()
+    settings = load({"RS_SECRET": SECRET, "RS_AUDIENCE": both.apis.url})
+    key, (_all, audience) = service_key(settings, Secret(SECRET), "orders"), settings.audiences("payments")
+    for scheme in SCHEMES:
+        detail = {
+            "type": "payment_initiation",
+            "actions": ["create"],
+            "locations": [audience],
+            "instructed_amount": PAYMENT["amount"],
+            "authorization_id": secrets.token_hex(8),
+        }
+        owner = both.apis.subjects[name]
+        context = key.context(audience, "payments:write", subject=owner, details=[detail])
+        assert both.carry(scheme, context, create(amount={"value": 9999, "currency": "EUR"})).status == 403
+        made = both.carry(scheme, context, create())
+        assert made.status == 202, made
+        payment = Call("payments.find", {"id": made.document["resource"].rpartition("/")[2]})
+        assert both.carry(scheme, key.context(audience, "payments:read", subject=owner), payment).status == 200
+        assert both.carry(scheme, key.context(both.apis.url, "payments:read", subject=owner), payment).status == 401
+
+
+def test_no_token_of_a_person_is_put_into_a_queue(both: Both) -> None:
+    with pytest.raises(ValueError, match="must not be queued"):
+        OwnWords(both.transport("queue")).carry(create(), Envelope(both.apis.person().token, 5))
+
+
+@pytest.mark.parametrize("credential", ["", "nonsense", "a.b.c"])
+def test_a_message_without_a_good_word_is_refused(both: Both, credential: str) -> None:
+    assert both.carry("queue", credential, create()).status in {400, 401}
+
+
+@pytest.mark.parametrize(
+    "question", [b"", b"[]", b"{}", b'{"action": 1, "headers": [], "arguments": {}, "seconds": 1}']
+)
+def test_what_is_no_question_is_answered_so(both: Both, question: bytes) -> None:
+    answer = json.loads(open_line(both.broker).ask(queue_of("payments"), question, 30))
+    assert answer["status"] in {400, 404}
+
+
+def test_a_question_nobody_waits_for_any_more_is_not_answered(both: Both) -> None:
+    """What a broker kept while a service was away is not done behind its caller's back."""
+    broker = redis.Redis.from_url(both.broker)
+    broker.lpush(queue_of("payments"), b"\n".join((b"late-answer", b"1.0", b"{}")))
+    assert both.carry("queue", both.apis.person().token, Call("payments.list", {})).status == 200, "the next one is"
+    assert not broker.exists("late-answer")
 
 
 def test_a_deadline_is_kept(both: Both) -> None:
@@ -196,6 +256,9 @@ def test_metadata_that_is_no_header_of_a_call_stays_outside(both: Both) -> None:
         ({"RS_GRPC_CERT_FILE": "/x"}, "give it and RS_GRPC_CERT_FILE"),
         ({"RS_PAYMENTS_URL": "grpc://payments.example.com:9000"}, "RS_PAYMENTS_URL"),
         ({"RS_PAYMENTS_URL": "smtp://payments.example.com"}, "RS_PAYMENTS_URL"),
+        ({"RS_PAYMENTS_URL": "queue://elsewhere"}, "RS_PAYMENTS_URL"),
+        ({"RS_PAYMENTS_URL": "queue://payments"}, "RS_MESSAGES_URL: name the broker"),
+        ({"RS_MESSAGES_URL": "https://broker"}, "RS_MESSAGES_URL: must be redis"),
     ],
 )
 def test_tokens_do_not_travel_in_clear(
