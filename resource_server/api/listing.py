@@ -14,11 +14,16 @@ from typing import Any
 import sqlalchemy as sa
 from flask import request
 
+from resource_server.api.operation import Query
 from resource_server.api.problems import Problem
 from resource_server.platform.secret import Secret
 from resource_server.platform.store import Row
 
 DEFAULT, MOST = 20, 100
+QUERY = (
+    Query("limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}, "how many at most"),
+    Query("page_token", {"type": "string"}, "next_page_token of the page before"),
+)
 _PURPOSE = "page token"
 _MAC = 16
 

@@ -9,10 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 from flask import request
 
+from resource_server.api.operation import Query
 from resource_server.api.problems import Problem
 from resource_server.platform.store import Row
 
-MAX_PER_PAGE = 100
+MAX_PER_PAGE, MAX_PAGE = 100, 1_000_000
+QUERY = (
+    Query("page", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 1}, "which page"),
+    Query("per_page", {"type": "integer", "minimum": 1, "maximum": MAX_PER_PAGE, "default": 20}, "how many on one"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ class Page:
 
 def asked() -> Page:
     """The page that is asked for; raises 400."""
-    return Page(_number("page", 1, 1_000_000), _number("per_page", 20, MAX_PER_PAGE))
+    return Page(_number("page", 1, MAX_PAGE), _number("per_page", 20, MAX_PER_PAGE))
 
 
 def shown(

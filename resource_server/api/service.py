@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel
 from token_guard import Guard
 
 from resource_server.api.operation import Operation
@@ -50,7 +51,10 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service: its name is that of its schema, its audience and its metadata. `kinds` are the `jobs` it does, wherever workers run."""
+    """One service: its name is that of its schema, its audience and its metadata. `kinds` are the `jobs` it does, wherever workers run.
+
+    `hooks`: the events it sends to whoever asked for them, by type.
+    """
 
     name: str
     store: Store
@@ -60,3 +64,4 @@ class Service:
     work: tuple[Work, ...] = ()
     jobs: Jobs | None = None
     kinds: tuple[Kind, ...] = ()
+    hooks: Mapping[str, type[BaseModel]] = field(default_factory=dict)

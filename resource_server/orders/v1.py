@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from flask import Response, jsonify
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from resource_server.api import bodies, idempotency, pages
 from resource_server.api.conditional import with_etag
 from resource_server.api.idempotency import Answer
 from resource_server.api.money import Money
-from resource_server.api.operation import Operation
+from resource_server.api.operation import Doc, Operation
 from resource_server.api.permissions import Access
 from resource_server.orders import documents, matrix
 from resource_server.orders.documents import MAX_LINES, V1_STATUS, Quantity, Sku
@@ -37,6 +37,34 @@ class NewOrder(bodies.Strict):
     currency: Annotated[str, Field(min_length=3, max_length=3)]
 
 
+class LineShown(BaseModel):
+    """One position."""
+
+    sku: str
+    quantity: int
+    unit_price: str
+
+
+class OrderShown(BaseModel):
+    """An order, as v1 shows it."""
+
+    id: str
+    lines: list[LineShown]
+    currency: str
+    total: str
+    status: str
+    created_at: int
+
+
+class OrderPage(BaseModel):
+    """A page of the list."""
+
+    items: list[OrderShown]
+    page: int
+    per_page: int
+    total: int
+
+
 class OrdersV1:
     """Create and read."""
 
@@ -46,9 +74,32 @@ class OrdersV1:
 
     def mounted(self) -> list[Operation]:
         return [
-            Operation("POST", "/v1/orders", WRITE, self.create, matrix.CREATE, key="optional"),
-            Operation("GET", "/v1/orders", READ, self.list, matrix.READ),
-            Operation("GET", "/v1/orders/<order_id>", READ, self.show, matrix.READ, tagged="shown"),
+            Operation(
+                "POST",
+                "/v1/orders",
+                WRITE,
+                self.create,
+                matrix.CREATE,
+                key="optional",
+                doc=Doc(summary="Place an order", answers={201: OrderShown}, body=NewOrder),
+            ),
+            Operation(
+                "GET",
+                "/v1/orders",
+                READ,
+                self.list,
+                matrix.READ,
+                doc=Doc(summary="List orders", answers={200: OrderPage}, query=pages.QUERY),
+            ),
+            Operation(
+                "GET",
+                "/v1/orders/<order_id>",
+                READ,
+                self.show,
+                matrix.READ,
+                tagged="shown",
+                doc=Doc(summary="Show an order", answers={200: OrderShown}),
+            ),
         ]
 
     def create(self, access: Access) -> Response:

@@ -11,7 +11,7 @@ from token_guard import Needs
 from resource_server.api import bodies, idempotency
 from resource_server.api.conditional import check_match, with_etag
 from resource_server.api.idempotency import Answer, KeptAnswers
-from resource_server.api.listing import Listing
+from resource_server.api.listing import QUERY, Listing
 from resource_server.api.operation import Doc, Operation, Query
 from resource_server.api.permissions import Access
 from resource_server.api.problems import Problem, not_found
@@ -24,8 +24,7 @@ from resource_server.platform.store import Row, Store
 READ, WRITE = Needs(scopes=("orders:read",)), Needs(scopes=("orders:write",))
 ORDER = "/v2/orders/<order_id>"
 _LIST_QUERY = (
-    Query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "how many at most"),
-    Query("page_token", {"type": "string"}, "next_page_token of the page before"),
+    *QUERY,
     Query("status", {"type": "string", "enum": [status.value for status in Status]}, "only those in this status"),
 )
 

@@ -27,7 +27,8 @@ from resource_server.payments.v1 import PaymentsV1
 from resource_server.payments.v2 import PaymentsV2, Tools
 from resource_server.payments.webhooks.api import WebhooksApi
 from resource_server.payments.webhooks.delivery import Delivery
-from resource_server.payments.webhooks.events import Announcer
+from resource_server.payments.webhooks.documents import EventShown
+from resource_server.payments.webhooks.events import TYPES, Announcer
 from resource_server.payments.webhooks.keys import Keys
 from resource_server.platform.secret import Secret
 from resource_server.platform.store import Row, Store
@@ -85,6 +86,7 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         ),
         work=_measuring(parts, store, core.jobs, kept),
         jobs=core.jobs,
+        hooks=dict.fromkeys(TYPES, EventShown),
         kinds=(*core.settling.kinds(), *core.orders.kinds(), *hook_kinds),
     )
 

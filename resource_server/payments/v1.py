@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from flask import Response, jsonify
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from resource_server.api import bodies, idempotency, pages
 from resource_server.api.conditional import with_etag
 from resource_server.api.idempotency import Answer
 from resource_server.api.money import Money
-from resource_server.api.operation import Operation
+from resource_server.api.operation import Doc, Operation
 from resource_server.api.permissions import Access
 from resource_server.api.problems import Problem
 from resource_server.payments import book, matrix
@@ -36,6 +36,26 @@ class NewPayment(bodies.Strict):
     order: Annotated[str, Field(pattern=r"^ord_[a-v0-9]{26}$")] | None = None
 
 
+class PaymentShown(BaseModel):
+    """A payment, as v1 shows it."""
+
+    id: str
+    amount: str
+    currency: str
+    order: str | None
+    status: Literal["pending", "paid", "failed", "refunded"]
+    created_at: int
+
+
+class PaymentPage(BaseModel):
+    """A page of the list."""
+
+    items: list[PaymentShown]
+    page: int
+    per_page: int
+    total: int
+
+
 class PaymentsV1:
     """Create and read."""
 
@@ -46,9 +66,32 @@ class PaymentsV1:
     def mounted(self) -> list[Operation]:
         create = replace(WRITE, details=self._tools.allowance.details)
         return [
-            Operation("POST", "/v1/payments", create, self.create, matrix.CREATE, key="optional"),
-            Operation("GET", "/v1/payments", READ, self.list, matrix.READ),
-            Operation("GET", "/v1/payments/<payment_id>", READ, self.show, matrix.READ, tagged="shown"),
+            Operation(
+                "POST",
+                "/v1/payments",
+                create,
+                self.create,
+                matrix.CREATE,
+                key="optional",
+                doc=Doc(summary="Pay", answers={201: PaymentShown}, body=NewPayment),
+            ),
+            Operation(
+                "GET",
+                "/v1/payments",
+                READ,
+                self.list,
+                matrix.READ,
+                doc=Doc(summary="List payments", answers={200: PaymentPage}, query=pages.QUERY),
+            ),
+            Operation(
+                "GET",
+                "/v1/payments/<payment_id>",
+                READ,
+                self.show,
+                matrix.READ,
+                tagged="shown",
+                doc=Doc(summary="Show a payment", answers={200: PaymentShown}),
+            ),
         ]
 
     def create(self, access: Access) -> Response:

@@ -12,7 +12,7 @@ from token_guard import Needs
 from resource_server.api import bodies, idempotency
 from resource_server.api.conditional import with_etag
 from resource_server.api.idempotency import KeptAnswers
-from resource_server.api.listing import Listing
+from resource_server.api.listing import QUERY, Listing
 from resource_server.api.money import Money
 from resource_server.api.operation import Doc, Operation, Query
 from resource_server.api.permissions import Access
@@ -32,8 +32,7 @@ WRITE = Needs(scopes=("payments:write",), on_stale="deny")
 REFUND = Needs(scopes=("payments:refund",), on_stale="deny")
 _CREATE = "POST /v2/payments"
 _LIST_QUERY = (
-    Query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "how many at most"),
-    Query("page_token", {"type": "string"}, "next_page_token of the page before"),
+    *QUERY,
     Query("status", {"type": "string", "enum": [status.value for status in Status]}, "only those in this status"),
     Query("order", {"type": "string"}, "only those of this order"),
 )

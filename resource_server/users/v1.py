@@ -21,7 +21,12 @@ class UsersV1:
         answers = {200: documents.UserShownV1}
         return [
             Operation(
-                "GET", "/v1/users/me", READ, self.me, matrix.SELF, doc=Doc(summary="Show yourself", answers=answers)
+                "GET",
+                "/v1/users/me",
+                READ,
+                self.me,
+                matrix.SELF,
+                doc=Doc(summary="Show yourself", answers=answers, problems=("not_found",)),
             ),
             Operation(
                 "GET",

@@ -9,7 +9,7 @@ from token_guard import Needs
 
 from resource_server.api import bodies
 from resource_server.api.conditional import check_match, with_etag
-from resource_server.api.listing import Listing
+from resource_server.api.listing import QUERY, Listing
 from resource_server.api.operation import Doc, Operation, Query
 from resource_server.api.permissions import Access
 from resource_server.api.problems import Problem, not_found
@@ -22,8 +22,7 @@ READ, WRITE = Needs(scopes=("users:read",)), Needs(scopes=("users:write",))
 USER = "/v2/users/<user_id>"
 _TAG = "user"
 _LIST_QUERY = (
-    Query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "how many at most"),
-    Query("page_token", {"type": "string"}, "next_page_token of the page before"),
+    *QUERY,
     Query("email", {"type": "string", "maxLength": 254}, "only who has this address, in whatever case"),
 )
 
@@ -55,7 +54,7 @@ class UsersV2:
                 self.me,
                 matrix.SELF,
                 tagged="shown",
-                doc=Doc(summary="Show yourself", answers={200: shown}),
+                doc=Doc(summary="Show yourself", answers={200: shown}, problems=("not_found",)),
             ),
             Operation(
                 "GET",

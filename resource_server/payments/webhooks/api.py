@@ -13,7 +13,7 @@ from token_guard import Needs
 from resource_server.api import bodies, idempotency
 from resource_server.api.conditional import check_match, with_etag
 from resource_server.api.idempotency import KeptAnswers
-from resource_server.api.listing import Listing
+from resource_server.api.listing import QUERY, Listing
 from resource_server.api.operation import Doc, Operation
 from resource_server.api.permissions import Access, Reach
 from resource_server.api.problems import Problem, not_found
@@ -27,7 +27,7 @@ from resource_server.platform.store import Row, Store
 from vetted_http import Client, FetchError
 
 _NEEDS = Needs(scopes=("webhooks:manage",))
-_ALL, _ONE = "/v2/webhook-endpoints", "/v2/webhook-endpoints/<endpoint_id>"
+_ALL, _ONE, _EVENTS = "/v2/webhook-endpoints", "/v2/webhook-endpoints/<endpoint_id>", "/v2/events"
 
 
 class WebhooksApi:
@@ -70,7 +70,7 @@ class WebhooksApi:
                 {201: documents.SecretShown},
                 documents.NewSecret,
             ),
-            self._operation("GET", "/v2/events", self.events, "List events", {200: documents.EventPage}),
+            self._operation("GET", _EVENTS, self.events, "List events", {200: documents.EventPage}),
             self._operation(
                 "POST",
                 "/v2/events/<event_id>/redeliveries",
@@ -158,7 +158,7 @@ class WebhooksApi:
         query = sa.select(*EventRow.__table__.c)
         if access.reach is Reach.OWN:
             query = query.where(EventRow.client_id == access.principal.client_id)
-        part = self._listing.asked("/v2/events", {})
+        part = self._listing.asked(_EVENTS, {})
         with self._store.read() as tx:
             return jsonify(
                 self._listing.shown(
@@ -219,7 +219,8 @@ class WebhooksApi:
         tagged: Any = None,
     ) -> Operation:
         problems = ("endpoint_refused",) if body in {documents.NewEndpoint, documents.EndpointPatch} else ()
-        doc = Doc(summary=summary, answers=answers, body=body, problems=problems)
+        query = QUERY if method == "GET" and path in {_ALL, _EVENTS} else ()
+        doc = Doc(summary=summary, answers=answers, body=body, query=query, problems=problems)
         key: Any = "required" if method == "POST" else None
         return Operation(method, path, _NEEDS, view, matrix.WEBHOOKS, key=key, tagged=tagged, doc=doc)
 
