@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
-from flask import Flask, Response, request, send_from_directory
+from flask import Flask, request
 
 from idp.assembly.account import account_frame, account_rooms
 from idp.assembly.authorize import authorize_pages
@@ -26,6 +25,7 @@ from idp.assembly.passkeys import passkey_ceremonies, passkey_rooms, passkey_rou
 from idp.assembly.registration import registration_routes
 from idp.assembly.senders import believing_certificates
 from idp.assembly.senders import proofs as dpop_proofs
+from idp.assembly.statics import statics_of
 from idp.assembly.status import status_routes
 from idp.assembly.tokens import client_authenticator, token_endpoint
 from idp.assembly.upstream import upstream_rooms
@@ -53,9 +53,7 @@ from idp.users.login.enrolment import Enrolment
 from idp.users.login.returning import ReturnPage
 from idp.wiring import House
 
-_STATIC = Path(__file__).with_name("static")
 _METADATA_AGE = 300
-_STATIC_AGE = 31536000
 GET, POST = frozenset({"GET"}), frozenset({"POST"})
 
 
@@ -65,7 +63,8 @@ def create_app(house: House, routes: list[Route]) -> Flask:
     app.config.update(
         MAX_CONTENT_LENGTH=forms.MAX_BODY, MAX_FORM_MEMORY_SIZE=forms.MAX_BODY, MAX_FORM_PARTS=forms.MAX_FIELDS
     )
-    pages = Pages(house.settings, house.master, _STATIC)
+    statics = statics_of(house.settings)
+    pages = Pages(house.settings, house.master, statics)
     install_error_pages(app, pages)
     spoken.install(app, pages)
     app.before_request(partial(_refuse_malformed, frozenset(route.path for route in routes)))
@@ -91,7 +90,7 @@ def create_app(house: House, routes: list[Route]) -> Flask:
         *upstream_rooms(house, pages, frame, second),
     ):
         app.register_blueprint(rooms.blueprint(), url_prefix=prefix)
-    app.add_url_rule(f"{house.settings.issuer_path}/static/<path:name>", "static", _static)
+    app.add_url_rule(f"{house.settings.issuer_path}/static/<path:name>", "static", statics.serve)
     mount(app, routes)
     return app
 
@@ -175,12 +174,6 @@ def _documents(
     if house.settings.issuer_path:
         return [*found, Route(oauth_path(house.settings.issuer), oauth, GET, cors=True, absolute=True)]
     return [*found, Route(oauth_path(house.settings.issuer), oauth, GET, cors=True)]
-
-
-def _static(name: str) -> Response:
-    response = send_from_directory(_STATIC, name, max_age=_STATIC_AGE)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 def _refuse_malformed(answers_itself: frozenset[str]) -> None:

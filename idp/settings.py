@@ -216,6 +216,14 @@ class Settings(SourceSettings):
     hash_queue: Count = Field(32, description="logins that may wait for hashing in a worker before it answers 503")
 
     name: str = Field("Account", max_length=80, description="the name people see on the pages")
+    logo_file: Path | None = Field(
+        None, description="the logo people see on the pages: SVG, PNG, WebP, JPEG or GIF, at most 256 kB"
+    )
+    accent: str | None = Field(
+        None,
+        pattern=r"^#[0-9A-Fa-f]{6}$",
+        description="colour of buttons and links, as #rrggbb; pages show shades of it that everybody can read",
+    )
 
     @field_validator("issuer")
     @classmethod

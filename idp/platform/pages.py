@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -16,9 +14,10 @@ from werkzeug.exceptions import HTTPException
 
 from idp.errors import IdpError, PageError, TooManyRequests
 from idp.marked import N_
-from idp.platform import i18n
+from idp.platform import i18n, theme
 from idp.platform.ids import new_secret
 from idp.platform.secrets import MasterKey
+from idp.platform.statics import Statics
 from idp.settings import Settings
 
 SESSION, FLOW, DEVICE, BROWSER_STATE = "idp-session", "idp-flow", "idp-device", "idp-browser-state"
@@ -31,11 +30,11 @@ log = structlog.get_logger("idp.pages")
 class Pages:
     """Renders templates, sets cookies and checks forms for one deployment."""
 
-    def __init__(self, settings: Settings, master: MasterKey, static_folder: Path) -> None:
+    def __init__(self, settings: Settings, master: MasterKey, statics: Statics) -> None:
         self._settings = settings
         self._master = master
         self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.issuer))
-        self._static = {file.name: _fingerprint(file) for file in static_folder.iterdir() if file.is_file()}
+        self._statics = statics
 
     def render(
         self,
@@ -57,9 +56,12 @@ class Pages:
         body = render_template(
             template,
             name=self._settings.name,
-            static=self.static,
+            static=self._statics.url,
+            theme=theme.SHEET if theme.SHEET in self._statics else None,
+            logo=theme.LOGO if theme.LOGO in self._statics else None,
             nonce=nonce,
             url=self._settings.url,
+            template=template.removesuffix(".html"),
             language=i18n.language(),
             **context,
         )
@@ -94,10 +96,6 @@ class Pages:
         response.headers["Cache-Control"] = "no-store"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["X-Content-Type-Options"] = "nosniff"
-
-    def static(self, name: str) -> str:
-        """The URL of a static file, with its content's fingerprint."""
-        return f"{self._settings.issuer_path}/static/{name}?v={self._static[name]}"
 
     def url(self, path: str) -> str:
         """Our public URL of a path."""
@@ -234,7 +232,3 @@ def wait(error: TooManyRequests) -> str:
 def device_age() -> int:
     """How long a browser is remembered as one in which a person logged in, in seconds."""
     return _DEVICE_AGE
-
-
-def _fingerprint(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]

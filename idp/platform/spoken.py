@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from flask import Flask, Response, request
 
 from idp.platform import i18n
-from idp.platform.i18n import Wishes
+from idp.platform.i18n import Language, Wishes
 from idp.platform.pages import LANGUAGE, Pages
 
 PARAMETER = "language"
@@ -15,6 +17,8 @@ _YEAR = 365 * 86400
 
 def install(app: Flask, pages: Pages) -> None:
     """Listen before every page, and keep the choice that was made on one."""
+
+    app.jinja_env.globals["choices"] = choices
 
     @app.before_request
     def _listen() -> None:
@@ -28,6 +32,14 @@ def install(app: Flask, pages: Pages) -> None:
         if (chosen := _chosen()) is not None:
             pages.set_cookie(response, LANGUAGE, chosen, max_age=_YEAR)
         return response
+
+
+def choices() -> list[tuple[Language, str]]:
+    """Every language there is, and the link that shows the page at hand in it; none for what was posted, which has no address."""
+    if request.method != "GET":
+        return []
+    query = [(name, value) for name, value in request.args.items(multi=True) if name != PARAMETER]
+    return [(one, f"?{urlencode([*query, (PARAMETER, one.tag)])}") for one in i18n.languages()]
 
 
 def _chosen() -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Playwright, sync_playwright
 
+from tests.browser.looking import Looker
+from tests.browser.registry import MODULES
 from tests.browser.shop import Shop, open_shop
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -110,7 +113,19 @@ def _complaint(message: ConsoleMessage) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def screenshots() -> Path:
-    """Where pictures of the pages are kept; git ignores it."""
-    folder = Path(__file__).parents[2] / "artifacts" / "screenshots"
+    """Where pictures of the pages are kept: the folder that SCREENSHOTS names, else one that git ignores."""
+    folder = Path(os.environ.get("SCREENSHOTS") or Path(__file__).parents[2] / "artifacts" / "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def look(request: pytest.FixtureRequest, screenshots: Path) -> Iterator[Looker]:
+    """Looks at pages; when all tests of a module ran, every page that the registry promises of it was seen."""
+    looker = Looker(screenshots)
+    yield looker
+    module = request.node.name.rpartition("/")[2].removesuffix(".py")
+    tests = {name for name in vars(request.module) if name.startswith("test_")}
+    ran = {item.originalname for item in request.session.items if getattr(item, "module", None) is request.module}
+    if tests <= ran and not request.session.testsfailed:
+        assert looker.seen >= MODULES[module]

@@ -6,20 +6,17 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import audit
 from tests.browser.conftest import Visit
+from tests.browser.looking import Looker
 from tests.browser.shop import Shop, open_shop
 from tests.browser.test_login_with import go_to_login, log_in
 from tests.support.running import RunningIdp
 
 NAME, TITLE = "company", "Example Company"
-SIZES = {"phone": (375, 720), "desk": (1280, 860)}
 
 
 @dataclass(frozen=True)
@@ -82,45 +79,30 @@ def test_a_stranger_comes_in_through_the_company(visit: Visit, street: Street, j
     expect(page.locator("#claims")).to_contain_text(f"{name}@example.com")
 
 
-def test_whoever_gives_up_there_finds_the_way_back(visit: Visit, street: Street, screenshots: Path) -> None:
-    page = visit(viewport={"width": 375, "height": 720})
+def test_whoever_gives_up_there_finds_the_way_back(visit: Visit, street: Street, look: Looker) -> None:
+    page = visit()
     go_to_login(page, street.shop)
     page.get_by_role("button", name=f"Continue with {TITLE}").click()
     page.click("#login-cancel")
     expect(page.locator("#upstream-stopped")).to_have_attribute("data-error", "denied")
-    _looked_at(page, screenshots, "upstream-stopped-phone-light")
+    look(page, "upstream-stopped")
     page.click("#upstream-back")
     expect(page.locator("form#login")).to_be_visible()
     page.click("#login-cancel")
     expect(page.locator("#sorry")).to_be_visible()
 
 
-@pytest.mark.parametrize("width", SIZES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_link_and_unlink(
-    visit: Visit, street: Street, screenshots: Path, theme: Literal["light", "dark"], width: str
-) -> None:
-    across, down = SIZES[width]
-    page, there = visit(color_scheme=theme, viewport={"width": across, "height": down}), street.person()
+def test_link_and_unlink(visit: Visit, street: Street, look: Looker) -> None:
+    page, there = visit(), street.person()
     here = street.shop.person()
     page.goto(f"{street.shop.idp.url}/account/linked")
-    _looked_at(page, screenshots, f"login-with-others-{width}-{theme}")
+    look(page, "login-with-others")
     log_in(page, here)
     expect(page.get_by_role("heading", level=1)).to_have_text("Linked accounts")
-    _looked_at(page, screenshots, f"linked-none-{width}-{theme}")
+    look(page, "linked-none")
     page.get_by_role("button", name=f"Link {TITLE}", exact=True).click()
     sign_in_there(page, street, there)
     expect(page.locator("#linked-list")).to_contain_text("Grace Hopper")
-    _looked_at(page, screenshots, f"linked-{width}-{theme}")
+    look(page, "linked")
     page.get_by_role("button", name=f"Unlink {TITLE}").click()
     expect(page.locator("main")).to_contain_text("None yet")
-
-
-def _looked_at(page: Page, folder: Path, name: str) -> None:
-    """A picture to keep, of a page that owes nobody anything."""
-    page.wait_for_load_state()
-    page.screenshot(path=folder / f"{name}.png", full_page=True)
-    found = audit.facts(page)
-    assert found["wide"] <= 0, f"{name} scrolls sideways"
-    for fault in ("unlabelled", "unnamed", "dangling", "repeated", "small", "pale"):
-        assert found[fault] == [], f"{name}: {fault}"

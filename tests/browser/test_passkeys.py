@@ -5,17 +5,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from tests.browser import audit
 from tests.browser.conftest import Visit
+from tests.browser.looking import Looker
 from tests.browser.sites import Site
 from tests.browser.test_login_with import log_in
-from tests.browser.test_pages import WIDTHS
 from tests.oidc.rp import claims_parameter
 from tests.support.flows import App, claims
 from tests.support.running import RunningIdp
@@ -152,21 +150,12 @@ def test_a_passkey_is_the_second_step_after_the_password(
     assert set(found["amr"]) == {"pwd", "pop", "user", "mfa"}
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_is_readable_labelled_and_within_its_width(
-    visit: Visit, named_idp: RunningIdp, name: str, screenshots: Path, theme: Literal["light", "dark"], width: str
+    visit: Visit, named_idp: RunningIdp, name: str, look: Looker
 ) -> None:
-    across, down = WIDTHS[width]
-    page = visit(color_scheme=theme, viewport={"width": across, "height": down})
+    page = visit()
     for place in _walk(page, named_idp, name):
-        page.wait_for_load_state()
-        found = audit.facts(page)
-        page.screenshot(path=screenshots / f"{place}-{width}-{theme}.png", full_page=True)
-        assert (found["headings"], found["mains"]) == (1, 1), place
-        assert found["wide"] <= 0, f"{place} scrolls sideways"
-        for fault in ("unlabelled", "unnamed", "dangling", "repeated", "small", "pale"):
-            assert found[fault] == [], f"{place}: {fault}"
+        look(page, place)
 
 
 def _walk(page: Page, idp: RunningIdp, name: str) -> Iterator[str]:
@@ -301,22 +290,21 @@ def test_browsers_that_know_less_do_what_they_can(visit: Visit, named_idp: Runni
 
 
 def test_an_account_is_made_with_a_passkey_and_no_password(
-    visit: Visit, named_idp: RunningIdp, app: App, screenshots: Path
+    visit: Visit, named_idp: RunningIdp, app: App, look: Looker
 ) -> None:
-    page, name = visit(viewport={"width": 375, "height": 720}), f"new.{secrets.token_hex(3)}"
+    page, name = visit(), f"new.{secrets.token_hex(3)}"
     finger = Finger(page)
     verifier = sign_in_for(page, app, prompt="create", nonce="n")
     page.get_by_role("link", name="Create an account with a passkey").click()
     page.fill("input[name=username]", name)
     page.fill("input[name=email]", f"{name}@example.com")
-    page.screenshot(path=screenshots / "signup-passkey-phone.png", full_page=True)
+    look(page, "signup-passkey")
     page.click("#signup-submit")
     expect(page.locator("#passkey-create")).to_be_visible()
-    assert audit.facts(page)["pale"] == []
-    page.screenshot(path=screenshots / "signup-passkey-make-phone.png", full_page=True)
+    look(page, "signup-passkey-make")
     page.click("#passkey-create")
     expect(page.locator("#recovery-codes li")).to_have_count(10)
-    page.screenshot(path=screenshots / "signup-passkey-codes-phone.png", full_page=True)
+    look(page, "signup-passkey-codes")
     assert finger.count() == 1
     page.click("#signup-done")
     assert told(page, app, verifier)["acr"] == "phr"

@@ -11,6 +11,7 @@ from idp.clock import Clock
 from idp.errors import ProtocolError
 from idp.oauth.fetched import Fetch, Fetched, Limits
 from idp.oauth.subjects import FindClient
+from idp.platform import pictures
 from idp.platform.forms import parse_query
 from idp.platform.http import Answer, Call
 from vetted_http import Response
@@ -53,19 +54,7 @@ def read(response: Response) -> Logo:
     """The picture of a response; raises `ValueError` for anything else."""
     if response.status != 200:
         raise ValueError(f"status {response.status}")
-    media_type = _media_type(response.body)
+    media_type = pictures.media_type(response.body)
     if media_type is None:
         raise ValueError("not a picture")
     return Logo(response.body, media_type)
-
-
-def _media_type(body: bytes) -> str | None:
-    if body.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if body.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if body.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    if body.startswith(b"RIFF") and body[8:12] == b"WEBP":
-        return "image/webp"
-    return None

@@ -1,0 +1,16 @@
+"""Static files, those of the deployment's own look among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from idp.platform import theme
+from idp.platform.statics import Statics
+from idp.settings import Settings
+
+_FOLDER = Path(__file__).parents[1] / "static"
+
+
+def statics_of(settings: Settings) -> Statics:
+    """Below the issuer's path; raises `Refused` for a logo that is none."""
+    return Statics(_FOLDER, theme.made(settings.accent, settings.logo_file), f"{settings.issuer_path}/static")
