@@ -104,6 +104,12 @@ class KeptAnswers:
         found = self._take(tx, use)
         return found if isinstance(found, Answer) else None
 
+    def knows(self, use: Use) -> bool:
+        """Whether an answer is kept for this use; what decides is still `first`."""
+        kept = (self._table.scope == use.scope, self._table.state == _FINISHED)
+        with self._store.read() as tx:
+            return bool(tx.execute(sa.select(sa.exists().where(*kept))).scalar_one())
+
     def keep(self, tx: sa.Connection, use: Use | None, answer: Answer) -> None:
         """Keep the answer, in the transaction that makes it true."""
         if use is not None:

@@ -10,6 +10,7 @@ from flask import Flask, Response, after_this_request, request
 from pydantic import BaseModel
 from token_guard import Needs, Principal
 from token_guard.adapters.flask import FlaskGuard
+from werkzeug.routing import BaseConverter, Map
 
 from resource_server.api import problems, tracing
 from resource_server.api.bodies import MAX_BODY
@@ -48,7 +49,8 @@ class Operation:
     """An endpoint. `needs` None: open to everybody, which is said on purpose; else a token that meets them.
 
     With `cells` the matrix decides as well, and the view gets `access` in place of `principal`. `key`: it takes an Idempotency-Key.
-    `tagged`: its answer has an ETag, or (`match`) it changes what the caller names in If-Match.
+    `tagged`: its answer has an ETag, or (`match`) it changes what the caller names in If-Match. `between`: only our own services ask for it,
+    so it has no budget, and is in no document for others.
     """
 
     method: str
@@ -60,6 +62,7 @@ class Operation:
     tagged: Literal["shown", "match"] | None = None
     produces: str = _JSON
     doc: Doc | None = None
+    between: bool = False
 
     @property
     def name(self) -> str:
@@ -91,10 +94,22 @@ class Mounting:
     metrics: Metrics
 
 
+class Prefixed(BaseConverter):
+    """`<prefixed(oop):id>`: an id that begins with `oop_`, so that several services answer under one path."""
+
+    weight = 50
+    """Before what takes any id."""
+
+    def __init__(self, url_map: Map, prefix: str) -> None:
+        super().__init__(url_map)
+        self.regex = f"{prefix}_[^/]+"
+
+
 def prepare(app: Flask) -> None:
     """What holds for every request, whatever it asks for."""
     problems.install(app)
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY + 1)
+    app.url_map.converters["prefixed"] = Prefixed
     app.url_map.merge_slashes = False  # it would redirect, to whatever Host the request named
     app.before_request(_refuse_malformed)
     app.after_request(_harden)
@@ -117,7 +132,8 @@ def _guarded(operation: Operation, needs: Needs, mounting: Mounting) -> View:
     """The view behind its checks, in their order: token and scope, budget, matrix, and what the headers must say."""
 
     def checked(principal: Principal, **arguments: Any) -> Any:
-        _spend(operation, principal, mounting)
+        if not operation.between:
+            _spend(operation, principal, mounting)
         allowed = None if operation.cells is None else access(principal, operation.cells)
         _check_headers(operation)
         if operation.version == "v1":

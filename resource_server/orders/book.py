@@ -78,6 +78,11 @@ def find(tx: sa.Connection, order_id: str) -> Row | None:
     return tx.execute(_FIND, {"id": order_id}).one_or_none()
 
 
+def hold(tx: sa.Connection, order_id: str) -> None:
+    """Let nobody else change the order until the transaction ends; on SQLite whoever writes is alone anyway."""
+    tx.execute(sa.select(Order.id).where(Order.id == order_id).with_for_update())
+
+
 def transitions(tx: sa.Connection, order_id: str) -> list[Row]:
     """Its steps, the first first."""
     query = sa.select(TransitionRow.__table__).where(TransitionRow.order_id == order_id)

@@ -95,6 +95,23 @@ class Transitions(BaseModel):
     items: list[TransitionShown]
 
 
+class CheckoutShown(BaseModel):
+    """An attempt to have an order paid."""
+
+    id: str
+    status: str
+    payment: str | None
+    amount: dict[str, Any]
+    failure: str | None
+    created_at: str
+
+
+class Checkouts(BaseModel):
+    """All of an order, the first first."""
+
+    items: list[CheckoutShown]
+
+
 def content(lines: Sequence[Mapping[str, Any]], currency: str) -> dict[str, Any]:
     """What an order consists of, with its total; raises 422 for one that does not fit."""
     try:
@@ -125,6 +142,18 @@ def order(row: Row) -> dict[str, Any]:
     }
 
 
+def checkout(row: Row) -> dict[str, Any]:
+    """A checkout; the payment is shown by the payments API."""
+    return {
+        "id": row.id,
+        "status": row.state if row.state in _CHECKOUT_OVER else "running",
+        "payment": row.payment_id,
+        "amount": {"value": row.value, "currency": row.currency},
+        "failure": row.failure,
+        "created_at": times.shown(row.created_at),
+    }
+
+
 def transition(row: Row) -> dict[str, Any]:
     """A step; who asked for it stays inside."""
     return {
@@ -136,6 +165,7 @@ def transition(row: Row) -> dict[str, Any]:
     }
 
 
+_CHECKOUT_OVER = frozenset({"succeeded", "failed", "canceled"})
 V1_STATUS: Mapping[Status, str] = {
     Status.DRAFT: "draft",
     Status.AWAITING_PAYMENT: "pending",

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
+from resource_server.api.acknowledged import Acknowledgements
 from resource_server.api.guarding import of_service
 from resource_server.api.idempotency import KeptAnswers
 from resource_server.api.listing import Listing
 from resource_server.api.service import Parts, Service, Work
+from resource_server.api.step_up import StepUp
+from resource_server.orders import book, checkouts, documents
 from resource_server.orders.book import Book
-from resource_server.orders.models import KeptAnswer, Model
+from resource_server.orders.checkouts import Checkouts, Till
+from resource_server.orders.desk import Desk
+from resource_server.orders.face import OrdersAnswers, PaymentEvents
+from resource_server.orders.models import InboxRow, JobRow, KeptAnswer, Model, OperationRow
+from resource_server.orders.saga import Saga, Timing
 from resource_server.orders.v1 import OrdersV1
 from resource_server.orders.v2 import OrdersV2, Tools
 from resource_server.platform.store import Store
+from resource_server.work.jobs import Jobs
+from resource_server.work.kinds import BackOff
+from resource_server.work.operations import Operations
 
 NAME = "orders"
-_PRUNE_SECONDS = 600.0
+_PRUNE_SECONDS, _DEPTH_SECONDS = 600.0, 5.0
 
 
 def open_store(engine: sa.Engine) -> Store:
@@ -27,13 +38,62 @@ def open_store(engine: sa.Engine) -> Store:
 
 def build(parts: Parts, engine: sa.Engine) -> Service:
     """The service on its own database; nothing is started."""
-    store = open_store(engine)
+    store, settings = open_store(engine), parts.settings
+    guard = of_service(parts.guard, store)
     kept = KeptAnswers(store, KeptAnswer, parts.secret)
     tools = Tools(store, Book(), kept)
+    jobs = Jobs(store, JobRow, InboxRow, lease=settings.job_lease)
+    operations = Operations(store, OperationRow, prefix=checkouts.PREFIX)
+    saga = Saga(
+        store,
+        tools.book,
+        jobs,
+        operations,
+        parts.edges,
+        client_id=settings.client_id(NAME),
+        timing=Timing(follow=settings.provider_follow, retries=BackOff(first=settings.job_retry_first)),
+        steps=parts.steps,
+    )
+    till = Till(
+        desk=Desk(tools.book, jobs, operations),
+        saga=saga,
+        edges=parts.edges,
+        acknowledged=Acknowledgements(store, OperationRow, operations, _order),
+        step_up=StepUp(settings, guard),
+    )
+    parts.edges.join(orders=OrdersAnswers(store, saga))
     return Service(
         name=NAME,
         store=store,
-        guard=of_service(parts.guard, store),
-        operations=(*OrdersV1(tools).mounted(), *OrdersV2(tools, Listing(parts.secret)).mounted()),
-        work=(Work("kept answers", kept.prune, every=_PRUNE_SECONDS),),
+        guard=guard,
+        operations=(
+            *OrdersV1(tools).mounted(),
+            *OrdersV2(tools, Listing(parts.secret)).mounted(),
+            *Checkouts(tools, till).mounted(),
+            *PaymentEvents(saga).mounted(),
+        ),
+        work=_measuring(parts, jobs, kept),
+        jobs=jobs,
+        kinds=saga.kinds(),
+    )
+
+
+def _order(tx: sa.Connection, order_id: str) -> dict[str, Any]:
+    """What an operation is about."""
+    order = book.find(tx, order_id)
+    return {} if order is None else documents.order(order)
+
+
+def _measuring(parts: Parts, jobs: Jobs, kept: KeptAnswers) -> tuple[Work, ...]:
+    """What is looked at now and then, for `/metrics`; and keys that are forgotten."""
+
+    def depth() -> None:
+        found = jobs.depth()
+        parts.metrics.measure("jobs_waiting", found.waiting, service=NAME)
+        parts.metrics.measure("jobs_dead", found.dead, service=NAME)
+        parts.metrics.measure("jobs_oldest_seconds", found.oldest, service=NAME)
+
+    return (
+        Work("kept answers", kept.prune, every=_PRUNE_SECONDS),
+        Work("queue depth", depth, every=_DEPTH_SECONDS),
     )

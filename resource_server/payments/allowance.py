@@ -6,9 +6,10 @@ import time
 from dataclasses import replace
 
 import sqlalchemy as sa
-from token_guard import DetailsNeed, Guard, Needs, Principal
+from token_guard import DetailsNeed, Guard, Principal
 from token_guard.details import Detail, use_detail
 
+from resource_server.api.step_up import StepUp
 from resource_server.payments.desk import Wanted
 from resource_server.payments.models import UsedOnce
 from resource_server.platform.store import insert_or_ignore
@@ -27,17 +28,14 @@ class Allowance:
     """Asked before a payment is made; raises `GuardError`."""
 
     def __init__(self, settings: Settings, guard: Guard) -> None:
-        self._guard = guard
-        self._step_up_from = settings.step_up_from
-        self._fresh = Needs(acr_values=settings.step_up_acr, max_age=settings.step_up_max_age)
+        self._step_up = StepUp(settings, guard)
         self.details = DetailsNeed(
             type=TYPE, actions=("create",), locations=settings.audiences("payments"), required=False, same=_once
         )
 
     def check(self, principal: Principal, value: int) -> None:
-        """A person who pays much has logged in a moment ago, and well; a service has nobody to send there."""
-        if 0 < self._step_up_from <= value and not principal.is_service:
-            self._guard.require(principal, self._fresh)
+        """Whether the login is good enough for the sum."""
+        self._step_up.check(principal, value)
 
     def use(self, tx: sa.Connection, principal: Principal, payment: Wanted) -> None:
         """Use up the detail that allows this payment, in the transaction that makes it; a token without any may pay what its scope lets it."""

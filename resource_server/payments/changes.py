@@ -11,6 +11,7 @@ from flask import Response, jsonify
 from token_guard import Needs
 
 from resource_server.api import bodies, idempotency
+from resource_server.api.acknowledged import OperationShown
 from resource_server.api.operation import Doc, Operation
 from resource_server.api.permissions import Access, Cells
 from resource_server.api.problems import Problem
@@ -156,6 +157,6 @@ class Changes:
 def _post(
     path: str, needs: Needs, view: Callable[..., Response], cells: Cells, body: type[bodies.Strict], summary: str
 ) -> Operation:
-    answers: dict[int, Any] = {202: documents.OperationShown, 201: documents.PaymentShown}
+    answers: dict[int, Any] = {202: OperationShown, 201: documents.PaymentShown}
     doc = Doc(summary=summary, answers=answers, body=body, problems=("illegal_step", "operation_running"))
     return Operation("POST", path, needs, view, cells, key="required", doc=doc)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from resource_server.api.money import Money
 from resource_server.api.problems import Problem
 from resource_server.payments import book, settling
 from resource_server.payments.book import Book, Changed
 from resource_server.payments.machine import REFUNDABLE, Status
-from resource_server.payments.models import Refund
+from resource_server.payments.models import Payment, Refund
 from resource_server.platform.ids import new_id
 from resource_server.platform.store import Row
 from resource_server.work import operations
@@ -47,8 +48,23 @@ class Desk:
         self._operations = operations
         self._now = now
 
+    def asked_before(self, tx: sa.Connection, wanted: Wanted) -> Row | None:
+        """The payment of this checkout, made by an earlier call; raises 422 for one that was asked for otherwise."""
+        if wanted.checkout is None:
+            return None
+        query = sa.select(Payment.__table__).where(Payment.checkout == wanted.checkout)
+        known: Row | None = tx.execute(query).one_or_none()
+        if known is not None and (known.owner, known.order_id, known.value, known.currency) != (
+            wanted.owner,
+            wanted.order,
+            wanted.money.value,
+            wanted.money.currency,
+        ):
+            raise Problem(422, "idempotency_key_reused", "This checkout asked for another payment.")
+        return known
+
     def create(self, tx: sa.Connection, wanted: Wanted) -> Row:
-        """A new payment; its operation is `payment.attempt`."""
+        """A new payment; its operation is `payment.attempt`. Raises 409 for a twin that is making the same one."""
         operation = self._operations.new_id()
         values = {
             "id": new_id("pay"),
@@ -63,7 +79,11 @@ class Desk:
             "busy": operation,
             "checkout": wanted.checkout,
         }
-        payment = self._book.add(tx, values)
+        try:
+            payment = self._book.add(tx, values)
+        except IntegrityError as error:  # only a checkout is unique
+            detail = "The same payment is being made."
+            raise Problem(409, "request_in_progress", detail, headers={"Retry-After": "1"}) from error
         self._begin(tx, operation, "payment.create", payment, wanted.owner, wanted.client_id)
         self._jobs.enqueue(tx, settling.CHARGE, {"payment": payment.id})
         return payment

@@ -11,7 +11,6 @@ from resource_server.api import bodies, times
 from resource_server.api.money import EXPONENTS, MAX_VALUE
 from resource_server.payments.machine import Status
 from resource_server.platform.store import Row
-from resource_server.work import operations
 
 _Order = Annotated[str, Field(pattern=r"^ord_[a-v0-9]{26}$")]
 
@@ -65,20 +64,6 @@ class PaymentShown(BaseModel):
     created_at: str
     updated_at: str
     version: int
-
-
-class OperationShown(BaseModel):
-    """What follows a 202. `done` once it is over; then `error` is a problem, or null."""
-
-    id: str
-    kind: str
-    status: Literal["running", "awaiting_approval", "succeeded", "failed"]
-    done: bool
-    resource: str
-    refund: str | None = None
-    error: dict[str, Any] | None
-    created_at: str
-    finished_at: str | None
 
 
 class TransitionShown(BaseModel):
@@ -137,20 +122,6 @@ def payment(row: Row, *, masked: bool = False) -> dict[str, Any]:
         "created_at": times.shown(int(row.created_at)),
         "updated_at": times.shown(int(row.updated_at)),
         "version": row.version,
-    }
-
-
-def operation(row: Row) -> dict[str, Any]:
-    """An operation."""
-    return {
-        "id": row.id,
-        "kind": row.kind,
-        "status": row.state,
-        "done": row.state in operations.OVER,
-        "resource": row.resource,
-        "error": row.error,
-        "created_at": times.shown(int(row.created_at)),
-        "finished_at": None if row.finished_at is None else times.shown(int(row.finished_at)),
     }
 
 

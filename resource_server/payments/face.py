@@ -34,9 +34,9 @@ class PaymentsAnswers:
 
     def create(self, wanted: PaymentWanted) -> PaymentSeen:
         """The payment of this key, made by the first call."""
+        asked = _translated(wanted)
         with self._store.change() as tx:
-            known = tx.execute(sa.select(Payment.__table__).where(Payment.checkout == wanted.key)).one_or_none()
-            return seen(known if known is not None else self._desk.create(tx, _translated(wanted)))
+            return seen(self._desk.asked_before(tx, asked) or self._desk.create(tx, asked))
 
     def authorize(self, wanted: PaymentWanted, token: str) -> None:
         """In one process the token was judged for both."""

@@ -13,6 +13,8 @@ READ = Cells(
     delegated=True,
 )
 CREATE = Cells(customer=Reach.OWN, service=Reach.OWN, delegated=True)
+REVERSE = Cells(customer=Reach.OWN, delegated=True)
+"""Giving back what a service asked for, for whom it did; its scope is no issuer's, so nobody asks for this directly."""
 CAPTURE = Cells(finance=Reach.ALL)
 CANCEL = Cells(customer=Reach.OWN, finance=Reach.ALL)
 REFUND = Cells(support=Reach.ALL, finance=Reach.ALL, admin=Reach.ALL)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
+from resource_server.api.acknowledged import Acknowledgements
 from resource_server.api.guarding import of_service
 from resource_server.api.idempotency import KeptAnswers
 from resource_server.api.listing import Listing
 from resource_server.api.operation import Operation
 from resource_server.api.service import Parts, Service, Work
-from resource_server.payments import ledger
-from resource_server.payments.acknowledged import Acknowledgements
+from resource_server.payments import book, documents, ledger
 from resource_server.payments.allowance import Allowance
 from resource_server.payments.book import Book
 from resource_server.payments.callbacks import Callbacks
@@ -22,6 +23,7 @@ from resource_server.payments.desk import Desk
 from resource_server.payments.face import OrdersHear, PaymentsAnswers
 from resource_server.payments.models import InboxRow, JobRow, KeptAnswer, Model, OperationRow
 from resource_server.payments.provider import Provider
+from resource_server.payments.reversals import Reversals
 from resource_server.payments.settling import Settling, Timing
 from resource_server.payments.v1 import PaymentsV1
 from resource_server.payments.v2 import PaymentsV2, Tools
@@ -66,13 +68,15 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         desk=core.desk,
         operations=core.operations,
         kept=kept,
-        acknowledged=Acknowledgements(store, core.operations),
+        acknowledged=Acknowledgements(store, OperationRow, core.operations, _payment),
         allowance=Allowance(parts.settings, guard),
+        orders_client=parts.settings.client_id("orders"),
     )
     hooks, hook_kinds = _webhooks(parts, store, core, kept, listing)
     limits = RefundLimits(parts.settings.refund_support_limit, parts.settings.refund_approval_from)
     callbacks = Callbacks(store, core.settling, provider_secret(parts.settings, parts.secret))
-    parts.edges.join(payments=PaymentsAnswers(store, core.desk, core.jobs))
+    answers = PaymentsAnswers(store, core.desk, core.jobs)
+    parts.edges.join(payments=answers)
     return Service(
         name=NAME,
         store=store,
@@ -83,12 +87,19 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
             *Changes(tools, limits).mounted(),
             *hooks,
             *callbacks.operations(),
+            *Reversals(answers).mounted(),
         ),
         work=_measuring(parts, store, core.jobs, kept),
         jobs=core.jobs,
         hooks=dict.fromkeys(TYPES, EventShown),
         kinds=(*core.settling.kinds(), *core.orders.kinds(), *hook_kinds),
     )
+
+
+def _payment(tx: sa.Connection, payment_id: str) -> dict[str, Any]:
+    """What an operation is about."""
+    payment = book.find(tx, payment_id)
+    return {} if payment is None else documents.payment(payment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import Response, jsonify, request
-from token_guard import Needs
+from token_guard import Needs, Principal
 
 from resource_server.api import bodies, idempotency
+from resource_server.api.acknowledged import OPERATIONS, Acknowledgements, OperationShown
 from resource_server.api.conditional import with_etag
 from resource_server.api.idempotency import KeptAnswers
 from resource_server.api.listing import QUERY, Listing
@@ -18,7 +19,6 @@ from resource_server.api.operation import Doc, Operation, Query
 from resource_server.api.permissions import Access
 from resource_server.api.problems import Problem, not_found
 from resource_server.payments import book, documents, matrix
-from resource_server.payments.acknowledged import OPERATIONS, Acknowledgements
 from resource_server.payments.allowance import Allowance
 from resource_server.payments.desk import Desk, Wanted
 from resource_server.payments.machine import Status
@@ -48,6 +48,8 @@ class Tools:
     kept: KeptAnswers
     acknowledged: Acknowledgements
     allowance: Allowance
+    orders_client: str
+    """What the orders service is known as."""
 
 
 class PaymentsV2:
@@ -60,7 +62,7 @@ class PaymentsV2:
 
     def mounted(self) -> list[Operation]:
         create = replace(WRITE, details=self._tools.allowance.details)
-        shown, acknowledged = documents.PaymentShown, documents.OperationShown
+        shown, acknowledged = documents.PaymentShown, OperationShown
         made: dict[int, Any] = {202: acknowledged, 201: shown}
         return [
             Operation(
@@ -121,14 +123,24 @@ class PaymentsV2:
             order=asked.order,
             method=asked.method,
             capture=asked.capture,
+            checkout=self._checkout(principal),
         )
         with self._store.change() as tx:
             first = tools.kept.first(tx, use)
             if first is None:
-                tools.allowance.use(tx, principal, wanted)
-                answer = tools.acknowledged.answer(tx, tools.desk.create(tx, wanted).attempt)
+                payment = tools.desk.asked_before(tx, wanted) or self._made(tx, principal, wanted)
+                answer = tools.acknowledged.answer(tx, payment.attempt)
                 tools.kept.keep(tx, use, answer)
         return tools.acknowledged.response(first or answer, replayed=first is not None)
+
+    def _checkout(self, principal: Principal) -> str | None:
+        """The key of a checkout, when it is orders that ask: theirs whichever token they come with, so that it makes one payment."""
+        by_orders = principal.actors[:1] == (self._tools.orders_client,)
+        return request.headers[idempotency.HEADER] if by_orders else None
+
+    def _made(self, tx: sa.Connection, principal: Principal, wanted: Wanted) -> Row:
+        self._tools.allowance.use(tx, principal, wanted)
+        return self._tools.desk.create(tx, wanted)
 
     def list(self, access: Access) -> Response:
         """Those within reach, the newest first."""
@@ -168,15 +180,7 @@ class PaymentsV2:
 
     def operation(self, access: Access, operation_id: str) -> Response:
         """How far it is; Retry-After while it runs."""
-        found = self._tools.operations.find(operation_id[:40])
-        if found is None:
-            raise not_found()
-        access.check(found.owner)
-        shown = documents.operation(found)
-        response = jsonify(shown)
-        if not shown["done"]:
-            response.headers["Retry-After"] = "1"
-        return response
+        return self._tools.acknowledged.follow(access, operation_id)
 
 
 def within_reach(tx: sa.Connection, access: Access, payment_id: str) -> Row:

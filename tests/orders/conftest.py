@@ -11,20 +11,25 @@ from flask import Flask
 
 from resource_server.orders.service import open_store
 from resource_server.platform.store import Store, open_engines
+from tests.orders.apart import open_apart
 from tests.payments.paying import Till
 from tests.resource_server.apis import Apis, open_apis
 from tests.support import databases
 
+WAYS = [f"{how}-{kind}" for how in ("together", "apart") for kind in databases.KINDS]
 
-@pytest.fixture(scope="session", params=databases.KINDS)
+
+@pytest.fixture(scope="session", params=WAYS)
 def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apis]:
-    """Everything in one process, each side on a database of its own."""
+    """Everything running, the services in one process or each in its own, each side on a database of its own."""
+    how, _, kind = request.param.partition("-")
     with contextlib.ExitStack() as stack:
         urls: list[str | None] = [None, None]
-        if request.param == "postgresql":
+        if kind == "postgresql":
             server = request.getfixturevalue("postgres_server")
             urls = [stack.enter_context(databases.empty_postgres(server)) for _ in urls]
-        yield stack.enter_context(open_apis(tmp_path_factory.mktemp("apis"), *urls))
+        opened = open_apis if how == "together" else open_apart
+        yield stack.enter_context(opened(tmp_path_factory.mktemp("apis"), *urls))
 
 
 @pytest.fixture(scope="session")

@@ -89,20 +89,26 @@ def open_apis(
     """Start both, and a payment provider, and stop them at the end; `settings` are the identity provider's."""
     url = f"http://127.0.0.1:{free_port()}"
     with RunningIdp(folder, idp_database, login_max_failures_per_address="100000", **settings) as idp:
-        options = [word for name in SCOPES for word in ("--scope", f"{name}=Do {name}")]
-        idp.cli("resource", "create", url, "--name", "The services", "--claim", "roles", *options)
-        receiver = idp.cli("receiver", "create", f"{url}/events", "--events", "user.*,status.*", "--audience", url)
-        web = {"redirect_uris": ["https://app.test/callback"], "grant_types": ["authorization_code"]}
-        app = idp.client(client_name="App", audience=[url], **web)
-        service = idp.client(client_name="Service", audience=[url], grant_types=["client_credentials"])
+        events_token, app, service = register(idp, url)
         database = {"RS_DATABASE_URL": api_database} if api_database else {}
         with simulator(folder, f"{url}/provider-callbacks") as provider:
-            given = {"RS_AUDIENCE": url, "RS_EVENTS_TOKEN": receiver["token"], "RS_PROVIDER_URL": provider, **database}
+            given = {"RS_AUDIENCE": url, "RS_EVENTS_TOKEN": events_token, "RS_PROVIDER_URL": provider, **database}
             process = serve(idp, folder, url, **given, **api_settings)
             try:
-                yield Apis(idp, url, process, App(idp.url, app), App(idp.url, service), provider)
+                yield Apis(idp, url, process, app, service, provider)
             finally:
                 process.stop()
+
+
+def register(idp: RunningIdp, url: str) -> tuple[str, App, App]:
+    """The services at the identity provider: the receiver's token, an app for people, and a client that calls for itself."""
+    options = [word for name in SCOPES for word in ("--scope", f"{name}=Do {name}")]
+    idp.cli("resource", "create", url, "--name", "The services", "--claim", "roles", *options)
+    receiver = idp.cli("receiver", "create", f"{url}/events", "--events", "user.*,status.*", "--audience", url)
+    web = {"redirect_uris": ["https://app.test/callback"], "grant_types": ["authorization_code"]}
+    app = idp.client(client_name="App", audience=[url], **web)
+    service = idp.client(client_name="Service", audience=[url], grant_types=["client_credentials"])
+    return receiver["token"], App(idp.url, app), App(idp.url, service)
 
 
 @contextmanager

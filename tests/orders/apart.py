@@ -1,0 +1,98 @@
+"""The same services, each in a process of its own, which call each other over HTTP; any of them can go and come back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from tests.resource_server.apis import Apis, register, serve, simulator
+from tests.support.gateway import Gateway
+from tests.support.running import BIN, Process, RunningIdp, clean_environment
+from tests.support.servers import free_port
+
+SERVICES = ("users", "orders", "payments")
+SECRET = "a secret that all nodes of these tests share"
+
+
+@dataclass(frozen=True)
+class Apart(Apis):
+    """`urls` are the services' own addresses; `processes` those that run."""
+
+    urls: Mapping[str, str] = field(default_factory=dict)
+    processes: dict[str, Process] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def start(self, service: str, **settings: str) -> None:
+        """Start a service at its address."""
+        given = {**self.settings, "RS_SERVICE": service, **settings}
+        self.processes[service] = serve(self.idp, self.idp.folder, self.urls[service], **given)
+
+    def stop(self, service: str) -> None:
+        """As an operator stops it."""
+        self.processes.pop(service).stop()
+
+    def kill(self, service: str) -> None:
+        """As a machine dies."""
+        self.processes.pop(service).kill()
+
+    def worker_settings(self, service: str) -> dict[str, str]:
+        """The environment of another process of a service, on the same database."""
+        port = self.urls[service].rpartition(":")[2]
+        folder = {"RS_DATA_DIR": str(self.idp.folder / f"services-{port}")}
+        return {**self.settings, **folder, "RS_SERVICE": service, "RS_ISSUER": self.idp.issuer}
+
+
+@contextmanager
+def open_apart(
+    folder: Path,
+    idp_database: str | None,
+    api_database: str | None,
+    api_settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Apart]:
+    """Start everything, and stop it at the end."""
+    urls = {service: f"http://127.0.0.1:{free_port()}" for service in SERVICES}
+    with (
+        RunningIdp(folder, idp_database, login_max_failures_per_address="100000") as idp,
+        Gateway(urls) as gateway,
+        simulator(folder, f"{gateway.url}/provider-callbacks") as provider,
+    ):
+        url = gateway.url
+        events_token, app, service = register(idp, url)
+        settings = {
+            "RS_AUDIENCE": url,
+            "RS_EVENTS_TOKEN": events_token,
+            "RS_PROVIDER_URL": provider,
+            "RS_SECRET": SECRET,
+            "RS_PAYMENTS_URL": urls["payments"],
+            "RS_ORDERS_URL": urls["orders"],
+            "RS_CALL_TIMEOUT": "5",
+            **({"RS_DATABASE_URL": api_database} if api_database else {}),
+            **api_settings,
+        }
+        let_orders_act(idp, url, settings)
+        apart = Apart(idp, url, idp.nodes[0], app, service, provider, urls=urls, settings=settings)
+        try:
+            with ThreadPoolExecutor(len(SERVICES)) as pool:
+                list(pool.map(apart.start, SERVICES))
+            yield apart
+        finally:
+            for process in apart.processes.values():
+                process.stop()
+
+
+def let_orders_act(idp: RunningIdp, url: str, settings: Mapping[str, str]) -> None:
+    """Orders as a client of the identity provider that may exchange people's tokens for paying, as an operator sets it up."""
+    scopes = [word for name in ("payments:read", "payments:write") for word in ("--scope", f"{name}=Do {name}")]
+    idp.cli("resource", "create", f"{url}/payments", "--name", "Payments", "--claim", "roles", *scopes)
+    command = [str(BIN / "resource-server"), "client", "orders"]
+    environ = {**clean_environment(), **settings}
+    printed = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, cwd=idp.folder)
+    client = idp.client(**json.loads(printed.stdout))
+    rule = ("--audience", f"{url}/payments", "--scope", "payments:write", "--from-audience", url)
+    idp.cli("exchange", "allow", client["client_id"], *rule)
