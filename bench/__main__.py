@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import guard, load, processes, revocation, works
+from bench import cluster, guard, load, processes, revocation, works
 from bench.load import Measured, Repeat
 from bench.peer import Peer, install
 from bench.report import write
@@ -129,6 +129,14 @@ def sizes(bench: Bench, subject: Subject, folder: Path) -> None:
         bench.tell(f"PSS MB, {word}", found["after load"])
 
 
+def nodes(bench: Bench, folder: Path) -> None:
+    """From one node to three, where there is an nginx to stand before them."""
+    try:
+        bench.add(**cluster.growth(folder / "cluster", bench.plan.seconds))
+    except RuntimeError as error:
+        bench.notes.append(f"Several nodes were not measured: {error}.")
+
+
 def run(bench: Bench, folder: Path, peer_folder: Path | None) -> None:
     bench.tell("raw ES256/s", works.raw_signatures(bench.plan.seconds / 2))
     with ExitStack() as stack:
@@ -141,6 +149,7 @@ def run(bench: Bench, folder: Path, peer_folder: Path | None) -> None:
         alone(bench, subject)
         sizes(bench, subject, folder)
     revocations(bench, folder)
+    nodes(bench, folder)
     if peer_folder is not None:
         starts = []
         for _ in range(bench.plan.starts):

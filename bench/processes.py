@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -24,8 +25,13 @@ def tree(root: int) -> list[int]:
 
 def cpu_seconds(root: int) -> float:
     """User and system time of the whole tree so far."""
+    return cpu_seconds_of(tree(root))
+
+
+def cpu_seconds_of(found: Iterable[int]) -> float:
+    """User and system time of these processes so far."""
     total = 0
-    for process in tree(root):
+    for process in found:
         fields = _stat(process)
         total += int(fields[11]) + int(fields[12]) if fields else 0
     return total / _TICKS

@@ -57,7 +57,8 @@ class Subject:
     def pid(self) -> int:
         return self.idp.nodes[-1].process.pid
 
-    def basic(self, app: App) -> str:
+    @staticmethod
+    def basic(app: App) -> str:
         credentials = f"{app.client_id}:{app.client['client_secret']}"
         return "Authorization: Basic " + base64.b64encode(credentials.encode()).decode()
 
