@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_tools import protoc
+from pydantic import BaseModel
 
 from resource_server.calls.lines import open_line
 from resource_server.calls.messages import Messages, OwnWords, queue_of
@@ -24,8 +26,10 @@ from resource_server.calls.rpc import METHODS
 from resource_server.calls.shapes import FILE, parsed, shapes, to_message
 from resource_server.calls.transport import Call, Envelope, Reply, Transport
 from resource_server.edges.faces import Unreachable
+from resource_server.payments import documents as payments
 from resource_server.platform.secret import Secret
 from resource_server.settings import SettingsError, load
+from resource_server.users import documents as users
 from tests.resource_server.apis import Apis, open_apis
 from tests.senders.authority import LOCALHOST, certify
 from tests.support.servers import free_port
@@ -46,11 +50,12 @@ class Both:
     broker: str
 
     def carry(self, scheme: str, token: str, call: Call, seconds: float = 30, trace: str | None = None) -> Reply:
-        return self.transport(scheme).carry(call, Envelope(token, seconds, trace))
+        service = call.action.partition(".")[0]
+        return self.transport(scheme, service).carry(call, Envelope(token, seconds, trace))
 
-    def transport(self, scheme: str) -> Transport:
+    def transport(self, scheme: str, service: str = "payments") -> Transport:
         if scheme == "queue":
-            return Messages(open_line(self.broker), "payments")
+            return Messages(open_line(self.broker), service)
         return TRANSPORTS[scheme]({"http": self.apis.url, "grpcs": self.rpc}[scheme], self.ca)
 
     @property
@@ -86,6 +91,35 @@ def test_the_messages_are_those_a_compiler_makes_of_the_file(tmp_path: Path) -> 
 
 def test_every_method_stands_for_an_action() -> None:
     assert set(METHODS.values()) == set(shapes().methods)
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("Payment", payments.PaymentShown),
+        ("PaymentPage", payments.PaymentPage),
+        ("Operation", payments.OperationShown),
+        ("NewPayment", payments.NewPayment),
+        ("User", users.UserShown),
+    ],
+)
+def test_a_message_has_the_fields_of_what_the_api_shows(message: str, shown: type[BaseModel]) -> None:
+    described = shapes().pool.FindMessageTypeByName(f"shop.v2.{message}")
+    assert {field.name for field in described.fields} == set(shown.model_fields)
+
+
+def test_a_person_is_found_alike_over_all(both: Both) -> None:
+    name = both.apis.new_person("--claim", "given_name=Ada", "--role", "reader")
+    caller, call = both.apis.caller(name), Call("users.find", {"id": both.apis.subjects[name]})
+    deadline = time.monotonic() + 30
+    while both.carry("http", caller.token, call).status == 404:
+        assert time.monotonic() < deadline, "the person never reached the service"
+        time.sleep(0.1)
+    found = [both.carry(scheme, caller.token, call).document for scheme in SCHEMES]
+    assert found[0] == found[1] == found[2]
+    assert (found[0]["given_name"], found[0]["roles"]) == ("Ada", ["reader"])
+    other = Call("users.find", {"id": both.apis.subjects[both.apis.new_person()]})
+    assert [both.carry(scheme, caller.token, other).status for scheme in SCHEMES] == [404] * 3
 
 
 def test_a_payment_is_made_and_found_alike_over_both(both: Both) -> None:
