@@ -6,10 +6,12 @@ from functools import partial
 
 from flask import Flask, request
 
+from idp.account.switch import SwitchPage
 from idp.assembly.account import account_frame, account_rooms
 from idp.assembly.authorize import authorize_pages
 from idp.assembly.exchange import living_tokens
 from idp.assembly.login import (
+    account_chooser,
     askers,
     email_login_rooms,
     login_levels,
@@ -73,10 +75,13 @@ def create_app(house: House, routes: list[Route]) -> Flask:
     frame = account_frame(house, pages)
     second = second_factor(house, pages, askers(authorize, frame), login_opener(house, pages, authorize))
     ceremonies = passkey_ceremonies(house)
-    login, logout = login_pages(house, pages, second, ceremonies), logout_pages(house, pages)
+    chooser = account_chooser(house, pages, second.find_context, authorize)
+    login, logout = login_pages(house, pages, second, ceremonies, chooser), logout_pages(house, pages)
     for rooms in (
         authorize,
         login,
+        chooser,
+        SwitchPage(frame),
         second,
         Enrolment(second, ceremonies),
         ReturnPage(second),

@@ -72,8 +72,13 @@ class AccountFrame:
 
     def find_context(self, flow: str) -> LoginContext | None:
         """The account pages as somebody who asks for a login; None when the flow is not one of theirs."""
-        place = self.places.get(flow.removeprefix(_PREFIX)) if flow.startswith(_PREFIX) else None
+        place = self.places.get(self.place_of(flow) or "")
         return None if place is None else LoginContext(flow, self.pages.url(place), None, i18n.gettext("your account"))
+
+    @staticmethod
+    def place_of(flow: str) -> str | None:
+        """The name of the page that a flow leads back to; None when it is none of ours."""
+        return flow.removeprefix(_PREFIX) if flow.startswith(_PREFIX) else None
 
     def visit(self) -> Visit | None:
         """The visitor; None when nobody is signed in."""

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 
-from idp.account import access, activity, apps, email, linked, overview, passkeys, password, profile, security, sessions
+from idp.account import (
+    access,
+    activity,
+    apps,
+    email,
+    linked,
+    overview,
+    passkeys,
+    password,
+    profile,
+    security,
+    sessions,
+    switch,
+)
 from idp.account.access import AccessPage
 from idp.account.activity import ActivityPages
 from idp.account.apps import AppPages
@@ -38,6 +51,7 @@ def account_frame(house: House, pages: Pages) -> AccountFrame:
         password.PLACE: password.PATH,
         linked.PLACE: linked.PATH,
         email.PLACE: email.PATH,
+        switch.PLACE: switch.AFTER,
         email.CHANGE: email.CHANGE_PATH,
     }
     return AccountFrame(pages, house.accounts, house.sessions, house.clock, places)

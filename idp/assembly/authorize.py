@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from idp.assembly.login import levels_of, login_levels, login_policy, login_prompts
+from idp.assembly.login import levels_of, login_levels, login_policy, login_prompts, seats
 from idp.assembly.tokens import personal_tokens
 from idp.oauth import response_types
 from idp.oauth.codes import Codes
@@ -56,6 +56,7 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
         issuing=issuing,
         details_in_words=house.details_types.in_words,
         sessions=house.sessions,
+        seats=seats(house, pages),
         accounts=house.accounts,
         audit=house.audit,
     )

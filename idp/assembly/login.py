@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from idp.account import switch
 from idp.account.frame import AccountFrame
 from idp.errors import Refused
 from idp.oauth.endpoints.authorize import AuthorizePages
@@ -10,6 +13,7 @@ from idp.platform.pages import Pages
 from idp.upstream.directory import ProviderDirectory
 from idp.users.login.admission import Admission
 from idp.users.login.chain import LEVELS
+from idp.users.login.chooser import AccountChooser
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.email import EmailLoginPages, EmailMethod
 from idp.users.login.guesses import Guesses
@@ -21,6 +25,7 @@ from idp.users.login.policy import EMAIL, METHODS, PASSKEY, PASSWORD, UPSTREAM, 
 from idp.users.login.second_factor import SecondFactor
 from idp.users.login.steps import LoginSteps
 from idp.users.passkey_ceremonies import Ceremonies
+from idp.users.seats import Seats
 from idp.wiring import House
 
 _DAY = 86400
@@ -74,9 +79,21 @@ def askers(authorize: AuthorizePages, account: AccountFrame) -> FindContext:
     """Everybody who asks for logins: the account pages by the names of their flows, apps by waiting requests."""
 
     def find(flow: str, browser: str) -> LoginContext | None:
-        return account.find_context(flow) or authorize.find_context(flow, browser)
+        context = account.find_context(flow)
+        if context is not None and account.place_of(flow) == switch.PLACE:
+            return replace(context, choosing=True, beside=True)
+        return context or authorize.find_context(flow, browser)
 
     return find
+
+
+def seats(house: House, pages: Pages) -> Seats:
+    """Who sits in a browser."""
+    return Seats(pages, house.sessions, house.accounts)
+
+
+def account_chooser(house: House, pages: Pages, find_context: FindContext, asker: AuthorizePages) -> AccountChooser:
+    return AccountChooser(pages, house.database, house.accounts, seats(house, pages), find_context, asker.chosen)
 
 
 def login_opener(house: House, pages: Pages, asker: AuthorizePages) -> LoginOpener:
@@ -85,6 +102,7 @@ def login_opener(house: House, pages: Pages, asker: AuthorizePages) -> LoginOpen
         database=house.database,
         accounts=house.accounts,
         sessions=house.sessions,
+        seats=seats(house, pages),
         devices=house.devices,
         notices=house.notices,
         steps=LoginSteps(house.database, house.clock),
@@ -117,7 +135,9 @@ def admission(house: House, pages: Pages) -> Admission | None:
     return Admission(pages, house.invitations, house.verification, house.settings.signup == "on")
 
 
-def login_pages(house: House, pages: Pages, second: SecondFactor, ceremonies: Ceremonies | None) -> LoginPages:
+def login_pages(
+    house: House, pages: Pages, second: SecondFactor, ceremonies: Ceremonies | None, chooser: AccountChooser
+) -> LoginPages:
     settings = house.settings
     password = PasswordMethod(house.accounts, guesses(house))
     passkey = None if ceremonies is None else PasskeyMethod(ceremonies, guesses(house))
@@ -133,6 +153,7 @@ def login_pages(house: House, pages: Pages, second: SecondFactor, ceremonies: Ce
         second_factor=second,
         opener=second.opener,
         find_context=second.find_context,
+        chooser=chooser,
         admission=admission(house, pages),
         others=ProviderDirectory(house.database, house.master).enabled,
         signup_max=settings.signup_max,

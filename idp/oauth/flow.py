@@ -36,6 +36,7 @@ class Facts:
     consent covers all that is asked. `trusted`: the operator lets this client skip consent. `provable`: the client's identity is proven
     by where the answer goes. `detailed`: it asks for authorization details, which are allowed anew each time (RFC 9396).
     `foreign`: the login there is was made in a way that the client does not allow; `needs_factor`: policy wants two factors, it has one.
+    `chosen`: the person chose this account for this very request.
     """
 
     now: int
@@ -56,6 +57,7 @@ class Facts:
     detailed: bool = False
     foreign: bool = False
     needs_factor: bool = False
+    chosen: bool = False
 
 
 LOGIN_REQUIRED = Refusal("login_required", "The person must log in")
@@ -92,7 +94,7 @@ def needs_login(facts: Facts) -> bool:
         return True
     if facts.fresh:
         return False
-    if facts.prompt & {"login", "select_account", "create"}:
+    if facts.prompt & {"login", "create"} or ("select_account" in facts.prompt and not facts.chosen):
         return True
     return facts.max_age is not None and (facts.max_age == 0 or facts.now - facts.auth_time > facts.max_age)
 

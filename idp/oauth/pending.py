@@ -30,15 +30,24 @@ _LOGGED_IN = (
     .where(AuthorizationRow.id == sa.bindparam("flow"))
     .values(logged_in_sid=sa.bindparam("sid"))
 )
+_CHOSEN = (
+    sa.update(AuthorizationRow)
+    .where(AuthorizationRow.id == sa.bindparam("flow"))
+    .values(chosen_sid=sa.bindparam("sid"))
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A waiting request, what happened for it so far, and when it came (epoch seconds)."""
+    """A waiting request, what happened for it so far, and when it came (epoch seconds).
+
+    `chosen_sid` is the session that the person chose for it; empty when they want to choose.
+    """
 
     id: str
     request: AuthorizationRequest
     logged_in_sid: str | None
+    chosen_sid: str | None
     created_at: int
 
 
@@ -79,12 +88,21 @@ class PendingAuthorizations:
             return None
         with self._database.read() as tx:
             row = tx.execute(_FIND, self._waiting(flow, browser)).one_or_none()
-        return None if row is None else Pending(row.id, restored(row.request), row.logged_in_sid, row.created_at)
+        return (
+            None
+            if row is None
+            else Pending(row.id, restored(row.request), row.logged_in_sid, row.chosen_sid, row.created_at)
+        )
 
     @staticmethod
     def logged_in(tx: sa.Connection, flow: str, sid: str) -> None:
         """A person has just logged in for this request."""
         tx.execute(_LOGGED_IN, {"flow": flow, "sid": sid})
+
+    @staticmethod
+    def chosen(tx: sa.Connection, flow: str, sid: str) -> None:
+        """A person has just chosen this account for this request, or wants to choose, when it is empty."""
+        tx.execute(_CHOSEN, {"flow": flow, "sid": sid})
 
     def use(self, tx: sa.Connection, flow: str, browser: str) -> bool:
         """End the wait; of two clicks at once one is told so."""

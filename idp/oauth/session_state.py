@@ -40,13 +40,13 @@ class SessionStates:
         shown, cookie = (self.pages.cookie(request, name) for name in (web.BROWSER_STATE, web.SESSION))
         if shown is not None and cookie is None:
             return shown
-        living = cookie if session else None
-        state = self.pages.browser_state(living)
+        living, aside = cookie if session else None, self.pages.aside(request)
+        state = self.pages.browser_state(living, aside)
         if state != shown:
 
             @after_this_request
             def show(response: Response) -> Response:
-                self.pages.show_state(response, living)
+                self.pages.show_state(response, living, aside)
                 return response
 
         return state

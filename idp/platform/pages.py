@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -20,9 +20,10 @@ from idp.platform.secrets import MasterKey
 from idp.platform.statics import Statics
 from idp.settings import Settings
 
-SESSION, FLOW, DEVICE, BROWSER_STATE = "idp-session", "idp-flow", "idp-device", "idp-browser-state"
+SESSION, ASIDE, FLOW, DEVICE, BROWSER_STATE = "idp-session", "idp-aside", "idp-flow", "idp-device", "idp-browser-state"
 LANGUAGE = "idp-language"
 _DEVICE_AGE = 400 * 86400
+_MAX_ASIDE = 512
 _FETCHED_BY_US = frozenset({"same-origin", "none", ""})
 log = structlog.get_logger("idp.pages")
 
@@ -146,24 +147,36 @@ class Pages:
             self.set_cookie(response, FLOW, browser)
         return response
 
-    def keep_session(self, response: Response, session: str) -> None:
+    def aside(self, incoming: Request) -> tuple[str, ...]:
+        """The cookies of the sessions that were set aside in this browser, latest first."""
+        value = incoming.cookies.get(self.cookie_name(ASIDE), "")
+        return tuple(filter(None, value.split("."))) if len(value) <= _MAX_ASIDE else ()
+
+    def keep_session(self, response: Response, session: str, aside: Sequence[str] | None = None) -> None:
         """Give the browser the cookie of its new session, and the state that goes with it."""
         self.set_cookie(response, SESSION, session)
-        self.show_state(response, session)
+        self._keep_aside(response, session, aside)
 
-    def drop_session(self, response: Response) -> None:
+    def drop_session(self, response: Response, aside: Sequence[str] | None = None) -> None:
         self.drop_cookie(response, SESSION)
-        self.show_state(response, None)
+        self._keep_aside(response, None, aside)
 
-    def browser_state(self, session: str | None) -> str:
-        """What stands for this session, or for none, in the browser: it changes at every login and logout and opens nothing."""
-        return self._master.tag(session or "", purpose="browser-state")
+    def _keep_aside(self, response: Response, session: str | None, aside: Sequence[str] | None) -> None:
+        """Set aside these, or whoever is; None for no change."""
+        before = self.aside(request)
+        now = before if aside is None else tuple(aside)
+        if now != before:
+            self.set_cookie(response, ASIDE, ".".join(now)) if now else self.drop_cookie(response, ASIDE)
+        self.show_state(response, session, now)
 
-    def show_state(self, response: Response, session: str | None) -> None:
+    def browser_state(self, session: str | None, aside: Sequence[str]) -> str:
+        """What stands for this session, or for none, and those set aside: it changes at every login and logout and opens nothing."""
+        return self._master.tag(".".join((session or "", *aside)), purpose="browser-state")
+
+    def show_state(self, response: Response, session: str | None, aside: Sequence[str]) -> None:
         """Let our own frame in an app's page see the state (OpenID Connect Session Management §3.2): scripts read it, other sites' pages send it."""
-        response.set_cookie(
-            self.cookie_name(BROWSER_STATE), self.browser_state(session), secure=True, httponly=False, samesite="None"
-        )
+        state = self.browser_state(session, aside)
+        response.set_cookie(self.cookie_name(BROWSER_STATE), state, secure=True, httponly=False, samesite="None")
 
     def _set(self, response: Response, name: str, value: str, max_age: int | None) -> None:
         samesite: Literal["Lax"] = "Lax"

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from idp.platform.db import Database
 
-HEAD = "0020"
+HEAD = "0021"
 """The newest migration this program brings."""
 _VERSION = sa.table("alembic_version", sa.column("version_num"))
 

@@ -42,6 +42,7 @@ from idp.users.login.context import LoginContext
 from idp.users.login.policy import LoginPolicy
 from idp.users.login.second_factor import MORE
 from idp.users.people import BrowserSession
+from idp.users.seats import Seats
 from idp.users.sessions import Sessions
 
 log = structlog.get_logger("idp.authorize")
@@ -79,6 +80,7 @@ class AuthorizePages:
     issuing: Issuing
     details_in_words: Callable[[Sequence[Entry]], Sequence[AskedDetails]]
     sessions: Sessions
+    seats: Seats
     accounts: Accounts
     audit: Audit
 
@@ -127,7 +129,7 @@ class AuthorizePages:
             case "allow":
                 return self._decide(replace(visit, consented=True))
             case "switch":
-                return self._to_login(visit)
+                return self._switch(visit)
             case _:
                 return self._deny(visit)
 
@@ -145,6 +147,10 @@ class AuthorizePages:
         """A person has just logged in for a stored request (the login pages' `LoggedIn`)."""
         self.pending.logged_in(tx, context.flow, session.sid)
 
+    def chosen(self, tx: sa.Connection, context: LoginContext, session: BrowserSession) -> None:
+        """A person has just chosen an account for a stored request (the chooser's `Chosen`)."""
+        self.pending.chosen(tx, context.flow, session.sid)
+
     # -- steps ----------------------------------------------------------------------------------------------------
 
     def _visit(self, asked: AuthorizationRequest, pending: Pending | None, browser: str | None) -> _Visit:
@@ -153,7 +159,8 @@ class AuthorizePages:
         resources = tuple(resource for resource in found if resource is not None)
         if client is None or client.disabled or len(resources) != len(found):
             raise PageError("expired", _GONE)
-        session = self.sessions.find(self.pages.cookie(request, web.SESSION))
+        hint = None if "select_account" in asked.prompt else asked.login_hint
+        session = self.seats.meant(asked.subs, hint)
         return _Visit(asked, client, resources, session, pending, browser)
 
     def _stored(self, flow: str, browser: str | None) -> _Visit:
@@ -207,6 +214,7 @@ class AuthorizePages:
             detailed=bool(asked.authorization_details),
             foreign=session is not None and not self.policy.allows(session.amr, visit.client.login_methods),
             needs_factor=session is not None and two and "mfa" not in session.amr,
+            chosen=session is not None and visit.pending is not None and visit.pending.chosen_sid == session.sid,
         )
 
     def _remembered(self, visit: _Visit, session: BrowserSession) -> bool:
@@ -221,11 +229,11 @@ class AuthorizePages:
             case Step.ISSUE if visit.session is not None:
                 return self._issue(visit, visit.session)
             case Step.CONSENT:
-                return self._go(visit, "/consent")
+                return self._brought(visit, "/consent")
             case Step.SIGN_UP:
                 return self._go(visit, "/signup")
             case Step.STEP_UP:
-                return self._go(visit, MORE)
+                return self._brought(visit, MORE)
             case _:
                 return self._go(visit, "/login")
 
@@ -237,8 +245,19 @@ class AuthorizePages:
         flow = self.pending.save(visit.asked, browser)
         return self.pages.keep_browser(request, self.pages.redirect(f"{self.pages.url(path)}?flow={flow}"), browser)
 
-    def _to_login(self, visit: _Visit) -> Response:
-        return self.pages.redirect(f"{self.pages.url('/login')}?flow={visit.pending.id if visit.pending else ''}")
+    def _brought(self, visit: _Visit, path: str) -> Response:
+        """To a page for the person of this visit, who is active from there on."""
+        response = self._go(visit, path)
+        if visit.session is not None:
+            self.seats.bring(response, visit.session)
+        return response
+
+    def _switch(self, visit: _Visit) -> Response:
+        """The person wants to be somebody else, beside who they are."""
+        if visit.pending is not None:
+            with self.database.write(durable=False) as tx:
+                self.pending.chosen(tx, visit.pending.id, "")
+        return self._go(visit, "/login")
 
     def _consent_page(self, visit: _Visit) -> Response:
         person = self.accounts.find(visit.session.sub) if visit.session else None
@@ -302,6 +321,7 @@ class AuthorizePages:
 
     def _context(self, pending: Pending, client: Client) -> LoginContext:
         asked, told = pending.request, client.metadata
+        selects = "select_account" in asked.prompt
         languages = i18n.wishes().tags
         return LoginContext(
             flow=pending.id,
@@ -318,6 +338,8 @@ class AuthorizePages:
             max_age=asked.max_age,
             methods=client.login_methods,
             second_factor=client.second_factor,
+            choosing=pending.chosen_sid == "" or (selects and pending.chosen_sid is None),
+            beside=selects or pending.chosen_sid is not None,
         )
 
     def _logo_url(self, client: Client) -> str | None:

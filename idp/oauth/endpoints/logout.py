@@ -21,16 +21,16 @@ from idp.oauth import response_modes
 from idp.oauth.clients import Client, ClientDirectory
 from idp.oauth.logout.frames import Frame, LogoutFrames
 from idp.platform import i18n
-from idp.platform import pages as web
 from idp.platform.forms import MAX_URL, Form, decode_pairs
 from idp.platform.pages import Pages
 from idp.platform.secrets import MasterKey
 from idp.tokens.identity import IdTokenHint, ReadHint
 from idp.users.accounts import Accounts
 from idp.users.people import BrowserSession
+from idp.users.seats import Seat, Seats
 from idp.users.sessions import Sessions
 
-_PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales")
+_PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales", "account")
 _SEALED_LIFE = 300
 _PATIENCE = 4
 """How long, in seconds, the browser waits for the apps' frames before it goes back to the app that asked."""
@@ -52,6 +52,7 @@ class LogoutPages:
 
     pages: Pages
     sessions: Sessions
+    seats: Seats
     accounts: Accounts
     clients: ClientDirectory
     frames: LogoutFrames
@@ -71,15 +72,25 @@ class LogoutPages:
         if request.method == "POST" and not confirmed:
             return self._as_get(form)
         asked = self._asked(self._opened(form))
-        cookie = self.pages.cookie(request, web.SESSION)
-        session = self.sessions.find(cookie) or self.sessions.run_out(cookie)
-        if session is None:
-            return self._goodbye(asked, ())
+        seats = self.seats.all()
+        seat = self._meant(asked, seats)
+        if seat is None:
+            return self._goodbye(asked, (), ())
         if confirmed:
-            self.pages.check_form(cookie, f"logout {session.sid}")
-        elif not self._proves(asked.hint, session):
-            return self._question(asked, session)
-        return self._goodbye(asked, self.frames.of(self.sessions.end(session.sid)))
+            self.pages.check_form(seat.cookie, f"logout {seat.session.sid}")
+        elif not self._proves(asked.hint, seat.session):
+            return self._question(asked, seat, others=len(seats) > 1)
+        gone = seats if request.form.get("confirm") == "everybody" else [seat]
+        parties = [party for one in gone for party in self.sessions.end(one.session.sid)]
+        return self._goodbye(asked, gone, self.frames.of(parties))
+
+    def _meant(self, asked: _Asked, seats: Sequence[Seat]) -> Seat | None:
+        """Whose session is to end: the one that was named or proven, wherever in this browser it sits, else the active one."""
+        named = asked.carried.get("account")
+        if named is not None:
+            return next((seat for seat in seats if seat.session.sid == named), None)
+        proven = (seat for seat in seats if self._proves(asked.hint, seat.session))
+        return next(proven, seats[0] if seats else None)
 
     def _proves(self, hint: IdTokenHint | None, session: BrowserSession) -> bool:
         """Whether the request comes from an app of this session, or of one it followed after a pause."""
@@ -106,18 +117,19 @@ class LogoutPages:
             raise PageError("invalid_request", "The app that sent you here gave an address that is not its own.")
         return response_modes.query(uri, {"state": parameters.get("state")})
 
-    def _question(self, asked: _Asked, session: BrowserSession) -> Response:
-        owner, person = self.pages.cookie(request, web.SESSION) or "", self.accounts.find(session.sub)
+    def _question(self, asked: _Asked, seat: Seat, *, others: bool) -> Response:
+        person = self.accounts.find(seat.session.sub)
         i18n.hear_person(person.claims.get("locale") if person else None)
         return self.pages.render(
             "logout.html",
             leads_away=True,
             person=person,
             carried=asked.carried,
-            csrf=self.pages.csrf_token(owner, f"logout {session.sid}"),
+            others=others,
+            csrf=self.pages.csrf_token(seat.cookie, f"logout {seat.session.sid}"),
         )
 
-    def _goodbye(self, asked: _Asked, frames: Sequence[Frame]) -> Response:
+    def _goodbye(self, asked: _Asked, gone: Sequence[Seat], frames: Sequence[Frame]) -> Response:
         """Back to the app at once, or once the frames had their time (Front-Channel Logout §3)."""
         if asked.way_back is not None and not frames:
             response = self.pages.redirect(asked.way_back)
@@ -131,7 +143,7 @@ class LogoutPages:
                 way_back=asked.way_back,
                 patience=_PATIENCE,
             )
-        self.pages.drop_session(response)
+        self.seats.leave(response, {seat.cookie for seat in gone})
         return response
 
     def _as_get(self, form: Form) -> Response:

@@ -19,6 +19,7 @@ class LoginContext:
     go back to.
     `methods` are the login methods the asker allows, in order, empty for all; `second_factor`: it needs two factors whoever it is.
     `wanted_acr` and `max_age` (seconds) are what the login must reach.
+    `choosing`: the person is to choose among the accounts in this browser; `beside`: a new login leaves those where they are.
     """
 
     flow: str
@@ -35,6 +36,8 @@ class LoginContext:
     max_age: int | None = None
     methods: tuple[str, ...] = ()
     second_factor: bool = False
+    choosing: bool = False
+    beside: bool = False
 
 
 class OtherWay(Protocol):

@@ -19,6 +19,7 @@ from idp.users.login.context import LoggedIn, LoginContext
 from idp.users.login.steps import LoginSteps
 from idp.users.notices import Notice, Notices
 from idp.users.people import BrowserSession, Person
+from idp.users.seats import Seats
 from idp.users.sessions import Sessions
 from idp.users.visitors import visitor_of
 
@@ -37,6 +38,7 @@ class LoginOpener:
     database: Database
     accounts: Accounts
     sessions: Sessions
+    seats: Seats
     devices: Devices
     notices: Notices
     steps: LoginSteps
@@ -60,6 +62,7 @@ class LoginOpener:
         if proven.person.may_return:
             return self._ask_to_return(context, proven, last_step)
         device = self.pages.cookie(request, web.DEVICE) or new_secret()
+        previous, aside = self.seats.makes_room(proven.person.sub, beside=context is not None and context.beside)
         try:
             with self.database.write() as tx:
                 if not _taken(tx, proven.last_step, last_step):
@@ -70,11 +73,11 @@ class LoginOpener:
                 self.devices.remember(tx, device, proven.person.sub)
                 if trust:
                     self.devices.trust(tx, device, proven.person.sub, self.trust_seconds)
-                cookie = self._session(tx, context, proven)
+                cookie = self._session(tx, context, proven, previous)
         except _NotOpened:
             return None
         response = (arrive or self.pages.redirect)(context.resume_url if context else self.pages.home_url())
-        self.pages.keep_session(response, cookie)
+        self.pages.keep_session(response, cookie, aside)
         self.pages.set_cookie(response, web.DEVICE, device, max_age=web.device_age())
         return response
 
@@ -99,7 +102,7 @@ class LoginOpener:
         if not first and not self.devices.knows_tx(tx, device, person.sub):
             self.notices.tell(tx, person, Notice.NEW_BROWSER, about=request.environ.get("idp.peer"))
 
-    def _session(self, tx: sa.Connection, context: LoginContext | None, proven: Proven) -> str:
+    def _session(self, tx: sa.Connection, context: LoginContext | None, proven: Proven, previous: str | None) -> str:
         since = None
         if proven.session is not None:
             since = self.sessions.since(tx, proven.session, proven.person.sub)
@@ -115,7 +118,7 @@ class LoginOpener:
             proven.person.sub,
             acr=level(proven.amr),
             amr=proven.amr,
-            previous=self.pages.cookie(request, web.SESSION),
+            previous=previous,
             visitor=visitor_of(request),
             auth_time=since,
             also=also,

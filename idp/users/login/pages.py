@@ -18,6 +18,7 @@ from idp.platform.throttle import line_of
 from idp.users.accounts import Accounts
 from idp.users.login.admission import Admission, Admitted
 from idp.users.login.chain import Attempt, LoginMethod
+from idp.users.login.chooser import AccountChooser
 from idp.users.login.context import FindContext, LoginContext, OtherWay, purpose
 from idp.users.login.opener import LoginOpener
 from idp.users.login.passkey import PasskeyMethod
@@ -46,6 +47,7 @@ class LoginPages:
     second_factor: SecondFactor
     opener: LoginOpener
     find_context: FindContext
+    chooser: AccountChooser
     admission: Admission | None
     others: Callable[[], Sequence[OtherWay]]
     signup_max: int
@@ -75,8 +77,16 @@ class LoginPages:
         browser = self.pages.cookie(request, web.FLOW)
         context = self._context(browser)
         if request.method == "GET":
-            return self._form(context, username=(context.login_hint if context else None) or "")
+            return self._form(context, username=self._named(context))
         return self._posted(context, browser, self.password)
+
+    def _named(self, context: LoginContext | None) -> str:
+        """The name to fill in: of the account in this browser that was chosen but must sign in again, or the one hinted at."""
+        sid = request.args.get("account")
+        if sid is None and context is not None and context.beside and not context.choosing:
+            session = self.sessions.find(self.pages.cookie(request, web.SESSION))
+            sid = session.sid if session else None
+        return (self.chooser.name_of(sid) if sid else None) or (context.login_hint if context else None) or ""
 
     def with_passkey(self) -> Response:
         """Look at what a passkey answered."""
@@ -112,6 +122,7 @@ class LoginPages:
         if not methods:
             raise not_offered()
         passkey = self.passkey if PASSKEY in methods else None
+        accounts = self.chooser.choices(context)
         response = self.pages.render(
             "login.html",
             status,
@@ -121,6 +132,8 @@ class LoginPages:
             methods=methods,
             passkey=passkey.offer(browser) if passkey else None,
             username=username[:254],
+            accounts=accounts,
+            folded=bool(accounts) and alert is None and "account" not in request.args,
             alert=alert,
             csrf=self.pages.csrf_token(browser, purpose(context)),
             cancel_csrf=self.pages.csrf_token(browser, f"cancel {context.flow}") if context else None,
