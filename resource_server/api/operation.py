@@ -50,7 +50,7 @@ class Operation:
 
     With `cells` the matrix decides as well, and the view gets `access` in place of `principal`. `key`: it takes an Idempotency-Key.
     `tagged`: its answer has an ETag, or (`match`) it changes what the caller names in If-Match. `between`: only our own services ask for it,
-    so it has no budget, and is in no document for others.
+    so it has no budget.
     """
 
     method: str

@@ -30,6 +30,8 @@ from resource_server.platform.store import Row
 PAY = Needs(scopes=("orders:write", "payments:write"), on_stale="deny")
 """Money does not move on a token of which nobody can tell whether it was revoked."""
 _IN_DETAIL = "payment_initiation"
+_PROBLEMS = ("illegal_step", "precondition_failed")
+_PAY_PROBLEMS = (*_PROBLEMS, "insufficient_authorization_details", "insufficient_user_authentication")
 PREFIX = "oop"
 """What the ids of orders' operations begin with: payments answer under the same path."""
 
@@ -64,8 +66,8 @@ class Checkouts:
 
     def mounted(self) -> list[Operation]:
         made: dict[int, Any] = {202: OperationShown, 201: documents.OrderShown}
-        checkout = Doc(summary="Check out", answers=made, body=NewCheckout, problems=("illegal_step",))
-        cancel = Doc(summary="Call off", answers=made, body=Nothing, problems=("illegal_step",))
+        checkout = Doc(summary="Check out", answers=made, body=NewCheckout, problems=_PAY_PROBLEMS)
+        cancel = Doc(summary="Call off", answers=made, body=Nothing, problems=_PROBLEMS)
         follow = Doc(summary="Follow an operation", answers={200: OperationShown})
         listed = Doc(summary="List the checkouts of an order", answers={200: documents.Checkouts})
         one = f"{OPERATIONS}/<prefixed({PREFIX}):operation_id>"

@@ -7,7 +7,7 @@ from typing import Any
 
 from resource_server.api.operation import Doc, Operation
 
-_PART = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
+_PART = re.compile(r"<(?:[a-z]+(?:\([a-z]+\))?:)?([a-z_]+)>")
 _MOST = 255
 MATCH = {"type": "string", "pattern": r'^(\*|(W/)?"[^"]+"(, *(W/)?"[^"]+")*)$'}
 
