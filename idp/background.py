@@ -15,7 +15,6 @@ from idp.platform.telemetry import serve_metrics
 from idp.wiring import House
 
 _DAY = 86400
-_DELETE_EVERY = 600
 
 
 class Background:
@@ -33,7 +32,6 @@ class Background:
         self._running.enter_context(Loop("generations", house.watcher().poll, seconds=1.0))
         if self._jobs:
             house.jobs.register("prune", partial(_prune, house), every=3600)
-            house.jobs.register("delete-accounts", partial(_delete_due, house), every=_DELETE_EVERY)
             promote = partial(house.keyring.promote_due, settings.key_rotation_days * _DAY)
             self._running.enter_context(Loop("keys", promote, seconds=1.0))
             self._running.enter_context(Loop("jobs", house.jobs.run_due))
@@ -71,10 +69,6 @@ def logout_runner(house: House) -> Jobs:
         issuer=house.settings.issuer,
     ).register(runner)
     return runner
-
-
-def _delete_due(house: House, _payload: Mapping[str, Any]) -> None:
-    house.accounts.delete_due()
 
 
 def _prune(house: House, _payload: Mapping[str, Any]) -> None:

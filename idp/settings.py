@@ -182,6 +182,7 @@ class Settings(SourceSettings):
         30, description="how long a browser is asked for no second factor, where its owner wants that"
     )
     token_max_failures: Count = Field(60, description="failed client authentications a minute per client and address")
+    account_grace_days: Count = Field(30, description="how long somebody who deletes their account can come back")
     signup: Literal["off", "on", "invite"] = Field(
         "off", description="whether strangers may create an account; invite: who got an invitation (idp user invite)"
     )

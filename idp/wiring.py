@@ -82,6 +82,7 @@ from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.email_changes import EmailChanges
 from idp.users.email_logins import EmailLogins
+from idp.users.farewells import Farewells
 from idp.users.invitations import Invitations
 from idp.users.letters import Letters
 from idp.users.links import MailLinks
@@ -193,8 +194,8 @@ class House:
         return Watcher(self.database, followers)
 
     def prune(self) -> int:
-        """Remove what has expired, a batch a transaction; returns how many rows went."""
-        return sum(self._drain(one) for one in _PRUNERS)
+        """Remove what has expired, a batch a transaction, and the accounts whose owners did not come back; returns how many rows went."""
+        return self.accounts.delete_due() + sum(self._drain(one) for one in _PRUNERS)
 
     def _drain(self, one: Prune) -> int:
         removed = 0
@@ -243,7 +244,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         clock,
         audit,
         outbox.publish,
-        [partial(_person_changed, sessions, grants, letters, notices)],
+        [partial(_person_changed, sessions, grants, letters, notices), Farewells(letters, notices).person_changed],
         password_min_length=settings.password_min_length,
         service_name=settings.name,
     )

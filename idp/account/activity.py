@@ -22,6 +22,7 @@ _LONGEST_SEQUENCE = 18
 _SENTENCES: Mapping[str, str] = {
     "login": N_("You signed in"),
     "logout": N_("You were signed out"),
+    "invitation.used": N_("You accepted an invitation"),
     "user.created": N_("Your account was made"),
     "user.updated": N_("Your account was changed"),
     "user.disabled": N_("Your account was switched off"),
@@ -40,6 +41,8 @@ _SENTENCES: Mapping[str, str] = {
     "recovery_code.used": N_("A recovery code was used"),
     "browsers.untrusted": N_("No browser is trusted any more"),
     "email.change_asked": N_("Another e-mail address was asked for"),
+    "email.change_confirmed": N_("The new e-mail address was confirmed"),
+    "email.change_approved": N_("The e-mail address of before agreed to the change"),
     "email.change_cancelled": N_("The change of your e-mail address was called off"),
     "email.change_refused": N_("The change of your e-mail address was refused"),
     "email.changed": N_("Your e-mail address was changed"),

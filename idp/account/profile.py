@@ -67,11 +67,10 @@ class ProfilePages:
 
     def _update(self, visit: Visit, **changes: Any) -> None:
         """Change what the person saw, and nothing that changed since."""
-        seen = request.form.get("version", "")
+        seen = request.form.get("version", "") == str(visit.person.version)
 
         def as_seen(tx: sa.Connection) -> None:
-            now = self.frame.accounts.find_tx(tx, visit.person.sub)
-            if now is None or str(now.version) != seen or now.version != visit.person.version:
+            if not seen or not self.frame.accounts.hold(tx, visit.person, alone=True):
                 raise _MEANWHILE
 
         self.frame.accounts.update(visit.person.sub, first=as_seen, **changes)

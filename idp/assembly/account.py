@@ -8,6 +8,7 @@ from idp.account import (
     access,
     activity,
     apps,
+    data,
     email,
     linked,
     overview,
@@ -21,6 +22,8 @@ from idp.account import (
 from idp.account.access import AccessPage
 from idp.account.activity import ActivityPages
 from idp.account.apps import AppPages
+from idp.account.data import DataPages
+from idp.account.export import Export
 from idp.account.frame import AccountFrame, Room
 from idp.account.overview import OverviewPage
 from idp.account.password import PasswordPages
@@ -45,6 +48,8 @@ def account_frame(house: House, pages: Pages) -> AccountFrame:
         apps.PLACE: apps.PATH,
         access.PLACE: access.PATH,
         activity.PLACE: activity.PATH,
+        data.PLACE: data.PATH,
+        data.CLOSE: data.CLOSE_PATH,
         profile.PLACE: profile.PATH,
         security.PLACE: security.PATH,
         passkeys.PLACE: passkeys.PATH,
@@ -68,6 +73,7 @@ def account_rooms(house: House, frame: AccountFrame) -> tuple[Room, ...]:
         ProfilePages(frame),
         ActivityPages(frame, house.database, partial(_name_of, house)),
         _access(house, frame),
+        DataPages(frame, _export(house), house.audit, house.settings.account_grace_days),
     )
 
 
@@ -80,6 +86,20 @@ def allowed_apps(house: House) -> AllowedApps:
         details_in_words=house.details_types.in_words,
         grants=house.grants,
         audit=house.audit,
+    )
+
+
+def _export(house: House) -> Export:
+    return Export(
+        database=house.database,
+        sessions=house.sessions,
+        devices=house.devices,
+        passkeys=house.passkeys,
+        authenticators=house.authenticators,
+        recovery_codes=house.recovery_codes,
+        linked=house.linked_accounts,
+        apps=allowed_apps(house),
+        grants=house.grants,
     )
 
 

@@ -42,6 +42,7 @@ class LinkedAccount:
     email: str | None
     created_at: int
     used_at: int | None
+    subject: str
 
 
 class LinkedAccounts:
@@ -107,4 +108,4 @@ class LinkedAccounts:
 
 
 def _linked(row: AnyRow) -> LinkedAccount:
-    return LinkedAccount(row.id, row.provider, row.name, row.email, row.created_at, row.used_at)
+    return LinkedAccount(row.id, row.provider, row.name, row.email, row.created_at, row.used_at, row.subject)

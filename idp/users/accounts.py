@@ -225,9 +225,13 @@ class Accounts:
 
     def delete_due(self) -> int:
         """Delete for good whoever asked for that and did not return in time; returns how many."""
-        with self._database.read() as tx:
-            due = store.due(tx, self._clock.now(), _PAGE)
-        return sum(map(self._delete_due, due))
+        deleted = 0
+        while True:
+            with self._database.read() as tx:
+                due = store.due(tx, self._clock.now(), _PAGE)
+            deleted += sum(map(self._delete_due, due))
+            if len(due) < _PAGE:
+                return deleted
 
     def _delete_due(self, sub: str) -> bool:
         with self._database.write() as tx:
@@ -251,9 +255,12 @@ class Accounts:
         return found[0]
 
     @staticmethod
-    def hold(tx: sa.Connection, person: Person) -> bool:
-        """Whether this person is as they were when they proved themselves; nobody changes them before the transaction ends."""
-        return store.hold(tx, person.sub) == person.version
+    def hold(tx: sa.Connection, person: Person, *, alone: bool = False) -> bool:
+        """Whether this person is as they were when they proved themselves; nobody changes them before the transaction ends.
+
+        Who goes on to change them holds them `alone`.
+        """
+        return store.hold(tx, person.sub, alone=alone) == person.version
 
     def logs_in_first(self, tx: sa.Connection, sub: str) -> bool:
         """Note that a person logs in; True when they never did before. It comes before `hold`: two at once then wait for one another."""

@@ -49,6 +49,12 @@ class Devices:
         """The same, as this transaction sees it."""
         return tx.execute(_KNOWN, {"device": digest(device), "sub": sub}).scalar() is not None
 
+    @staticmethod
+    def of(tx: sa.Connection, sub: str) -> list[dict[str, int | None]]:
+        """When each browser of a person was seen last, and until when it is trusted."""
+        rows = tx.execute(sa.select(DeviceRow.__table__).where(DeviceRow.sub == sub).order_by(DeviceRow.seen_at.desc()))
+        return [{"seen_at": row.seen_at, "trusted_until": row.trusted_until} for row in rows]
+
     def trust(self, tx: sa.Connection, device: str, sub: str, seconds: int) -> None:
         """Ask for no second factor in this browser for so long; whoever is remembered can be trusted."""
         tx.execute(_TRUST, {"this": digest(device), "person": sub, "until": self._clock.now() + seconds})

@@ -65,6 +65,15 @@ class Letters:
         self._send(tx, "invitation", to, None, N_("%(name)s: you are invited"), link=link, life=life)
         return link
 
+    def closed(self, tx: sa.Connection, to: str, person: Person) -> None:
+        """That the account is closed, until when it can be had back, and how."""
+        facts = {"deletes_at": person.deletes_at, "link": self._url("/login")}
+        self._send(tx, "closed", to, person, N_("%(name)s: your account is closed"), **facts)
+
+    def deleted(self, tx: sa.Connection, to: str, person: Person) -> None:
+        """That the account is no more."""
+        self._send(tx, "deleted", to, person, N_("%(name)s: your account was deleted"))
+
     def notice(self, tx: sa.Connection, to: str, person: Person, subject: str, **facts: Any) -> None:
         """That something about the safety of the account changed (see `idp.users.notices`)."""
         link = self._url("/account/security")

@@ -32,6 +32,7 @@ class Notice(StrEnum):
     EMAIL_CHANGED = "email_changed"
     ACCOUNT_LINKED = "account_linked"
     ACCOUNT_UNLINKED = "account_unlinked"
+    ACCOUNT_REOPENED = "account_reopened"
 
 
 _SUBJECTS = {
@@ -47,6 +48,7 @@ _SUBJECTS = {
     Notice.EMAIL_CHANGED: N_("%(name)s: your e-mail address was changed"),
     Notice.ACCOUNT_LINKED: N_("%(name)s: another way to sign in was added"),
     Notice.ACCOUNT_UNLINKED: N_("%(name)s: a way to sign in was removed"),
+    Notice.ACCOUNT_REOPENED: N_("%(name)s: your account is open again"),
 }
 
 

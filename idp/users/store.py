@@ -26,7 +26,8 @@ _COLUMNS = (
     UserRow.deletes_at,
 )
 _BY_SUB = sa.select(*_COLUMNS).where(UserRow.sub == sa.bindparam("sub"))
-_HELD = sa.select(UserRow.version).where(UserRow.sub == sa.bindparam("sub")).with_for_update(read=True)
+_VERSION = sa.select(UserRow.version).where(UserRow.sub == sa.bindparam("sub"))
+_HELD, _LOCKED = _VERSION.with_for_update(read=True), _VERSION.with_for_update()
 _STORED = sa.select(UserRow.password).where(UserRow.sub == sa.bindparam("sub"))
 _PASSWORD = sa.select(UserRow.password.is_not(None)).where(UserRow.sub == sa.bindparam("sub"))
 _PASSWORD_HELD = _PASSWORD.with_for_update()
@@ -56,9 +57,12 @@ def find(tx: sa.Connection, sub: str) -> Person | None:
     return _one(tx, _BY_SUB, sub=sub)
 
 
-def hold(tx: sa.Connection, sub: str) -> int | None:
-    """The person's version, which nobody changes before this transaction ends; None when they are gone."""
-    version: int | None = tx.execute(_HELD, {"sub": sub}).scalar()
+def hold(tx: sa.Connection, sub: str, *, alone: bool = False) -> int | None:
+    """The person's version, which nobody changes before this transaction ends; None when they are gone.
+
+    Who goes on to change them holds them `alone`.
+    """
+    version: int | None = tx.execute(_LOCKED if alone else _HELD, {"sub": sub}).scalar()
     return version
 
 

@@ -37,7 +37,7 @@ def shown(idp: RunningIdp, browser: Browser, path: str) -> str:
 
 def text_of(response: requests.Response) -> str:
     """A page as people read it."""
-    body = response.text.partition("<body>")[2]
+    body = response.text.partition("<body")[2].partition(">")[2]
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
 

@@ -10,7 +10,7 @@ from tests.account.support import IPHONE, page_of, shown, signed_in
 from tests.support.flows import Browser, Page
 from tests.support.running import RunningIdp
 
-_NAMES = ("", "email", "password", "security", "linked", "sessions", "apps", "profile", "activity", "access")
+_NAMES = ("", "email", "password", "security", "linked", "sessions", "apps", "profile", "activity", "access", "data")
 PATHS = [f"/account/{name}".rstrip("/") for name in _NAMES]
 
 

@@ -57,9 +57,8 @@ class ReturnPage:
 
     def _use_up(self, tx: sa.Connection, visit: Visit) -> None:
         """Of any number at once exactly one goes on, and nobody whose account was changed meanwhile."""
-        now = self.second.accounts.find_tx(tx, visit.person.sub)
-        unchanged = now is not None and now.version == visit.step.version
-        if not unchanged or not self.second.steps.finish(tx, visit.step.id, visit.browser):
+        finished = self.second.steps.finish(tx, visit.step.id, visit.browser)
+        if not finished or not self.second.accounts.hold(tx, visit.person, alone=True):
             raise Refused("gone", "the login has expired")
 
     def _form(self, visit: Visit) -> Response:
