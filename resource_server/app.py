@@ -33,6 +33,7 @@ from resource_server.orders import service as orders
 from resource_server.payments import service as payments
 from resource_server.platform.metrics import Metrics
 from resource_server.platform.secret import Secret, kept_in
+from resource_server.platform.shared_counts import SharedCounts
 from resource_server.platform.store import open_engines
 from resource_server.settings import Settings
 from resource_server.users import service as users
@@ -83,7 +84,8 @@ def build(settings: Settings, metrics: Metrics | None = None, steps: Steps = NO_
     parts = Parts(settings, guard, Edges(), secret, metrics, steps)
     services = tuple(_BUILDERS[name](parts, engine) for name, engine in engines.items())
     join_remote(settings, secret, parts.edges)
-    rates = Rates(reads=settings.rate_reads, writes=settings.rate_writes)
+    counts = SharedCounts(settings.data_dir / f"rates-{settings.port}")
+    rates = Rates(counts, reads=settings.rate_reads, writes=settings.rate_writes)
     process = Process(settings, app, guard, metrics, services, steps, rates)
     _mount(process)
     return process

@@ -1,6 +1,6 @@
 """How often a caller may call (draft-ietf-httpapi-ratelimit-headers-11): a budget a minute for each client and person, told in every answer.
 
-The budgets are counted in each worker's memory, so asking costs nothing; with n workers up to n times the quota passes. v1 and v2 share them.
+The workers of a server share the budgets, in memory; other servers count for themselves. v1 and v2 share them.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
 
 from flask import Response
 from token_guard import Principal
 
 from resource_server.api.problems import Problem
+from resource_server.platform.shared_counts import SharedCounts
 
 WINDOW = 60
-_MOST_KEPT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +44,12 @@ class Spent:
 class Rates:
     """Budgets of `reads` and `writes` a minute; 0: no limit, and nothing is said of one."""
 
-    def __init__(self, *, reads: int, writes: int, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, counts: SharedCounts, *, reads: int, writes: int, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._counts = counts
         self._now = now
         self.change(reads=reads, writes=writes)
-        self._lock = Lock()
-        self._windows: dict[tuple[str, str, str], tuple[float, int]] = {}
 
     def change(self, *, reads: int, writes: int) -> None:
         """Other budgets, from the next request on; what was spent stays spent."""
@@ -61,20 +61,11 @@ class Rates:
         if quota == 0:
             return None
         policy = f"{service}-{'read' if reading else 'write'}"
-        begun, used = self._count((policy, principal.client_id, principal.subject))
-        left = max(0, math.ceil(begun + WINDOW - self._now()))
-        return Spent(policy, quota, max(0, quota - used), left, over=used > quota)
-
-    def _count(self, key: tuple[str, str, str]) -> tuple[float, int]:
         now = self._now()
-        with self._lock:
-            begun, used = self._windows.get(key, (now, 0))
-            if now >= begun + WINDOW:
-                begun, used = now, 0
-            if len(self._windows) >= _MOST_KEPT:
-                self._windows = {key: kept for key, kept in self._windows.items() if now < kept[0] + WINDOW}
-            self._windows[key] = begun, used + 1
-            return self._windows[key]
+        key = "\n".join((policy, principal.client_id, principal.subject))
+        begun, used = self._counts.add(key, now=now, window=WINDOW)
+        left = max(0, math.ceil(begun + WINDOW - now))
+        return Spent(policy, quota, max(0, quota - used), left, over=used > quota)
 
 
 def too_many(spent: Spent) -> Problem:

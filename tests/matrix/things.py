@@ -44,8 +44,8 @@ class Stage:
 
     def sent(self, operation: Operation, column: str, service: str, owner: str) -> requests.Response:
         """The operation as this column tries it on what is `owner`'s."""
-        path = operation.path
-        for name in ("user", "order", "payment", "operation", "refund", "endpoint", "event"):
+        path = operation.path.replace("<prefixed(oop):operation_id>", "<saga_id>")
+        for name in ("user", "order", "payment", "operation", "saga", "refund", "endpoint", "event"):
             placeholder = f"<{name}_id>"
             if placeholder in path:
                 path = path.replace(placeholder, self._identifier(name, owner, operation))
@@ -85,6 +85,9 @@ class Stage:
                 return str(caller.get("/v2/users/me").json()["id"])
             case "order":
                 return str(ask(caller, "/v2/orders", ORDER_V2).json()["id"])
+            case "saga":
+                order = str(ask(caller, "/v2/orders", ORDER_V2).json()["id"])
+                return str(accepted(caller, f"/v2/orders/{order}/cancellations")["id"])
             case "payment":
                 return self.thing("operation payment", owner).split()[1]
             case "operation":

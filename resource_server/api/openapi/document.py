@@ -90,8 +90,15 @@ def _paths(found: Sequence[tuple[Operation, Doc]], reference: Reference, body: R
     for operation, doc in found:
         shown = _operation(operation, doc, reference, body)
         _link(operation, shown, ids)
-        paths.setdefault(template(operation.path), {})[operation.method.lower()] = shown
+        item = paths.setdefault(template(operation.path), {})
+        method = operation.method.lower()
+        item[method] = _joined(item[method], shown) if method in item else shown
     return paths
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two services that answer under one path, each for ids of its own: by the scopes of either."""
+    return {**one, "tags": [*one["tags"], *other["tags"]], "security": [*one["security"], *other["security"]]}
 
 
 def _operation(operation: Operation, doc: Doc, reference: Reference, body: Reference) -> dict[str, Any]:
