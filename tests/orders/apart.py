@@ -1,4 +1,4 @@
-"""The same services, each in a process of its own, which call each other over HTTP; any of them can go and come back."""
+"""The same services, each in a process of its own, which call each other over REST, gRPC or a queue; any of them can go and come back."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from tests.support.running import BIN, Process, RunningIdp, clean_environment
 from tests.support.servers import free_port
 
 SERVICES = ("users", "orders", "payments")
+REST = MappingProxyType({"payments": "rest", "orders": "rest"})
+_QUEUES = {service: f"queue://{service}" for service in SERVICES}
 SECRET = "a secret that all nodes of these tests share"
 
 
@@ -27,10 +29,11 @@ class Apart(Apis):
     urls: Mapping[str, str] = field(default_factory=dict)
     processes: dict[str, Process] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def start(self, service: str, **settings: str) -> None:
         """Start a service at its address."""
-        given = {**self.settings, "RS_SERVICE": service, **settings}
+        given = {**self.settings, **self.own.get(service, {}), "RS_SERVICE": service, **settings}
         self.processes[service] = serve(self.idp, self.idp.folder, self.urls[service], **given)
 
     def stop(self, service: str) -> None:
@@ -54,9 +57,13 @@ def open_apart(
     idp_database: str | None,
     api_database: str | None,
     api_settings: Mapping[str, str] = MappingProxyType({}),
+    *,
+    over: Mapping[str, str] = REST,
 ) -> Iterator[Apart]:
-    """Start everything, and stop it at the end."""
+    """Start everything, and stop it at the end; `over` says by which transport each service is asked."""
     urls = {service: f"http://127.0.0.1:{free_port()}" for service in SERVICES}
+    rpc = {service: str(free_port()) for service, transport in over.items() if transport == "grpc"}
+    places = {"rest": urls, "grpc": {name: f"grpc://127.0.0.1:{port}" for name, port in rpc.items()}, "queue": _QUEUES}
     with (
         RunningIdp(folder, idp_database, login_max_failures_per_address="100000") as idp,
         Gateway(urls) as gateway,
@@ -69,14 +76,14 @@ def open_apart(
             "RS_EVENTS_TOKEN": events_token,
             "RS_PROVIDER_URL": provider,
             "RS_SECRET": SECRET,
-            "RS_PAYMENTS_URL": urls["payments"],
-            "RS_ORDERS_URL": urls["orders"],
+            **{f"RS_{name.upper()}_URL": places[transport][name] for name, transport in over.items()},
             "RS_CALL_TIMEOUT": "5",
             **({"RS_DATABASE_URL": api_database} if api_database else {}),
             **api_settings,
         }
         let_orders_act(idp, url, settings)
-        apart = Apart(idp, url, idp.nodes[0], app, service, provider, urls=urls, settings=settings)
+        own = {service: {"RS_GRPC_PORT": port} for service, port in rpc.items()}
+        apart = Apart(idp, url, idp.nodes[0], app, service, provider, urls=urls, settings=settings, own=own)
         try:
             with ThreadPoolExecutor(len(SERVICES)) as pool:
                 list(pool.map(apart.start, SERVICES))

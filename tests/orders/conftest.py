@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,20 +17,35 @@ from tests.payments.paying import Till
 from tests.resource_server.apis import Apis, open_apis
 from tests.support import databases
 
-WAYS = [f"{how}-{kind}" for how in ("together", "apart") for kind in databases.KINDS]
+WAYS = [
+    *(f"{how}-{kind}" for how in ("together", "apart") for kind in databases.KINDS),
+    *(pytest.param(f"{transport}-sqlite", marks=pytest.mark.full) for transport in ("grpc", "queue")),
+]
 
 
 @pytest.fixture(scope="session", params=WAYS)
 def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apis]:
     """Everything running, the services in one process or each in its own, each side on a database of its own."""
     how, _, kind = request.param.partition("-")
+    folder = tmp_path_factory.mktemp("apis")
     with contextlib.ExitStack() as stack:
+        if how in {"grpc", "queue"}:
+            broker = {} if how == "grpc" else {"RS_MESSAGES_URL": own_redis(request.getfixturevalue("redis_url"))}
+            over = {"payments": how, "orders": how}
+            yield stack.enter_context(open_apart(folder, None, None, broker, over=over))
+            return
         urls: list[str | None] = [None, None]
         if kind == "postgresql":
             server = request.getfixturevalue("postgres_server")
             urls = [stack.enter_context(databases.empty_postgres(server)) for _ in urls]
         opened = open_apis if how == "together" else open_apart
-        yield stack.enter_context(opened(tmp_path_factory.mktemp("apis"), *urls))
+        yield stack.enter_context(opened(folder, *urls))
+
+
+def own_redis(url: str) -> str:
+    """A database of this test process alone: the queues have names of their own in each."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw") or 0)
+    return f"{url.rpartition('/')[0]}/{8 + number % 8}"
 
 
 @pytest.fixture(scope="session")
