@@ -186,7 +186,7 @@ class Settings(SourceSettings):
     signup: Literal["off", "on", "invite"] = Field(
         "off", description="whether strangers may create an account; invite: who got an invitation (idp user invite)"
     )
-    signup_max: Count = Field(20, description="sign-ups an hour per address")
+    signup_max: Count = Field(20, description="sign-ups an hour per address, those with other providers too")
     invitation_ttl: Seconds = Field(3 * 86400, description="life of an invitation")
     registration: Literal["closed", "token", "open"] = Field(
         "closed", description="dynamic client registration: closed, for holders of a registration token, or open"

@@ -9,10 +9,11 @@ from idp.assembly.login import admission, login_policy
 from idp.assembly.senders import replays
 from idp.platform.http import Answer, Call, json_answer
 from idp.platform.web import Route
+from idp.users.email_logins import EmailLogins
 from idp.users.login.admission import Admission
 from idp.users.login.passkey import PasskeyStep
 from idp.users.login.passkey_signup import PasskeySignUp
-from idp.users.login.policy import PASSKEY, PASSWORD, UPSTREAM
+from idp.users.login.policy import EMAIL, PASSKEY, PASSWORD, UPSTREAM
 from idp.users.login.second_factor import SecondFactor
 from idp.users.passkey_ceremonies import Ceremonies
 from idp.users.passkey_challenges import Challenges
@@ -51,7 +52,8 @@ def passkey_ceremonies(house: House) -> Ceremonies | None:
 
 def ways_in(house: House) -> WaysIn:
     """Every way to sign in that is offered here: a passkey may be known that is good for a second step only."""
-    methods, others = login_policy(house).methods, {PASSKEY: house.passkeys.has, UPSTREAM: house.linked_accounts.has}
+    methods = login_policy(house).methods
+    others = {PASSKEY: house.passkeys.has, EMAIL: EmailLogins.opens, UPSTREAM: house.linked_accounts.has}
     return WaysIn([way for name, way in others.items() if name in methods], PASSWORD in methods)
 
 

@@ -37,7 +37,9 @@ def upstream_rooms(
         verification=house.verification,
         audit=house.audit,
         notices=house.notices,
+        limits=house.limits,
         signup=house.settings.signup == "on",
+        signup_max=house.settings.signup_max,
     )
     linked = LinkedPages(
         frame=frame,

@@ -63,9 +63,10 @@ def mint_id_token(
 def read_hint(token: str, keyring: Keyring, issuer: str, person_of: PersonOf = same_person) -> IdTokenHint | None:
     """What an `id_token_hint` says, expired or not; None for anything that is not an ID token of ours. Its `sub` is the person.
 
-    An access token is none, nor is anything else we sign for a client: only an ID token tells when the person logged in.
+    An access token is none, nor is anything else we sign for a client: only an ID token tells when the person logged in. Its key may have
+    retired meanwhile: apps keep ID tokens longer than we publish keys.
     """
-    verified = jose.verify(token, keyring.verifier, types={"jwt"})
+    verified = jose.verify(token, lambda kid: keyring.verifier(kid) or keyring.retired(kid), types={"jwt"})
     if verified is None or verified.claims.get("iss") != issuer:
         return None
     sub, audience, sid, expires_at = (verified.claims.get(name) for name in ("sub", "aud", "sid", "exp"))

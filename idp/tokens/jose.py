@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-from idp.platform.base64url import encode
+from idp.platform.base64url import decode, encode
 from idp.platform.jsontext import compact
 
 MAX_TOKEN = 16 * 1024
@@ -174,7 +173,7 @@ def verify(token: str, find: FindVerifier, *, types: Collection[str]) -> Verifie
     if verifier is None or verifier.alg != header["alg"] or header["typ"].lower() not in types:
         return None
     try:
-        verifier.check(_decode(shape[3]), token[: shape.end(2)].encode())
+        verifier.check(decode(shape[3]), token[: shape.end(2)].encode())
     except (InvalidSignature, ValueError):
         return None
     claims = _document(shape[2])
@@ -183,11 +182,7 @@ def verify(token: str, find: FindVerifier, *, types: Collection[str]) -> Verifie
 
 def _document(part: str) -> dict[str, Any] | None:
     try:
-        document = json.loads(_decode(part))
+        document = json.loads(decode(part))
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
-
-
-def _decode(part: str) -> bytes:
-    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

@@ -1,8 +1,9 @@
 """The signing keys: published before they sign, kept after, one active key an algorithm, whatever the number of nodes.
 
-A key is `next` (in the JWKS, waiting until everybody has seen it), `active` (signs), `retiring` (still in the JWKS for the tokens it signed)
-or `retired` (its private part is wiped). Partial unique indexes allow one `next` and one `active` key an algorithm, so several nodes
-rotating at once make one key. Requests work on an immutable snapshot that follows the generation `keys`.
+A key is `next` (in the JWKS, waiting until everybody has seen it), `active` (signs), `retiring` (still in the JWKS for the tokens it signed) or
+`retired` (its private part is wiped; its public part still reads hints, unless it was revoked, which leaves it no `retires_at`). Partial unique
+indexes allow one `next` and one `active` key an algorithm, so several nodes rotating at once make one key. Requests work on an immutable
+snapshot that follows the generation `keys`.
 """
 
 from __future__ import annotations
@@ -106,6 +107,15 @@ class Keyring:
     def verifier(self, kid: str) -> jose.Verifier | None:
         """The public side of a published key."""
         return self._snapshot.verifiers.get(kid) or self._refreshed().verifiers.get(kid)
+
+    def retired(self, kid: str) -> jose.Verifier | None:
+        """The public side of a key that went when its time had come; what it signed is no token any more, but a hint (read from the database)."""
+        query = sa.select(SigningKeyRow.public_jwk).where(
+            SigningKeyRow.kid == kid, SigningKeyRow.state == "retired", SigningKeyRow.retires_at.is_not(None)
+        )
+        with self._database.read() as tx:
+            jwk = tx.execute(query).scalar()
+        return None if jwk is None else jose.verifier_of(jwk)
 
     def published(self) -> PublishedKeys:
         """The JWKS document."""
@@ -254,6 +264,7 @@ class Keyring:
         with self._database.write() as tx:
             if not self._retire(tx, kid, from_states=_PUBLISHED):
                 raise Refused("unknown", "somebody else took this key out at the same moment")
+            tx.execute(sa.update(SigningKeyRow).where(SigningKeyRow.kid == kid).values(retires_at=None))
             self._revocations.add(tx, "key", kid, since=now, now=now)
             self._audit.append(tx, "key.retired", kid=kid)
             self._audit.append(tx, "key.revoked", kid=kid)

@@ -15,6 +15,8 @@ from idp.errors import Refused
 from idp.platform import i18n
 from idp.platform.audit import Audit
 from idp.platform.db import Database
+from idp.platform.limits import Limits
+from idp.platform.throttle import line_of
 from idp.upstream.identity import Identity
 from idp.upstream.linked import LinkedAccounts
 from idp.upstream.providers import Known
@@ -27,6 +29,7 @@ from idp.users.verification import EmailVerification
 
 _ATTEMPTS = 4
 _MAX_NAME = 48
+_HOUR = 3600
 
 
 class _LinkedMeanwhile(Exception):
@@ -43,16 +46,18 @@ class Arrivals:
     verification: EmailVerification
     audit: Audit
     notices: Notices
+    limits: Limits
     signup: bool
+    signup_max: int
 
-    def person(self, known: Known, identity: Identity) -> Person:
-        """The person to log in, found, linked or made; raises `Stopped`."""
+    def person(self, known: Known, identity: Identity, peer: str) -> Person:
+        """The person to log in, found, linked or made; raises `Stopped`, and `TooManyRequests` where too many were made from there."""
         with self.database.read() as tx:
             person = self._owner(tx, identity)
             namesake = store.by_email(tx, identity.email) if person is None and identity.email else None
         if person is None and namesake is not None:
             person = self._linked_by_address(known, identity, namesake)
-        person = person or self._made(known, identity)
+        person = person or self._made(known, identity, peer)
         if person.is_shut_out:
             raise Stopped("disabled", "Your account here is switched off.", status=403)
         return person
@@ -92,7 +97,7 @@ class Arrivals:
             person = self._owner(tx, identity)
         return person or namesake
 
-    def _made(self, known: Known, identity: Identity) -> Person:
+    def _made(self, known: Known, identity: Identity, peer: str) -> Person:
         """A new person, or the one whom another answer for the same account made in this very moment."""
         allowed = {"yes": True, "no": False, "policy": self.signup}[known.provider.sign_up]
         if not allowed:
@@ -101,6 +106,7 @@ class Arrivals:
                 provider=known.title,
             )
             raise Stopped("stranger", sentence, status=403)
+        self.limits.take("signup", line_of(peer), limit=self.signup_max, window=_HOUR)
         for attempt in range(_ATTEMPTS):
             try:
                 return self._create(known, identity, _username(known, identity, distinct=attempt > 0))

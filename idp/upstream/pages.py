@@ -93,7 +93,7 @@ class UpstreamPages:
             return self._link(known, journey.sub, identity)
         context = self._context(journey.flow, browser)
         self.second_factor.policy.check(UPSTREAM, context)
-        person = self.arrivals.person(known, identity)
+        person = self.arrivals.person(known, identity, request.environ.get("idp.peer", ""))
 
         def last_step(tx: sa.Connection) -> bool:
             return self.arrivals.linked.used(tx, person.sub, identity)

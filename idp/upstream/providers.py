@@ -124,6 +124,11 @@ class Known:
         """What people call it."""
         return self.provider.title
 
+    @property
+    def welcomes_strangers(self) -> bool:
+        """Whether an account may be made of one there, where strangers may make accounts at all."""
+        return self.provider.sign_up != "no"
+
     def document(self) -> dict[str, Any]:
         """What the command line shows: never the secret."""
         effective = self.provider.model_dump(mode="json", exclude_none=True)

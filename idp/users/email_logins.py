@@ -132,6 +132,12 @@ class EmailLogins:
         """Use it up, link and code; of any number at once exactly one is told so."""
         return tx.execute(_FINISH, {"asked": login.id, "now": self._clock.now()}).rowcount == 1
 
+    @staticmethod
+    def opens(tx: sa.Connection, sub: str) -> bool:
+        """Whether this person can sign in by mail: they have shown that an address is theirs."""
+        person = store.find(tx, sub)
+        return person is not None and person.email is not None and person.email_verified
+
     def _send(self, payload: Mapping[str, Any]) -> None:
         with self._database.write() as tx:
             person = store.by_email(tx, payload["email"])

@@ -8,10 +8,17 @@ import pytest
 import requests
 
 from tests.conftest import API
-from tests.support.flows import BARE_CHALLENGE, App, Browser, Page, answer_of
+from tests.support.flows import BARE_CHALLENGE, App, Browser, Page, answer_of, claims
 from tests.support.running import PASSWORD, RunningIdp
 
 SCOPE = "openid profile email offline_access read"
+
+
+def other_spellings(token: str) -> list[str]:
+    """The same bytes with other bits after them: the last character of a signature of 64 bytes stands for two."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    at = alphabet.index(token[-1]) & ~15
+    return [token[:-1] + char for char in alphabet[at : at + 16] if char != token[-1]]
 
 
 @pytest.fixture
@@ -267,3 +274,19 @@ def test_another_person_is_asked_before_a_hint_logs_them_out(
     page = Page(browser.open(f"{idp.url}/login"))
     browser.submit(page, "login", username=person, password=PASSWORD)
     assert "logout" in Page(browser.open(logout_url(web_app, id_token_hint=tokens["id_token"]))).forms
+
+
+def test_the_nonce_is_told_in_the_first_id_token_alone(web_app: App, browser: Browser) -> None:
+    first = web_app.tokens(browser, "alice", scope="openid offline_access", nonce="of this login")
+    again = web_app.refresh(first["refresh_token"]).json()
+    assert claims(first["id_token"])["nonce"] == "of this login"
+    assert "nonce" not in claims(again["id_token"])
+    assert claims(again["id_token"])["sid"] == claims(first["id_token"])["sid"]
+
+
+def test_a_token_is_known_in_one_spelling_alone(web_app: App, browser: Browser) -> None:
+    token = web_app.tokens(browser, "alice", scope="openid")["access_token"]
+    assert web_app.userinfo(token).status_code == 200
+    for spelling in other_spellings(token):
+        assert web_app.userinfo(spelling).status_code == 401
+        assert web_app.introspect(spelling) == {"active": False}

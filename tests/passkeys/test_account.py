@@ -257,6 +257,18 @@ def test_the_password_stays_where_a_passkey_is_a_second_step_only(
         assert "the only way into your account" in refused.text
 
 
+@pytest.mark.parametrize("proven", [True, False])
+def test_the_last_passkey_may_go_where_mail_opens_the_account(
+    tmp_path_factory: pytest.TempPathFactory, proven: bool
+) -> None:
+    with RunningIdp(tmp_path_factory.mktemp("mail"), host="localhost", email_login="true") as running:
+        running.user("ada", *(["--email-verified"] if proven else []))
+        holder, browser = Holder.enrolled(running, "ada"), Browser(running.url)
+        holder.answer(browser, sign_in(browser, running, "ada"))
+        browser.submit(Page(security(browser)), PASSWORD_REMOVE)
+        assert remove(browser).status_code == (200 if proven else 400)
+
+
 def sub_of(idp: RunningIdp, holder: Holder) -> str:
     shown: dict[str, str] = idp.cli("user", "show", holder.name)
     return shown["sub"]

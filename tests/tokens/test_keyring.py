@@ -20,6 +20,7 @@ from idp.platform.db import Database
 from idp.platform.secrets import MasterKey
 from idp.tokens import jose
 from idp.tokens.access import TYPE, AccessTokens
+from idp.tokens.identity import mint_id_token, read_hint
 from idp.tokens.keyring import CACHE_MARGIN, NOW_DELAY, PURPOSE, KeyRecord, Keyring
 from idp.tokens.models import RevocationRow, SigningKeyRow
 from tests.support.clocks import ManualClock
@@ -336,3 +337,62 @@ def test_an_access_token_of_a_revoked_key_reads_as_none(ring: Keyring, clock: Ma
     assert reader.read(token) is not None
     ring.revoke(active(ring).kid)
     assert reader.read(token) is None
+
+
+# -- hints ------------------------------------------------------------------------------------------------------------
+
+
+def hinted(ring: Keyring, token: str) -> str | None:
+    hint = read_hint(token, ring, "https://idp.test")
+    return hint.sub if hint else None
+
+
+@pytest.fixture
+def id_token(ring: Keyring, clock: ManualClock) -> str:
+    login = {"auth_time": clock.now(), "sid": "s"}
+    return mint_id_token(
+        ring.signer(ALG),
+        issuer="https://idp.test",
+        sub="ada",
+        client_id="app",
+        ttl=LONGEST,
+        now=clock.now(),
+        hashed={},
+        extra=login,
+    )
+
+
+def test_an_id_token_stays_a_hint_after_its_key_has_retired(
+    ring: Keyring, make: Make, clock: ManualClock, id_token: str
+) -> None:
+    for pause in (WAIT, KEEP):
+        ring.rotate(ALG)
+        clock.advance(pause)
+        ring.promote_due()
+    assert "retired" in states(ring)
+    ring.reload()
+    assert ring.verifier(id_token_kid(id_token)) is None
+    assert (hinted(ring, id_token), hinted(make(), id_token)) == ("ada", "ada")
+    header, _, signature = id_token.split(".")
+    other = base64.urlsafe_b64encode(json.dumps({"sub": "eve"}).encode()).rstrip(b"=").decode()
+    assert hinted(ring, f"{header}.{other}.{signature}") is None
+
+
+@pytest.mark.parametrize("retiring", [False, True])
+def test_an_id_token_of_a_revoked_key_is_no_hint(
+    ring: Keyring, clock: ManualClock, id_token: str, retiring: bool
+) -> None:
+    if retiring:
+        ring.rotate(ALG)
+        clock.advance(WAIT)
+        ring.promote_due()
+    ring.revoke(id_token_kid(id_token))
+    assert hinted(ring, id_token) is None
+    clock.advance(10 * KEEP)
+    ring.promote_due()
+    assert hinted(ring, id_token) is None
+
+
+def id_token_kid(token: str) -> str:
+    header = token.split(".", maxsplit=1)[0]
+    return str(json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))["kid"])

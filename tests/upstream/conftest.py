@@ -23,7 +23,7 @@ def idp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         if request.param == "postgresql":
             url = stack.enter_context(databases.empty_postgres(request.getfixturevalue("postgres_server")))
         folder = tmp_path_factory.mktemp("idp")
-        settings = {"signup": "on", "login_max_failures_per_address": "100000"}
+        settings = {"signup": "on", "signup_max": "1000", "login_max_failures_per_address": "100000"}
         yield stack.enter_context(RunningIdp(folder, url, host="localhost", **settings))
 
 

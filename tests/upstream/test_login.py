@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import time
 from base64 import b64decode
+from pathlib import Path
 from urllib.parse import unquote, urlencode
 
 import pyotp
@@ -107,6 +108,45 @@ def test_strangers_come_in_as_the_provider_says(
     assert is_home(response, name) is comes_in
     if not comes_in:
         assert stopped(response) == "stranger"
+
+
+@pytest.mark.parametrize(("sign_up", "shown"), [("yes", True), ("policy", True), ("no", False)])
+def test_the_sign_up_page_offers_those_who_let_strangers_in(
+    upstream: Upstream, provider: Provider, browser: Browser, sign_up: str, shown: bool
+) -> None:
+    upstream.change(sign_up=sign_up)
+    page = Page(browser.open(f"{upstream.idp.url}/signup"))
+    button = f"upstream-{upstream.name}"
+    assert (button in page.forms) is shown
+    if shown:
+        name = new_name()
+        provider.person |= {"preferred_username": name}
+        assert is_home(upstream.arrive(browser, upstream.leave(browser, page)), name)
+
+
+def test_the_sign_up_page_leads_back_to_the_app_that_asked(
+    upstream: Upstream, provider: Provider, web_app: App, browser: Browser
+) -> None:
+    provider.person |= {"preferred_username": new_name()}
+    flow = Page(browser.open(web_app.authorize_url()[0])).forms["login"].fields["flow"]
+    page = Page(browser.open(f"{upstream.idp.url}/signup?flow={flow}"))
+    assert "code" in answer_of(upstream.arrive(browser, upstream.leave(browser, page)))
+
+
+def test_accounts_made_with_providers_count_as_sign_ups(tmp_path: Path, provider: Provider) -> None:
+    with RunningIdp(tmp_path, host="localhost", signup="on", signup_max="2") as idp:
+        upstream = Upstream.registered(idp, provider, "other")
+        for number, status in enumerate((200, 200, 429)):
+            provider.person |= {"sub": f"stranger-{number}", "preferred_username": new_name()}
+            response = upstream.log_in(Browser(idp.url))
+            assert response.status_code == status
+        assert "Try again in 60 minutes" in response.text
+        assert int(response.headers["Retry-After"]) > 3000
+        page = Page((browser := Browser(idp.url)).open(f"{idp.url}/signup"))
+        fields = {"username": "ada", "email": "ada@example.com", "password": "correct horse 47 staple"}
+        assert browser.submit(page, "signup", **fields).status_code == 429
+        provider.person |= {"sub": "stranger-0"}
+        assert upstream.log_in(Browser(idp.url)).status_code == 200, "who has an account still comes in"
 
 
 def test_parallel_answers_for_one_stranger_make_one_account(upstream: Upstream, provider: Provider) -> None:

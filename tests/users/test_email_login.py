@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 
 import pytest
@@ -17,12 +15,12 @@ import sqlalchemy as sa
 from idp.settings_source import load
 from idp.users.models import EmailLoginRow
 from tests.support import databases
-from tests.support.flows import App, Browser, HtmlForm, Page, answer_of, claims
+from tests.support.crowds import crowd
+from tests.support.flows import App, Browser, Page, answer_of, claims
 from tests.support.running import RunningIdp
 from tests.users.mail import letter_about, link_in
 
 ASK = "/login/email"
-CROWD, THREADS = 1000, 16
 
 
 @pytest.fixture(scope="module", params=databases.KINDS)
@@ -199,24 +197,6 @@ def test_pages_out_of_order_are_refused_politely(idp: RunningIdp, query: str) ->
         assert "<main" in response.text
 
 
-def crowd(form: HtmlForm, cookies: dict[str, str], **fields: str) -> list[requests.Response]:
-    """A thousand posts of the same form from many threads that keep their connections."""
-    local = threading.local()
-
-    def post(_number: int) -> requests.Response:
-        if not hasattr(local, "http"):
-            local.http = requests.Session()
-        data = {**form.fields, **fields}
-        answer: requests.Response = local.http.post(
-            form.action, data=data, cookies=cookies, allow_redirects=False, timeout=100
-        )
-        local.http.cookies.clear()
-        return answer
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(post, range(CROWD)))
-
-
 @pytest.mark.parametrize("by", ["code", "link"])
 def test_of_a_thousand_uses_at_once_one_counts(idp: RunningIdp, person: str, by: str) -> None:
     browser = Browser(idp.url)
@@ -225,6 +205,6 @@ def test_of_a_thousand_uses_at_once_one_counts(idp: RunningIdp, person: str, by:
     form, fields = waiting.forms["email-code"], {"code": code_in(letter)}
     if by == "link":
         form, fields = Page(browser.open(link_in(letter))).forms["email-link"], {}
-    answers = crowd(form, browser.http.cookies.get_dict(), **fields)
+    answers = crowd([(form, browser.http.cookies.get_dict())], **fields)
     assert sorted({answer.status_code for answer in answers}) == [303, 400]
     assert [answer.status_code for answer in answers].count(303) == 1

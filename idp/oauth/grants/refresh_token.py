@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -77,7 +77,7 @@ class RefreshGrant:
         details = self.tokens.details(grant, call.form.get("authorization_details"), resource)
         status = reserved.attach(tx, ("grant", grant.id))
         return self.tokens.mint(
-            grant,
+            replace(grant, nonce=None),  # it was for the first ID token alone (OpenID Connect Core §12.2)
             client,
             person,
             resource=resource,

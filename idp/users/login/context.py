@@ -41,13 +41,16 @@ class LoginContext:
 
 
 class OtherWay(Protocol):
-    """Somebody else to log in with: `name` stands in the URL, `title` on the button."""
+    """Somebody else to log in with: `name` stands in the URL, `title` on the button; `welcomes_strangers`: an account may be made of one there."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def title(self) -> str: ...
+
+    @property
+    def welcomes_strangers(self) -> bool: ...
 
 
 def purpose(context: LoginContext | None) -> str:

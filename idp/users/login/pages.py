@@ -182,11 +182,19 @@ class LoginPages:
             with_passkey=self.passkey is not None and PASSKEY in self.policy.methods,
             context=context,
             admitted=admitted,
+            others=self._welcoming(context) if admitted.invitation is None else (),
+            login_csrf=self.pages.csrf_token(browser, purpose(context)),
             form=request.form,
             alert=alert,
             csrf=self.pages.csrf_token(browser, "signup"),
         )
         return self.pages.keep_browser(request, response, browser)
+
+    def _welcoming(self, context: LoginContext | None) -> Sequence[OtherWay]:
+        """Those whose people may make an account here."""
+        if UPSTREAM not in self.policy.offered(context):
+            return ()
+        return [other for other in self.others() if other.welcomes_strangers]
 
     def _context(self, browser: str | None) -> LoginContext | None:
         flow = request.values.get("flow")
