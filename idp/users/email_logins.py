@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idp.clock import Clock
+from idp.platform import i18n
 from idp.platform.db import AnyRow, Database
 from idp.platform.ids import digest, new_secret
 from idp.platform.jobs import Jobs
@@ -103,7 +104,7 @@ class EmailLogins:
         values = {"id": digest(asked), "browser": digest(browser), "flow": flow, "tries": 0}
         with self._database.write() as tx:
             tx.execute(_INSERT, {**values, "expires_at": self._clock.now() + self._life})
-            self._jobs.enqueue(tx, KIND, {"id": values["id"], "email": email})
+            self._jobs.enqueue(tx, KIND, {"id": values["id"], "email": email, "language": i18n.language().tag})
         return asked
 
     def find(self, asked: str, browser: str | None) -> EmailLogin | None:
@@ -139,7 +140,7 @@ class EmailLogins:
         return person is not None and person.email is not None and person.email_verified
 
     def _send(self, payload: Mapping[str, Any]) -> None:
-        with self._database.write() as tx:
+        with i18n.speaking(payload.get("language")), self._database.write() as tx:
             person = store.by_email(tx, payload["email"])
             if person is None or person.email is None or not person.email_verified or person.is_shut_out:
                 return

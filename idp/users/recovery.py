@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from idp.errors import Refused
 from idp.marked import N_
+from idp.platform import i18n
 from idp.platform.db import Database
 from idp.platform.jobs import Jobs
 from idp.users import store
@@ -39,7 +40,7 @@ class PasswordRecovery:
     def ask(self, email: str) -> None:
         """Somebody says that this is their address and that they forgot their password."""
         with self._database.write() as tx:
-            self._jobs.enqueue(tx, KIND, {"email": email})
+            self._jobs.enqueue(tx, KIND, {"email": email, "language": i18n.language().tag})
 
     def person(self, secret: str) -> Person | None:
         """Whose password this link would set; None when it is not good, or went to an address they have no more."""
@@ -61,7 +62,7 @@ class PasswordRecovery:
         return self._accounts.set_password(person.sub, password, first=followed)
 
     def _send(self, payload: Mapping[str, Any]) -> None:
-        with self._database.write() as tx:
+        with i18n.speaking(payload.get("language")), self._database.write() as tx:
             person = store.by_email(tx, payload["email"])
             if person is not None and person.email is not None and not person.is_shut_out:
                 secret = self._links.make(tx, Purpose.RESET, person.sub, person.email)

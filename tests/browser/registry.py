@@ -8,8 +8,12 @@ TEMPLATES = Path(__file__).parents[2] / "idp" / "templates"
 MODULES: dict[str, frozenset[str]] = {
     "test_pages": frozenset(
         {
+            "account/access",
+            "account/activity",
+            "account/apps",
             "account/authenticator",
             "account/password",
+            "account/profile",
             "account/recovery_codes",
             "account/security",
             "consent",
@@ -50,6 +54,9 @@ MODULES: dict[str, frozenset[str]] = {
     "test_log_in_with_others": frozenset({"account/linked", "upstream_stopped"}),
     "test_rarer_pages": frozenset(
         {
+            "account/close",
+            "account/closed",
+            "account/data",
             "account/overview",
             "account/password_done",
             "account/refused",

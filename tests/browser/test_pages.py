@@ -132,6 +132,18 @@ def _walk_home(page: Page, shop: Shop) -> Iterator[str]:
     yield "error"
 
 
+def test_the_account_of_who_uses_an_app(visit: Visit, shop: Shop, look: Looker) -> None:
+    page = visit()
+    go_to_login(page, shop)
+    log_in(page, shop.person())
+    page.click("#consent-allow")
+    page.wait_for_url(f"{shop.app}/profile")
+    for name in ("profile", "apps", "access", "activity"):
+        page.goto(f"{shop.idp.url}/account/{name}")
+        expect(page.locator("nav a[aria-current=page]")).to_have_attribute("href", f"{shop.idp.url}/account/{name}")
+        look(page, f"account-{name}")
+
+
 def test_tab_goes_through_the_login_in_reading_order(visit: Visit, shop: Shop) -> None:
     page = visit()
     go_to_login(page, shop)
@@ -173,6 +185,7 @@ def test_text_may_be_twice_as_large_on_a_phone(visit: Visit, shop: Shop) -> None
     go_to_login(page, shop)
     log_in(page, shop.person())
     for leave in ("Sign in as someone else", "Cancel"):
+        expect(page.get_by_role("button", name=leave)).to_be_visible()
         page.evaluate("() => { document.documentElement.style.fontSize = '200%' }")
         assert audit.facts(page)["wide"] <= 0
         page.get_by_role("button", name=leave).click()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
@@ -122,16 +119,23 @@ def test_the_account_at_a_glance(visit: Visit, bank: Bank, look: Looker) -> None
     look(page, "account-sessions")
 
 
-def test_an_account_that_was_closed(visit: Visit, bank: Bank, look: Looker) -> None:
+def test_an_account_is_closed_and_opened_again(visit: Visit, bank: Bank, look: Looker) -> None:
     page, name = visit(), bank.person()
-    with closing(sqlite3.connect(bank.idp.folder / "var" / "idp.sqlite3")) as database, database:
-        now = int(time.time())
-        values = (now, now + 30 * 86400, name)
-        database.execute("UPDATE users SET disabled = 1, closed_at = ?, deletes_at = ? WHERE username = ?", values)
+    page.goto(f"{bank.idp.url}/account/data")
+    log_in(page, name)
+    look(page, "account-data")
+    page.click("#close")
+    look(page, "account-close")
+    page.check("#close-delete input[name=sure]")
+    page.locator("#close-delete button").click()
+    expect(page.locator("#closed")).to_be_visible()
+    look(page, "account-closed")
     page.goto(f"{bank.idp.url}/account")
     log_in(page, name)
     expect(page.locator("form#return")).to_be_visible()
     look(page, "return")
+    page.click("#return-submit")
+    expect(page.locator("#overview")).to_be_visible()
 
 
 def test_pages_from_right_to_left(visit: Visit, bank: Bank, look: Looker) -> None:

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+from playwright.sync_api import expect
 
-import pytest
-from playwright.sync_api import Page, expect
-
-from tests.browser import audit
 from tests.browser.conftest import Visit
+from tests.browser.looking import Looker
 from tests.browser.shop import Shop
 from tests.browser.test_login_with import log_in
-from tests.browser.test_pages import WIDTHS
 
 
-def _is_well_made(page: Page, picture: Path) -> None:
-    page.wait_for_load_state()
-    found = audit.facts(page)
-    page.screenshot(path=picture, full_page=True)
-    assert (found["headings"], found["mains"]) == (1, 1)
-    assert found["wide"] <= 0
-    for fault in ("unlabelled", "unnamed", "dangling", "repeated", "small", "pale"):
-        assert found[fault] == [], fault
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_two_people_share_a_browser(
-    visit: Visit, shop: Shop, screenshots: Path, theme: Literal["light", "dark"], width: str
-) -> None:
-    across, down = WIDTHS[width]
-    page = visit(color_scheme=theme, viewport={"width": across, "height": down})
+def test_two_people_share_a_browser(visit: Visit, shop: Shop, look: Looker) -> None:
+    page = visit()
     one, two = shop.person(), shop.person()
     page.goto(f"{shop.idp.url}/login")
     log_in(page, one)
@@ -45,16 +25,16 @@ def test_two_people_share_a_browser(
 
     page.goto(f"{shop.idp.url}/account/switch")
     expect(page.locator(".choices li")).to_have_count(2)
-    _is_well_made(page, screenshots / f"choose-account-{width}-{theme}.png")
+    look(page, "choose-account")
     page.get_by_text("Use another account").click()
-    _is_well_made(page, screenshots / f"choose-account-another-{width}-{theme}.png")
+    look(page, "choose-account-another")
     page.get_by_role("button", name=f"{one}@example.com").press("Enter")
     expect(page.locator("main")).to_contain_text(one)
     expect(page.locator("main")).not_to_contain_text(two)
 
     page.goto(f"{shop.idp.url}/oauth/logout")
     expect(page.locator("#logout-everybody")).to_be_visible()
-    _is_well_made(page, screenshots / f"logout-one-of-two-{width}-{theme}.png")
+    look(page, "logout-one-of-two")
     page.click("#logout-confirm")
     page.goto(f"{shop.idp.url}/login")
     expect(page.locator(".choices li")).to_have_count(1)

@@ -52,6 +52,12 @@ def test_who_has_no_language_of_their_own_is_written_to_in_that_of_the_page(idp:
     assert re.search(r"^Wann: .*, \d\d:\d\d UTC\r?$", text, re.MULTILINE)
 
 
+def test_a_letter_that_is_written_later_remembers_the_page(idp: RunningIdp, person: str) -> None:
+    forgot(idp, person, "pt-BR")
+    subject, _ = body(idp, f"{person}@example.com", "plain")
+    assert subject.endswith(": escolha uma nova senha")
+
+
 def test_what_speaks_english_only_never_loads_the_other_languages() -> None:
     """A start of the server must not get slower by them."""
     code = "import sys, idp.app, idp.background; from idp.platform import i18n; i18n.gettext('Sign in'); i18n.day(0); print('babel' in sys.modules)"
