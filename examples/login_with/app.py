@@ -6,33 +6,30 @@ Run it by `idp demo`, or by itself: `python examples/login_with/app.py` with the
 from __future__ import annotations
 
 import functools
-import json
 import os
-import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
+import desk
 import requests
+import shop
+from apis import ApiError, StepUp, exactly, refused_by
 from authlib.common.security import generate_token
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, abort, redirect, render_template, request, session, url_for
-from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
+from joserfc.errors import JoseError
+from logins import Logins, read_logout_token
 from werkzeug.wrappers import Response
 
-SCOPE = "openid profile email offline_access payments:read payments:write orders:read users:read"
+SCOPE = "openid profile email offline_access payments:read payments:write orders:read orders:write users:read"
 TIMEOUT = 10
 EARLY = 30
-LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 def secret(name: str) -> str:
@@ -63,101 +60,6 @@ class Config:
             base_url=os.environ["APP_BASE_URL"],
             secret_key=secret("APP_SECRET_KEY"),
         )
-
-
-@dataclass
-class Logins:
-    """Tokens stay on the server, by a random key in the cookie. In memory: a real app would use its database."""
-
-    tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
-    ended: set[str] = field(default_factory=set)
-    heard: dict[str, int] = field(default_factory=dict)
-    lock: Lock = field(default_factory=Lock)
-
-    def keep(self, token: dict[str, Any]) -> str:
-        key = secrets.token_urlsafe(24)
-        with self.lock:
-            self.tokens[key] = token
-        return key
-
-    def end(self, told: dict[str, Any]) -> None:
-        """Log out whoever a logout token names: one session, or without `sid` every session of the person. Each token counts once."""
-        with self.lock:
-            self.heard = {jti: until for jti, until in self.heard.items() if until > time.time()}
-            if told["jti"] in self.heard:
-                return
-            self.heard[told["jti"]] = told["exp"]
-            name = "sid" if "sid" in told else "sub"
-            for key in [key for key, token in self.tokens.items() if token["userinfo"].get(name) == told[name]]:
-                del self.tokens[key]
-                self.ended.add(key)
-
-    def was_ended(self, key: str) -> bool:
-        """Whether the identity provider ended this login; said once."""
-        with self.lock:
-            ended = key in self.ended
-            self.ended.discard(key)
-        return ended
-
-
-class ApiError(Exception):
-    """The API refused, or could not be reached; 400: it is for the person to do something else."""
-
-    def __init__(self, sentence: str, status: int = 502) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-        self.status = status
-
-
-class StepUp(Exception):
-    """The API wants a better or younger login; `wanted` are the parameters of the authorization request that gets it (RFC 9470)."""
-
-    def __init__(self, wanted: dict[str, str]) -> None:
-        super().__init__(str(wanted))
-        self.wanted = wanted
-
-
-def step_up_of(answer: requests.Response) -> StepUp | None:
-    """The step-up that a refusal asks for, if it does (RFC 9470 §3)."""
-    told = dict(re.findall(r'(\w+)="([^"]*)"', answer.headers.get("WWW-Authenticate", "")))
-    if told.get("error") != "insufficient_user_authentication":
-        return None
-    return StepUp({name: told[name] for name in ("acr_values", "max_age") if name in told})
-
-
-def exactly(payment: dict[str, str], api: str) -> str:
-    """The authorization details of one payment and nothing else (RFC 9396); raises `ApiError` for an amount that is none."""
-    try:
-        value = Decimal(payment["amount"]).scaleb(0 if payment["currency"] == "JPY" else 2)
-    except InvalidOperation as error:
-        raise ApiError("That is no amount.", 400) from error
-    if not value.is_finite() or value != value.to_integral_value() or not 0 < value < 2**53:
-        raise ApiError("That is no amount.", 400)
-    amount = {"value": int(value), "currency": payment["currency"]}
-    entry = {"type": "payment_initiation", "actions": ["create"], "locations": [api], "instructed_amount": amount}
-    return json.dumps([entry])
-
-
-def read_logout_token(idp: Any, config: Config, token: str) -> dict[str, Any]:
-    """The claims of a logout token of our identity provider, for us (Back-Channel Logout §2.6); raises `ValueError` or `JoseError`."""
-    algorithms = [alg for alg in idp.load_server_metadata()["id_token_signing_alg_values_supported"] if alg != "none"]
-    try:
-        read = jwt.decode(token, KeySet.import_key_set(idp.fetch_jwk_set()), algorithms=algorithms)
-    except InvalidKeyIdError:  # a new key: ask again
-        read = jwt.decode(token, KeySet.import_key_set(idp.fetch_jwk_set(force=True)), algorithms=algorithms)
-    needed: dict[str, Any] = {name: {"essential": True} for name in ("iat", "exp", "jti")}
-    jwt.JWTClaimsRegistry(
-        leeway=60,
-        iss={"essential": True, "value": config.issuer},
-        aud={"essential": True, "value": config.client_id},
-        **needed,
-    ).validate(read.claims)
-    claims: dict[str, Any] = read.claims
-    if read.header.get("typ", "").lower() != "logout+jwt" or "nonce" in claims or not {"sub", "sid"} & claims.keys():
-        raise ValueError("this is no logout token")
-    if claims.get("events") != {LOGOUT_EVENT: {}}:
-        raise ValueError("this tells of something else")
-    return claims
 
 
 def create_app(config: Config) -> Flask:
@@ -206,13 +108,8 @@ def create_app(config: Config) -> Flask:
             answer = requests.request(method, f"{config.api}{path}", headers=headers, timeout=TIMEOUT, **options)
         except requests.RequestException as error:
             raise ApiError("The shop cannot be reached right now.") from error
-        step_up = step_up_of(answer)
-        if step_up is not None:
-            raise step_up
-        if answer.status_code == 403:
-            raise ApiError("You did not allow this app to do that. Log out and in again to change it.")
         if not answer.ok:
-            raise ApiError(answer.json().get("detail", "The shop refused the request."))
+            raise refused_by(answer)
         return answer.json()
 
     def csrf() -> str:
@@ -239,10 +136,15 @@ def create_app(config: Config) -> Flask:
         )
         return answer
 
+    def forget_plans() -> None:
+        """A login that begins anew is for nothing else."""
+        for name in ("payment", "at_the_desk"):
+            session.pop(name, None)
+
     @app.post("/login")
     def login() -> Response:
         check_csrf()
-        session.pop("payment", None)
+        forget_plans()
         return authorize()
 
     @app.route("/login/start", methods=["GET", "POST"])
@@ -250,7 +152,7 @@ def create_app(config: Config) -> Flask:
         """Third-party-initiated login (OpenID Connect Core §4): at our provider and nobody else's, and back to a page of ours."""
         if request.values.get("iss") != config.issuer:
             abort(400)
-        session.pop("payment", None)
+        forget_plans()
         target = request.values.get("target_link_uri", "")
         session["target"] = target if target.startswith(f"{config.base_url}/") else None
         hint = request.values.get("login_hint")
@@ -259,9 +161,12 @@ def create_app(config: Config) -> Flask:
     @app.get("/callback")
     def callback() -> Any:
         payment = session.pop("payment", None)  # whatever comes of this answer, no later one pays it
+        for_the_desk = session.pop("at_the_desk", False)
         if request.args.get("iss", config.issuer) != config.issuer:
             raise ApiError("The answer came from somebody else.")
         token = dict(idp.authorize_access_token())
+        if for_the_desk:
+            return at_the_desk(token)
         if payment is not None:
             return paid(payment, token)
         target = session.get("target")
@@ -277,6 +182,9 @@ def create_app(config: Config) -> Flask:
         if not payment["exactly"]:
             token.update(fresh)
         try:
+            if "order" in payment:
+                orders.pay(fresh, payment["order"], payment["key"])
+                return redirect(url_for("show_order", order_id=payment["order"]))
             send(fresh, payment)
         except StepUp as error:
             sentence = "The shop wants a stronger login. Set up a second factor in your account."
@@ -286,6 +194,9 @@ def create_app(config: Config) -> Flask:
     def send(token: dict[str, Any], payment: dict[str, Any]) -> None:
         asked = {"amount": payment["amount"], "currency": payment["currency"]}
         call(token, "POST", "/v1/payments", json=asked, headers={"Idempotency-Key": payment["key"]})
+
+    tools = shop.Tools(call, logged_in, authorize, check_csrf)
+    orders, at_the_desk = shop.install(app, tools), desk.install(app, tools, logins)
 
     @app.get("/profile")
     @logged_in
@@ -335,7 +246,8 @@ def create_app(config: Config) -> Flask:
     @logged_in
     def logout(token: dict[str, Any]) -> Response:
         check_csrf()
-        logins.tokens.pop(session.get("login", ""), None)
+        for name in ("login", "desk"):
+            logins.tokens.pop(session.get(name, ""), None)
         session.clear()
         query = urlencode({"id_token_hint": token["id_token"], "post_logout_redirect_uri": f"{config.base_url}/"})
         return redirect(f"{idp.load_server_metadata()['end_session_endpoint']}?{query}")

@@ -45,6 +45,7 @@ _API_SCOPES = {
     **_SHOP_SCOPES,
     "users:write": "Change what the services know of you",
     "payments:refund": "Give money back",
+    "payments:operate": "Look after payments: what waits, what failed, whether the books balance",
     "webhooks:manage": "Manage where events are sent",
 }
 _EXAMPLE = Path(__file__).parents[2] / "examples" / "login_with"
@@ -91,7 +92,7 @@ def credentials_of(house: House) -> dict[str, str]:
     """The demo's secrets, made on first use and kept in the data directory, readable by its owner only."""
     path = house.settings.data_dir / "demo.json"
     kept: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    if "second_key" in kept:
+    if "staff_password" in kept:
         return kept
     made = {
         **demo_people.fresh(),
@@ -149,7 +150,7 @@ def _app_client(made: Mapping[str, str]) -> dict[str, object]:
         "post_logout_redirect_uris": [f"{APP}/"],
         "backchannel_logout_uri": f"{APP}/backchannel-logout",
         "grant_types": ["authorization_code", "refresh_token"],
-        "scope": "openid profile email offline_access " + " ".join(_SHOP_SCOPES),
+        "scope": "openid profile email offline_access payments:operate " + " ".join(_SHOP_SCOPES),
         "audience": [API],
         "authorization_details_types": [demo_payments.TYPE],
     }
@@ -304,6 +305,8 @@ def _welcome(settings: Settings, credentials: Mapping[str, str], seconds: float)
   whose key is         {credentials["second_key"]} (for your authenticator app)
   or, once             {credentials["second_recovery_code"]} (a recovery code)
   Or press "{demo_company.TITLE}": there you are {credentials["company_username"]}, password {credentials["company_password"]}
+
+  At the shop's desk ({APP}/desk) you are {credentials["staff_username"]}, password {credentials["staff_password"]}
 
   Passkeys belong to names: IDP_ISSUER=http://localhost:8000 make run has them.
 

@@ -1,4 +1,4 @@
-"""The people of the demo: one with everything on their account pages, and one who needs a second step."""
+"""The people of the demo: one with everything on their account pages, one who needs a second step, and one who looks after payments."""
 
 from __future__ import annotations
 
@@ -32,22 +32,24 @@ _ELSEWHERE = (
     ),
     Visitor("198.51.100.24", "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:139.0) Gecko/20100101 Firefox/139.0"),
 )
-SECOND = "grace"
+SECOND, STAFF = "grace", "staff"
 
 
 def fresh() -> dict[str, str]:
-    """The names and passwords of both."""
+    """Their names and passwords."""
     return {
         "username": "demo",
         "password": secrets.token_urlsafe(12),
         "second_username": SECOND,
         "second_password": secrets.token_urlsafe(12),
+        "staff_username": STAFF,
+        "staff_password": secrets.token_urlsafe(12),
     }
 
 
 def settle(house: House, made: Mapping[str, str]) -> dict[str, str]:
     """Make them, in place of what an unfinished first run left behind; returns what is known of them afterwards only."""
-    for name in (made["username"], made["second_username"]):
+    for name in (made["username"], made["second_username"], made["staff_username"]):
         left = house.accounts.by_username(name)
         if left is not None:
             house.accounts.delete(left.sub)
@@ -56,12 +58,13 @@ def settle(house: House, made: Mapping[str, str]) -> dict[str, str]:
         with house.database.write() as tx:
             house.sessions.open(tx, first.sub, acr="1fa", amr=("pwd",), previous=None, visitor=visitor)
     second = _person(house, made["second_username"], made["second_password"], {"name": "Grace Example"})
+    _person(house, made["staff_username"], made["staff_password"], {"name": "Sam Staff"}, roles=("finance",))
     return _second_step(house, second)
 
 
-def _person(house: House, name: str, password: str, claims: Mapping[str, Any]) -> Person:
+def _person(house: House, name: str, password: str, claims: Mapping[str, Any], roles: tuple[str, ...] = ()) -> Person:
     return house.accounts.create(
-        username=name, email=f"{name}@example.com", email_verified=True, password=password, claims=claims
+        username=name, email=f"{name}@example.com", email_verified=True, password=password, claims=claims, roles=roles
     )
 
 

@@ -22,3 +22,5 @@ REFUND = Cells(support=Reach.ALL, finance=Reach.ALL, admin=Reach.ALL)
 DECIDE = Cells(finance=Reach.ALL, admin=Reach.ALL)
 """Approving a refund of somebody else's, or not."""
 WEBHOOKS = Cells(admin=Reach.ALL, service=Reach.OWN)
+OPERATE = Cells(finance=Reach.ALL, admin=Reach.ALL)
+"""How the service is doing, and its dead letters."""

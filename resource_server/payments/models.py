@@ -32,7 +32,9 @@ class InboxRow(InboxColumns, Model):
 
 
 class OperationRow(OperationColumns, Model):
-    """Operations of this service."""
+    """Operations of this service; those that are not over are few, and found by their state."""
+
+    __table_args__ = (sa.Index("ix_operations_state_created_at", "state", "created_at"),)
 
 
 class Payment(Model):
@@ -61,7 +63,10 @@ class Payment(Model):
     created_at: Mapped[float] = mapped_column(sa.Float(53))
     updated_at: Mapped[float] = mapped_column(sa.Float(53))
     version: Mapped[int] = mapped_column(sa.Integer)
-    __table_args__ = (sa.Index("ix_payments_owner_id", "owner", "id"),)
+    __table_args__ = (
+        sa.Index("ix_payments_owner_id", "owner", "id"),
+        sa.Index("ix_payments_status_id", "status", "id"),
+    )
 
 
 class TransitionRow(Model):

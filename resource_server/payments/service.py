@@ -22,6 +22,7 @@ from resource_server.payments.changes import Changes, RefundLimits
 from resource_server.payments.desk import Desk
 from resource_server.payments.face import OrdersHear, PaymentsAnswers
 from resource_server.payments.models import InboxRow, JobRow, KeptAnswer, Model, OperationRow
+from resource_server.payments.operating import Operating, Watch
 from resource_server.payments.provider import Provider
 from resource_server.payments.reversals import Reversals
 from resource_server.payments.settling import Settling, Timing
@@ -77,6 +78,7 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
     callbacks = Callbacks(store, core.settling, provider_secret(parts.settings, parts.secret))
     answers = PaymentsAnswers(store, core.desk, core.jobs)
     parts.edges.join(payments=answers)
+    watch = Watch(store, core.jobs)
     return Service(
         name=NAME,
         store=store,
@@ -88,8 +90,9 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
             *hooks,
             *callbacks.operations(),
             *Reversals(answers).mounted(),
+            *Operating(watch).mounted(),
         ),
-        work=_measuring(parts, store, core.jobs, kept),
+        work=_measuring(parts, watch, kept),
         jobs=core.jobs,
         hooks=dict.fromkeys(TYPES, EventShown),
         kinds=(*core.settling.kinds(), *core.orders.kinds(), *hook_kinds),
@@ -148,21 +151,15 @@ def _webhooks(
     return api.mounted(), Delivery(store, keys, client, ladder=ladder, steps=parts.steps).kinds()
 
 
-def _measuring(parts: Parts, store: Store, jobs: Jobs, kept: KeptAnswers) -> tuple[Work, ...]:
+def _measuring(parts: Parts, watch: Watch, kept: KeptAnswers) -> tuple[Work, ...]:
     """What is looked at now and then, for `/metrics`; and keys that are forgotten."""
     metrics = parts.metrics
 
-    def depth() -> None:
-        found = jobs.depth()
-        metrics.measure("jobs_waiting", found.waiting, service=NAME)
-        metrics.measure("jobs_dead", found.dead, service=NAME)
-        metrics.measure("jobs_oldest_seconds", found.oldest, service=NAME)
-
     def balance() -> None:
-        metrics.measure("ledger_imbalance", sum(abs(value) for value in ledger.imbalance(store).values()))
+        metrics.measure("ledger_imbalance", sum(abs(value) for value in ledger.imbalance(watch.store).values()))
 
     return (
         Work("kept answers", kept.prune, every=_PRUNE_SECONDS),
-        Work("queue depth", depth, every=_DEPTH_SECONDS),
+        Work("queue depth", lambda: watch.measure(metrics, NAME), every=_DEPTH_SECONDS),
         Work("ledger balance", balance, every=_LEDGER_SECONDS),
     )

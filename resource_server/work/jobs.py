@@ -142,11 +142,15 @@ class Jobs:
 
     def listed(self, state: str, limit: int = 100) -> list[Row]:
         """Jobs in a state, oldest first: id, kind, attempts, last error, when it was made; never what they carry."""
-        table = self._table
-        columns = (table.id, table.kind, table.state, table.attempts, table.last_error, table.created_at)
+        query = self._shown().where(self._table.state == state).order_by(self._table.due_at).limit(limit)
         with self.store.read() as tx:
-            query = sa.select(*columns).where(table.state == state).order_by(table.due_at).limit(limit)
             return list(tx.execute(query).all())
+
+    def find(self, identifier: str) -> Row | None:
+        """One job, as `listed` shows it."""
+        with self.store.read() as tx:
+            found: Row | None = tx.execute(self._shown().where(self._table.id == identifier)).one_or_none()
+        return found
 
     def replay(self, identifier: str | None) -> int:
         """Give buried jobs, one or all, their tries anew; returns how many. One try counts, so that what it may have done is asked for first."""
@@ -164,6 +168,10 @@ class Jobs:
         with self.store.change() as tx:
             done = tx.execute(sa.delete(table).where(table.id.in_(over))).rowcount
             return done + inbox.prune(tx, self._inbox, now, limit)
+
+    def _shown(self) -> Any:
+        table = self._table
+        return sa.select(table.id, table.kind, table.state, table.attempts, table.last_error, table.created_at)
 
     def _ready(self, now: float) -> tuple[sa.ColumnElement[bool], ...]:
         """Due, and nothing before it in its aggregate is unfinished: a gap waits, and so does what follows a dead letter."""

@@ -18,8 +18,10 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "login_with" / "app.py"
 SCOPES = {
     "users:read": "See your user record",
     "orders:read": "See your orders",
+    "orders:write": "Place orders for you",
     "payments:read": "See your payments",
     "payments:write": "Make payments for you",
+    "payments:operate": "Look after payments",
 }
 
 

@@ -22,6 +22,7 @@ BASE = "https://shop.test"
 
 @pytest.fixture(scope="session")
 def sample() -> Any:
+    sys.path.insert(0, str(APP.parent))  # as Python does for a script
     spec = importlib.util.spec_from_file_location("login_with_app", APP)
     assert spec is not None
     assert spec.loader is not None

@@ -20,7 +20,7 @@ from tests.support.servers import free_port
 
 SCOPES = (
     *("users:read", "users:write", "orders:read", "orders:write"),
-    *("payments:read", "payments:write", "payments:refund", "webhooks:manage"),
+    *("payments:read", "payments:write", "payments:refund", "payments:operate", "webhooks:manage"),
 )
 PROVIDER_SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS1wcm92aWRlcg=="
 ALL = " ".join(SCOPES)
@@ -114,9 +114,9 @@ def register(idp: RunningIdp, url: str) -> tuple[str, App, App]:
 @contextmanager
 def simulator(folder: Path, callback_url: str, **options: str) -> Iterator[str]:
     """A payment provider that calls back there; its URL."""
-    port = str(free_port())
-    manner = {"latency": "0", "hang": "1.5", "late": "0.5", **options}
-    command = [str(BIN / "resource-server"), "provider-simulator", "--port", port, "--callback-url", callback_url]
+    manner = {"port": str(free_port()), "latency": "0", "hang": "1.5", "late": "0.5", **options}
+    port = manner["port"]
+    command = [str(BIN / "resource-server"), "provider-simulator", "--callback-url", callback_url]
     command += [word for name, value in manner.items() for word in (f"--{name}", value)]
     environ = {
         **clean_environment(),

@@ -63,6 +63,6 @@ def test_the_services_say_what_they_are(apis: Apis, somebody: Caller) -> None:
     part = requests.get(f"{url}/payments", timeout=30).json()
     assert (part["resource"], part["scopes_supported"]) == (
         f"{apis.url}/payments",
-        ["payments:read", "payments:refund", "payments:write", "webhooks:manage"],
+        ["payments:operate", "payments:read", "payments:refund", "payments:write", "webhooks:manage"],
     )
     problem(requests.get(f"{url}/none", timeout=30), 404, "not_found")
