@@ -138,3 +138,10 @@ def test_without_its_scope_there_is_nothing_and_the_answer_names_it(
     response = session.request(operation.method, f"{apis.url}{somewhere(operation)}", json={}, timeout=30)
     problem(response, 403, "insufficient_scope")
     assert f'scope="{" ".join(operation.needs.scopes)}"' in response.headers["WWW-Authenticate"]
+
+
+def test_a_role_that_was_taken_away_opens_nothing_to_the_next_token(apis: Apis) -> None:
+    name = apis.new_person("--role", "support")
+    assert apis.caller(name).get("/v2/users").status_code == 200
+    apis.idp.cli("user", "update", name, "--role", "")
+    problem(apis.caller(name).get("/v2/users"), 403, "access_denied")

@@ -73,7 +73,7 @@ class Stage:
 
     def _identifier(self, name: str, owner: str, operation: Operation) -> str:
         if name == "endpoint":
-            return self._endpoint(owner)
+            return self.endpoint(owner)
         large = name in {"payment", "refund"} and "<refund_id>" in operation.path
         return self.thing(f"large {name}" if large else name, owner)
 
@@ -113,7 +113,7 @@ class Stage:
         found = caller.get("/v2/events?limit=100").json()["items"]
         return next(str(event["id"]) for event in found if event["data"]["id"] == payment)
 
-    def _endpoint(self, owner: str) -> str:
+    def endpoint(self, owner: str) -> str:
         """A new one, since it can be removed: a service's own, or else the admins'."""
         caller = self.caller("service" if owner == "service" else "admin", "payments")
         return str(ask(caller, "/v2/webhook-endpoints", HOOK).json()["id"])
