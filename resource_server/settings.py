@@ -124,6 +124,9 @@ class Settings(SourceSettings):
     )
     step_up_max_age: Count = Field(300, description="how old that login may be")
     step_up_acr: Words = Field((), description="acr values of which that login must have one, comma separated")
+    checkout_acr: Words = Field(
+        ("2fa", "phr"), description="acr values of which a login must have one to check out so much, comma separated"
+    )
     rate_reads: Annotated[int, Field(ge=0)] = Field(
         1200, description="reads a minute of one client and person at a service; 0 = no limit"
     )

@@ -10,11 +10,11 @@ from resource_server.settings import Settings
 class StepUp:
     """Asked before money moves; raises `GuardError`, whose challenge says what login is needed."""
 
-    def __init__(self, settings: Settings, guard: Guard) -> None:
+    def __init__(self, settings: Settings, guard: Guard, *, acr_values: tuple[str, ...]) -> None:
         self._guard = guard
         self._issuer = settings.issuer
         self._from = settings.step_up_from
-        self._fresh = Needs(acr_values=settings.step_up_acr, max_age=settings.step_up_max_age)
+        self._fresh = Needs(acr_values=acr_values, max_age=settings.step_up_max_age)
 
     def check(self, principal: Principal, value: int) -> None:
         """A person who pays much has logged in a moment ago, and well. A service has nobody to send there, and one that says for whom it acts

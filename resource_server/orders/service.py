@@ -59,7 +59,7 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         saga=saga,
         edges=parts.edges,
         acknowledged=Acknowledgements(store, OperationRow, operations, _order),
-        step_up=StepUp(settings, guard),
+        step_up=StepUp(settings, guard, acr_values=settings.checkout_acr),
     )
     parts.edges.join(orders=OrdersAnswers(store, saga))
     return Service(

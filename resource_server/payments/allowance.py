@@ -28,7 +28,7 @@ class Allowance:
     """Asked before a payment is made; raises `GuardError`."""
 
     def __init__(self, settings: Settings, guard: Guard) -> None:
-        self._step_up = StepUp(settings, guard)
+        self._step_up = StepUp(settings, guard, acr_values=settings.step_up_acr)
         self.details = DetailsNeed(
             type=TYPE, actions=("create",), locations=settings.audiences("payments"), required=False, same=_once
         )
