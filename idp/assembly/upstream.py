@@ -38,6 +38,7 @@ def upstream_rooms(
         audit=house.audit,
         notices=house.notices,
         limits=house.limits,
+        invitations=house.invitations,
         signup=house.settings.signup == "on",
         signup_max=house.settings.signup_max,
     )

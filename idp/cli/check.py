@@ -14,7 +14,9 @@ from idp.assembly.upstream import provider_directory
 from idp.cli.base import REFUSED, Invocation, emit, sentence_of
 from idp.errors import IdpError
 from idp.opening import ALWAYS_THERE, open_house
+from idp.platform import mailer
 from idp.platform.audit import verify
+from idp.platform.jobs import dead
 from idp.settings import Settings
 from idp.settings_source import SettingsError
 from idp.wiring import House
@@ -128,6 +130,13 @@ def _registration(house: House) -> Iterator[Finding]:
             yield f"IDP_REGISTRATION_AUDIENCE: {uri} is not a resource; register it with idp resource create"
 
 
+def _letters(house: House) -> Iterator[Finding]:
+    with house.database.read() as tx:
+        lost, error = dead(tx, mailer.KIND)
+    if lost:
+        yield f"IDP_MAIL_URL: {lost} letters were given up, the last: {error}"
+
+
 def _upstream(house: House) -> Iterator[Finding]:
     yield from provider_directory(house).faults()
 
@@ -142,6 +151,7 @@ _LOOKS_AT_HOUSE: tuple[Callable[[House], Iterator[Finding]], ...] = (
     _keys,
     _audit,
     _receivers,
+    _letters,
     _replays,
     _clients,
     _registration,

@@ -163,6 +163,13 @@ def prune(tx: sa.Connection, now: int, limit: int) -> int:
     return tx.execute(sa.delete(JobRow).where(JobRow.id.in_(over))).rowcount
 
 
+def dead(tx: sa.Connection, kind: str) -> tuple[int, str | None]:
+    """How many jobs of a kind were given up, and what the last one failed of."""
+    buried = (JobRow.kind == kind, JobRow.state == "dead")
+    last = sa.select(JobRow.last_error).where(*buried).order_by(JobRow.finished_at.desc()).limit(1)
+    return tx.execute(sa.select(sa.func.count()).where(*buried)).scalar_one(), tx.execute(last).scalar()
+
+
 class Loop:
     """A thread that repeats a piece of work until it is stopped; what fails is logged and tried again."""
 

@@ -23,6 +23,7 @@ from idp.upstream.providers import Known
 from idp.upstream.stopped import Stopped
 from idp.users import store
 from idp.users.accounts import Accounts
+from idp.users.invitations import Invitation, Invitations
 from idp.users.notices import Notice, Notices
 from idp.users.people import Person
 from idp.users.verification import EmailVerification
@@ -38,7 +39,10 @@ class _LinkedMeanwhile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """`signup`: whether this deployment lets strangers make accounts, where the provider does not say otherwise."""
+    """`signup`: whether this deployment lets strangers make accounts, where the provider does not say otherwise.
+
+    Who is invited may, once a provider trusted for addresses says that theirs is the invited one.
+    """
 
     database: Database
     accounts: Accounts
@@ -47,6 +51,7 @@ class Arrivals:
     audit: Audit
     notices: Notices
     limits: Limits
+    invitations: Invitations
     signup: bool
     signup_max: int
 
@@ -99,7 +104,8 @@ class Arrivals:
 
     def _made(self, known: Known, identity: Identity, peer: str) -> Person:
         """A new person, or the one whom another answer for the same account made in this very moment."""
-        allowed = {"yes": True, "no": False, "policy": self.signup}[known.provider.sign_up]
+        invited = self._invited(known, identity)
+        allowed = {"yes": True, "no": False, "policy": self.signup or invited is not None}[known.provider.sign_up]
         if not allowed:
             sentence = i18n.gettext(
                 "No account here is linked with this account at %(provider)s. Sign in as you are used to, then link it.",
@@ -109,7 +115,7 @@ class Arrivals:
         self.limits.take("signup", line_of(peer), limit=self.signup_max, window=_HOUR)
         for attempt in range(_ATTEMPTS):
             try:
-                return self._create(known, identity, _username(known, identity, distinct=attempt > 0))
+                return self._create(known, identity, _username(known, identity, distinct=attempt > 0), invited)
             except _LinkedMeanwhile:
                 pass
             except Refused as error:
@@ -123,17 +129,24 @@ class Arrivals:
                 return person
         raise Stopped("refused", "No account could be made just now. Try again.", status=503)
 
-    def _create(self, known: Known, identity: Identity, username: str) -> Person:
+    def _invited(self, known: Known, identity: Identity) -> Invitation | None:
+        proven = known.provider.trusts_email and identity.email_verified
+        return self.invitations.of(identity.email) if proven and identity.email else None
+
+    def _create(self, known: Known, identity: Identity, username: str, invited: Invitation | None) -> Person:
         def also(tx: sa.Connection, person: Person) -> None:
             if not self.linked.add(tx, person.sub, identity):
                 raise _LinkedMeanwhile
             self.audit.append(tx, "account.linked", sub=person.sub, provider=known.name, by="sign_up")
+            if invited is not None:
+                self.invitations.use(tx, invited, person)
             self.verification.send(tx, person)
 
         return self.accounts.create(
             username=username,
             email=identity.email,
             email_verified=identity.email_verified and known.provider.trusts_email,
+            roles=invited.roles if invited else (),
             claims=identity.claims,
             also=also,
         )

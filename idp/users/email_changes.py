@@ -104,7 +104,7 @@ class EmailChanges:
         with self._database.read() as tx:
             link = self._links.find(tx, purpose, secret)
             person = store.find(tx, link.sub) if link else None
-        return self.waiting(person) if person and not person.disabled else None
+        return self.waiting(person) if person and not person.is_shut_out else None
 
     def agree(self, purpose: Purpose, secret: str) -> EmailChange:
         """Say yes and use the link up; the second yes changes the address in the same transaction. Raises `Refused`."""
@@ -145,10 +145,10 @@ class EmailChanges:
 
     @staticmethod
     def _held(tx: sa.Connection, sub: str) -> Person | None:
-        """The person, whom nobody else changes before this transaction ends; None when they are gone or disabled."""
+        """The person, whom nobody else changes before this transaction ends; None when they are gone or shut out."""
         store.has_password(tx, sub, hold=True)
         person = store.find(tx, sub)
-        return None if person is None or person.disabled else person
+        return None if person is None or person.is_shut_out else person
 
     def _write_to_new(self, tx: sa.Connection, person: Person, email: str) -> None:
         secret = self._links.make(tx, Purpose.CONFIRM, person.sub, email)

@@ -31,9 +31,9 @@ _COLUMNS = (
     InvitationRow.expires_at,
 )
 _LIVING = InvitationRow.expires_at > sa.bindparam("now")
-_PRESENTED = (InvitationRow.digest == sa.bindparam("presented"), _LIVING)
-_FIND = sa.select(*_COLUMNS).where(*_PRESENTED)
-_USE = sa.delete(InvitationRow).where(*_PRESENTED).returning(*_COLUMNS)
+_FIND = sa.select(*_COLUMNS).where(InvitationRow.digest == sa.bindparam("presented"), _LIVING)
+_FOR = sa.select(*_COLUMNS).where(InvitationRow.email_key == sa.bindparam("key"), _LIVING)
+_USE = sa.delete(InvitationRow).where(InvitationRow.id == sa.bindparam("used"), _LIVING)
 _LIST = sa.select(*_COLUMNS).where(_LIVING).order_by(InvitationRow.id)
 _WITHDRAW = (
     sa.delete(InvitationRow)
@@ -102,18 +102,20 @@ class Invitations:
     def find(self, secret: str) -> Invitation | None:
         """The invitation, as long as it is good; looking at it does not use it."""
         with self._database.read() as tx:
-            row = tx.execute(_FIND, self._presented(secret)).one_or_none()
+            row = tx.execute(_FIND, {"presented": digest(secret), "now": self._clock.now()}).one_or_none()
         return None if row is None else _invitation(row)
 
-    def use(self, tx: sa.Connection, secret: str, person: Person) -> None:
-        """Use it up with the account that is made of it; of any number at once one is let through, the others raise `Refused`."""
-        row = tx.execute(_USE, self._presented(secret)).one_or_none()
-        if row is None:
-            raise GONE
-        self._audit.append(tx, "invitation.used", invitation=row.id, sub=person.sub)
+    def of(self, email: str) -> Invitation | None:
+        """The invitation of an address, for who proved in another way than by its link that it is theirs."""
+        with self._database.read() as tx:
+            row = tx.execute(_FOR, {"key": store.email_key(email), "now": self._clock.now()}).one_or_none()
+        return None if row is None else _invitation(row)
 
-    def _presented(self, secret: str) -> dict[str, Any]:
-        return {"presented": digest(secret), "now": self._clock.now()}
+    def use(self, tx: sa.Connection, invitation: Invitation, person: Person) -> None:
+        """Use it up with the account that is made of it; of any number at once one is let through, the others raise `Refused`."""
+        if tx.execute(_USE, {"used": invitation.id, "now": self._clock.now()}).rowcount != 1:
+            raise GONE
+        self._audit.append(tx, "invitation.used", invitation=invitation.id, sub=person.sub)
 
 
 def _invitation(row: AnyRow) -> Invitation:

@@ -11,7 +11,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from idp.platform.models import JobRow
+from idp.settings_source import load
+from tests.support import databases
 from tests.support.databases import empty_postgres
 from tests.support.running import BIN, CliError, RunningIdp
 from tests.support.servers import free_port
@@ -202,6 +206,17 @@ def test_the_doctor_names_what_is_unsafe(fresh: RunningIdp) -> None:
     assert (done.returncode, found["ok"]) == (1, False)
     named = {finding.partition(":")[0] for finding in found["findings"]}
     assert named == {"IDP_ISSUER", "IDP_MAIL_URL", "IDP_BCRYPT_COST", "IDP_OUTBOUND_ALLOW", "IDP_TRUSTED_PROXIES"}
+
+
+def test_the_doctor_tells_of_letters_that_were_given_up(fresh: RunningIdp) -> None:
+    fresh.cli("init")
+    values = {"id": "a" * 26, "kind": "mail", "payload": {}, "state": "dead", "run_at": 0.0, "attempts": 30}
+    database = databases.open_database(load(fresh.environ).database)
+    with database.write() as tx:
+        tx.execute(sa.insert(JobRow).values(**values, last_error="SMTPAuthenticationError", finished_at=1))
+    database.engine.dispose()
+    (found,) = json.loads(fresh.run("check", "--json").stdout)["findings"]
+    assert found == "IDP_MAIL_URL: 1 letters were given up, the last: SMTPAuthenticationError"
 
 
 # -- addresses and files ----------------------------------------------------------------------------------------------

@@ -57,5 +57,5 @@ class Admission:
     def arrive(self, admitted: Admitted, tx: sa.Connection, person: Person) -> None:
         """With the new account: its invitation is used up, or its address is asked whether it is theirs. Raises `Refused`."""
         if admitted.invitation is not None:
-            self.invitations.use(tx, admitted.secret, person)
+            self.invitations.use(tx, admitted.invitation, person)
         self.verification.send(tx, person)
