@@ -48,7 +48,7 @@ def save(idp: RunningIdp, browser: Browser, **fields: str) -> requests.Response:
 def kept(idp: RunningIdp, page: Page) -> dict[str, str]:
     """What a browser sends besides the inputs: the choice and the lines as they are."""
     text = page.response.text
-    chosen = text.partition('<select id="locale"')[2].partition("</select>")[0]
+    chosen = text.partition('<select id="claim-locale"')[2].partition("</select>")[0]
     locale = (
         chosen.partition(" selected>")[0].rpartition('value="')[2].partition('"')[0] if " selected>" in chosen else ""
     )
