@@ -21,6 +21,7 @@ OPENID = ""
 _BEFORE = sa.select(ConsentRow.audience, ConsentRow.scope).where(
     ConsentRow.sub == sa.bindparam("sub"), ConsentRow.client_id == sa.bindparam("client_id")
 )
+_BEFORE_HELD = _BEFORE.with_for_update(read=True, key_share=True)
 _HELD = sa.select(ConsentRow.scope, ConsentRow.created_at).with_for_update()
 
 
@@ -57,9 +58,17 @@ class Consents:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def covers(self, tx: sa.Connection, sub: str, request: AuthorizationRequest, resources: Iterable[Resource]) -> bool:
-        """Whether all that is asked was allowed before."""
-        rows = tx.execute(_BEFORE, {"sub": sub, "client_id": request.client_id})
+    def covers(
+        self,
+        tx: sa.Connection,
+        sub: str,
+        request: AuthorizationRequest,
+        resources: Iterable[Resource],
+        *,
+        hold: bool = False,
+    ) -> bool:
+        """Whether all that is asked was allowed before; with `hold` nobody takes it back before this transaction ends."""
+        rows = tx.execute(_BEFORE_HELD if hold else _BEFORE, {"sub": sub, "client_id": request.client_id})
         before = {audience: set(scope.split()) for audience, scope in rows}
         asked = by_audience(request.to_allow, resources)
         return all(wanted <= before.get(audience, set()) for audience, wanted in asked.items())

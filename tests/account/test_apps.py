@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tests.account.support import at_once, page_of, post, shown, signed_in
 from tests.conftest import API
-from tests.support.flows import App, Browser, Page
+from tests.support.flows import App, Browser, Page, answer_of
 from tests.support.running import RunningIdp
 
 PATH = "/account/apps"
@@ -96,6 +97,22 @@ def test_a_code_on_its_way_gives_nothing_any_more(idp: RunningIdp, person: str) 
     answer, verifier = app.login(Browser(idp.url), person, scope=SCOPE)
     withdraw_from(idp, signed_in(idp, person, PATH), "Slow app")
     assert app.redeem(answer["code"], verifier).json()["error"] == "invalid_grant"
+
+
+def test_a_code_that_is_given_while_access_ends_gives_nothing(idp: RunningIdp, person: str) -> None:
+    app, here, there = new_app(idp, "Busy app"), signed_in(idp, person, PATH), Browser(idp.url)
+    for _ in range(8):
+        app.tokens(there, person, scope=SCOPE)
+        url, verifier = app.authorize_url(scope=SCOPE, prompt="none")
+        page = page_of(idp, here, PATH)
+        with ThreadPoolExecutor(2) as pool:
+            came = pool.submit(there.open, url)
+            pool.submit(here.submit, page, form_of(page, "Busy app")).result()
+        answer = answer_of(came.result())
+        if "code" in answer:
+            assert app.redeem(answer["code"], verifier).json()["error"] == "invalid_grant"
+        else:
+            assert answer["error"] == "consent_required"
 
 
 def test_who_allows_it_again_has_it_again(idp: RunningIdp, person: str) -> None:

@@ -49,6 +49,10 @@ log = structlog.get_logger("idp.authorize")
 _GONE = N_("This login has expired or was used already. Go back to the app and start again.")
 
 
+class _Withdrawn(Exception):
+    """The consent that was remembered was taken back in this very moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Visit:
     """One look at a request: whose browser, whose session, which stored request if any."""
@@ -276,16 +280,21 @@ class AuthorizePages:
 
     def _issue(self, visit: _Visit, session: BrowserSession) -> Response:
         reserved = self.issuing.reserve(visit.asked, visit.client)
-        with self.database.write() as tx:
-            joined = self.sessions.join(tx, session.sid, visit.client.client_id)
-            issued = self._write(tx, visit, session, reserved) if joined else None
+        try:
+            with self.database.write() as tx:
+                joined = self.sessions.join(tx, session.sid, visit.client.client_id)
+                issued = self._write(tx, visit, session, reserved) if joined else None
+        except _Withdrawn:
+            return self._decide(visit)
         if issued is None:  # logged out in this very moment
             return self._decide(replace(visit, session=None))
         answer = {**self.issuing.parameters(issued), **self._state(visit)}
         return self.responses.send(visit.asked.destination, answer)
 
     def _write(self, tx: sa.Connection, visit: _Visit, session: BrowserSession, reserved: Reservation | None) -> Issued:
-        asked = visit.asked
+        asked, settled = visit.asked, visit.consented or visit.client.trusted
+        if not settled and not self.consents.covers(tx, session.sub, asked, visit.resources, hold=True):
+            raise _Withdrawn
         if visit.pending and not self.pending.use(tx, visit.pending.id, visit.browser or ""):
             raise PageError("expired", _GONE)
         issued = self.issuing.write(tx, asked, visit.client, session, reserved)
