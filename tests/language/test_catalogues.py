@@ -17,6 +17,23 @@ ROOT = Path(__file__).parents[2]
 KEYWORDS = ("-k", "PageError:2", "-k", "Stopped:2")
 """As `make messages` has them: what these say to people needs no other mark."""
 OTHERS = [language.tag for language in i18n.languages() if language.tag != i18n.SOURCE]
+TEMPLATES = ROOT / "idp" / "templates"
+_SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
+_CODE = [
+    re.compile(text, re.DOTALL)
+    for text in (
+        r"{#.*?#}",
+        r"{% set \w+ %}.*?{% endset %}",
+        r"{% trans .*?{% endtrans %}|{% trans %}.*?{% endtrans %}",
+        r"{{.*?}}",
+        r"{%.*?%}",
+    )
+]
+_ELEMENT = re.compile(r"<[^>]*>")
+_SAID_ALOUD = re.compile(
+    r'(?:aria-label|title|alt|placeholder|data-(?:words|own|waiting|cancelled|known|failed))="([^"]*)"'
+)
+_WORD = re.compile(r"[^\W\d_]{2,}")
 _PLACE = re.compile(r"%\(\w+\)s|%%")
 _TAG = re.compile(r"</?\w+>")
 
@@ -30,6 +47,16 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     subprocess.run(command, cwd=ROOT, check=True, timeout=100)
     with template.open("rb") as file:
         return read_po(file)
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.rglob("*.*")), ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_every_word_of_a_template_is_marked(template: Path) -> None:
+    text = _SCRIPT.sub("", template.read_text("utf-8"))
+    for piece in _CODE:
+        text = piece.sub("", text)
+    said_aloud = _SAID_ALOUD.findall(text)
+    assert not [words for words in said_aloud if _WORD.search(words)], template
+    assert not _WORD.findall(_ELEMENT.sub("", text)), template
 
 
 def catalogue(tag: str) -> Catalog:

@@ -59,7 +59,7 @@ class ReturnPage:
         """Of any number at once exactly one goes on, and nobody whose account was changed meanwhile."""
         finished = self.second.steps.finish(tx, visit.step.id, visit.browser)
         if not finished or not self.second.accounts.hold(tx, visit.person, alone=True):
-            raise Refused("gone", "the login has expired")
+            raise Refused("gone", _GONE)
 
     def _form(self, visit: Visit) -> Response:
         return self.second.pages.render(
