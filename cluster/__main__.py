@@ -5,8 +5,10 @@ It listens where `make run` does. Kill any node, it comes back; SIGHUP restarts 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -23,6 +25,7 @@ from cluster.node import NotReady, Plan
 from cluster.supervisor import Cluster
 from idp.cli import demo
 from idp.opening import initialize, open_house
+from idp.settings import Settings
 from idp.settings_source import load
 from tests.support import servers
 
@@ -65,6 +68,7 @@ def _run(running: ExitStack, stopped: threading.Event, rolling: threading.Event)
         "RS_SECRET": credentials["app_secret_key"],
         "RS_WORKER": "inside",
     }
+    _let_orders_act(settings, services)
     ports = count(_FIRST_PORT).__next__
     plans = [
         *idp_plans(_IDP_NODES, environ, folder, ports),
@@ -77,6 +81,25 @@ def _run(running: ExitStack, stopped: threading.Event, rolling: threading.Event)
         if rolling.is_set():
             rolling.clear()
             print(f"  restarted one by one: {', '.join(cluster.roll())}", flush=True)
+
+
+def _let_orders_act(settings: Settings, services: Mapping[str, str]) -> None:
+    """Orders pay on people's behalf: a client with a key of its own, and a rule of exchange."""
+    program = str(Path(sys.executable).with_name("resource-server"))
+    command = [program, "client", "orders"]
+    printed = subprocess.run(command, env=services, capture_output=True, text=True, check=True)  # noqa: S603 - our own program
+    client, payments = json.loads(printed.stdout), f"{demo.API}/payments"
+    with open_house(settings) as house:
+        scopes = {"payments:read": "See your payments", "payments:write": "Make payments for you"}
+        house.resources.create(uri=payments, name="Payments", scopes=scopes, claims=("roles",))
+        house.clients.create(client)
+        house.exchange_rules.allow(
+            client["client_id"],
+            audience=payments,
+            scopes=("payments:write",),
+            from_audiences=(demo.API,),
+            impersonates=False,
+        )
 
 
 def _inherited() -> dict[str, str]:

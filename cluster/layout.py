@@ -21,10 +21,11 @@ def idp_plans(count: int, environ: Mapping[str, str], folder: Path, ports: Calla
 
 
 def service_plans(count: int, environ: Mapping[str, str], folder: Path, ports: Callable[[], int]) -> Iterator[Plan]:
-    """Nodes of each service alone: those of one share a database and RS_SECRET."""
+    """Nodes of each service alone: those of one share a database and RS_SECRET. They ask each other at the APIs' own address, behind nginx."""
+    edges = dict.fromkeys(("RS_PAYMENTS_URL", "RS_ORDERS_URL"), environ["RS_AUDIENCE"])
     for service in SERVICES:
         for number in range(1, count + 1):
             name, port = f"{service}-{number}", ports()
-            own = {**environ, "RS_DATA_DIR": str(folder / name)}
+            own = {**environ, **edges, "RS_DATA_DIR": str(folder / name)}
             command = (str(_BIN / "resource-server"), "serve", "--service", service, "--port", str(port))
             yield Plan(name, service, port, command, own)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import requests
 
 from cluster.balancer import nginx
 from cluster.layout import idp_plans, service_plans
 from cluster.node import Node
 from cluster.supervisor import Cluster
+from tests.orders.apart import let_orders_act
+from tests.resource_server.apis import PROVIDER_SECRET, Caller, simulator
 from tests.support import databases
 from tests.support.flows import App
 from tests.support.running import RunningIdp, clean_environment
@@ -46,8 +47,8 @@ class Site:
             time.sleep(0.01)
         raise AssertionError("the request was never logged")
 
-    def call(self, token: str, path: str) -> requests.Response:
-        return requests.get(f"{self.api}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    def caller(self, token: str) -> Caller:
+        return Caller(self.api, token)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,7 +64,8 @@ def open_site(folder: Path, postgres: str, redis: str, *, idps: int, services: i
     """Start it all, and end it."""
     ports = {"IDP": free_port(), "API": free_port()}
     issuer, api = (f"http://127.0.0.1:{port}" for port in ports.values())
-    with databases.empty_postgres(postgres) as idp_url, databases.empty_postgres(postgres) as services_url:
+    with ExitStack() as paying:
+        idp_url, services_url = (paying.enter_context(databases.empty_postgres(postgres)) for _ in range(2))
         idp = RunningIdp(
             folder / "idp", idp_url, issuer=issuer, redis_url=redis, login_max_failures_per_address="100000"
         )
@@ -80,9 +82,13 @@ def open_site(folder: Path, postgres: str, redis: str, *, idps: int, services: i
             "RS_DATABASE_URL": services_url,
             "RS_EVENTS_TOKEN": receiver["token"],
             "RS_SECRET": secrets.token_urlsafe(48),
+            "RS_PROVIDER_SECRET": PROVIDER_SECRET,
             "RS_RATE_READS": "0",
             "RS_RATE_WRITES": "0",
         }
+        if services:
+            let_orders_act(idp, api, own)
+            own["RS_PROVIDER_URL"] = paying.enter_context(simulator(folder, f"{api}/provider-callbacks"))
         plans = [
             *idp_plans(idps, idp.environ, folder, free_port),
             *service_plans(services, own, folder, free_port),

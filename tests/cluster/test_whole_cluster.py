@@ -10,20 +10,27 @@ import requests
 
 from tests.cluster.conftest import Site
 from tests.cluster.load import Load
+from tests.orders.ordering import now, ordered
+from tests.payments.paying import accepted, eventually
+from tests.resource_server.apis import Caller
 from tests.support.flows import Browser
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 FLOWS, AT_ONCE, TRIES = 1_000, 8, 3
-SCOPE = "openid users:read orders:read payments:read"
-CALLS = ("/v1/users/me", "/v1/orders", "/v1/payments")
+SCOPE = "openid users:read orders:read orders:write payments:read payments:write"
+CALLS = ("/v2/users/me", "/v2/orders", "/v2/payments")
 
 
 def flow(site: Site) -> None:
     """A log-in from nothing to the last call; raises when anything is not as it should be."""
-    token = site.app.tokens(Browser(site.idp.url), "alice", scope=SCOPE)["access_token"]
+    caller = logged_in(site)
     for path in CALLS:
-        answer = site.call(token, path)
+        answer = caller.get(path)
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
+
+
+def logged_in(site: Site) -> Caller:
+    return site.caller(site.app.tokens(Browser(site.idp.url), "alice", scope=SCOPE)["access_token"])
 
 
 def tries_of(site: Site) -> int:
@@ -57,6 +64,21 @@ def test_a_thousand_flows_go_through_while_a_node_of_every_kind_is_killed(whole:
         tries = [flow.result() for flow in running]
     assert len(tries) == FLOWS
     print(f"{FLOWS} flows, {sum(number > 1 for number in tries)} of them begun again, none failed")
+
+
+def test_a_payment_goes_on_whichever_nodes_are_killed_under_way(whole: Site) -> None:
+    """Orders ask payments, payments tell orders, each through nginx; what was acknowledged is done, once."""
+    caller, orders = logged_in(whole), []
+    for name in ("orders-1", "payments-2", "idp-2", "orders-2", "payments-1"):
+        order = ordered(caller)
+        accepted(caller, f"/v2/orders/{order['id']}/checkouts", {})
+        whole.cluster.nodes[name].kill()
+        eventually(whole.cluster.nodes[name].ready, bool)
+        orders.append(order)
+    for order in orders:
+        eventually(lambda order=order: now(caller, order), lambda seen: seen["status"] == "paid")
+        (payment,) = caller.get(f"/v2/payments?order={order['id']}").json()["items"]
+        assert payment["status"] == "succeeded"
 
 
 def test_everything_is_restarted_under_load_and_nobody_notices(whole: Site) -> None:

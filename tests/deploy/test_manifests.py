@@ -159,11 +159,12 @@ def test_pods_are_given_no_rights_and_no_foreign_variables(name: str) -> None:
 def test_the_ingress_sends_each_path_where_nginx_does() -> None:
     template = (DEPLOY / "nginx" / "site.conf.template").read_text("utf-8")
     rules = re.findall(r"location ~ (\S+) \{\s+proxy_pass http://(\w+);", template)
-    api = next(rule for rule in kubernetes("Ingress")["idp"]["spec"]["rules"] if rule["host"].startswith("api"))
-    for path in api["http"]["paths"]:
+    every = [rule for ingress in kubernetes("Ingress").values() for rule in ingress["spec"]["rules"]]
+    paths = [path for rule in every if rule["host"].startswith("api") for path in rule["http"]["paths"]]
+    for path in paths:
         found = [service for pattern, service in rules if re.search(pattern, path["path"])] or ["users"]
         assert found[0] == path["backend"]["service"]["name"], path
-    assert len(api["http"]["paths"]) > len(rules)
+    assert len(paths) > len(rules)
 
 
 def test_the_image_has_the_extras_these_files_need_and_runs_as_nobody() -> None:

@@ -18,6 +18,8 @@ import requests
 import yaml
 
 from cluster.balancer import TEMPLATES, Balancer, fill, nginx
+from resource_server.app import build
+from resource_server.settings import SERVICES, load
 from tests.conftest import API
 from tests.senders.authority import LOCALHOST, Certified, certify
 from tests.support.flows import claims
@@ -126,6 +128,12 @@ def test_each_path_reaches_its_service(echoed: Echoed) -> None:
         "/v2/orders/ord_1/checkouts": "orders",
         "/v1/payments": "payments",
         "/v2/operations/op_1": "payments",
+        "/v2/operations/oop_1": "orders",
+        "/v2/payment-events": "orders",
+        "/v2/payments/pay_1/reversals": "payments",
+        "/openapi/v2.json": "users",
+        "/openapi/orders/v2.json": "orders",
+        "/openapi/payments/v1.json": "payments",
         "/v2/webhook-endpoints": "payments",
         "/v2/events/evt_1/redeliveries": "payments",
         "/provider-callbacks": "payments",
@@ -135,6 +143,19 @@ def test_each_path_reaches_its_service(echoed: Echoed) -> None:
     assert {path: f"127.0.0.1:{node}" for path, node in found.items()} == {
         path: nodes[name] for path, name in expected.items()
     }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_operation_of_a_service_reaches_it(service: str, tmp_path: Path) -> None:
+    settings = load({"RS_SERVICE": service, "RS_DATA_DIR": str(tmp_path), "RS_SECRET": "x" * 32})
+    template = (TEMPLATES / "site.conf.template").read_text("utf-8")
+    rules = re.findall(r"location ~ (\S+) \{\s+proxy_pass http://(\w+);", template)
+    process = build(settings)
+    for operation in process.operations():
+        path = re.sub(r"<prefixed\((\w+)\):\w+>", r"\1_1", operation.path)
+        first = next((name for pattern, name in rules if re.search(pattern, path)), "users")
+        assert first == service, operation.name
+    process.close()
 
 
 def test_queries_are_not_logged(echoed: Echoed) -> None:
