@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import cluster, guard, load, processes, revocation, works
+from bench import cluster, guard, load, payments, processes, revocation, works
 from bench.load import Measured, Repeat
 from bench.peer import Peer, install
 from bench.report import write
@@ -31,10 +31,12 @@ class Plan:
     growth_warm_up: int
     growth_tokens: int
     revocations: int
+    payment_calls: int
+    payments: int
 
 
-FULL = Plan(5.0, 5, 5, 10_000, 20_000, 200_000, 30)
-QUICK = Plan(1.0, 1, 1, 2_000, 2_000, 10_000, 6)
+FULL = Plan(5.0, 5, 5, 10_000, 20_000, 200_000, 30, 400, 1_000_000)
+QUICK = Plan(1.0, 1, 1, 2_000, 2_000, 10_000, 6, 40, 10_000)
 
 
 @dataclass(slots=True)
@@ -137,6 +139,13 @@ def nodes(bench: Bench, folder: Path) -> None:
         bench.notes.append(f"Several nodes were not measured: {error}.")
 
 
+def paying(bench: Bench, folder: Path) -> None:
+    """What asking first and doing later is worth, and that payments which are many cost no more than few."""
+    plan = bench.plan
+    bench.add(**payments.taken(folder / "paying", plan.seconds))
+    bench.add(**payments.growth(folder / "payments", plan.payment_calls, plan.payments))
+
+
 def run(bench: Bench, folder: Path, peer_folder: Path | None) -> None:
     bench.tell("raw ES256/s", works.raw_signatures(bench.plan.seconds / 2))
     with ExitStack() as stack:
@@ -149,6 +158,7 @@ def run(bench: Bench, folder: Path, peer_folder: Path | None) -> None:
         alone(bench, subject)
         sizes(bench, subject, folder)
     revocations(bench, folder)
+    paying(bench, folder)
     nodes(bench, folder)
     if peer_folder is not None:
         starts = []

@@ -48,6 +48,9 @@ GOALS = (
     Goal("a status list of a million, 1 % revoked", "list size", 20, 15, at_most=True, unit="kB"),
     Goal("that status list read", "list read", 2, 1, at_most=True, unit="ms"),
     Goal("tokens/s of three nodes against one, each held to 0.3 of a core", "three/one", 2.4, 2.8),
+    Goal("payments/s acknowledged against waited for", "acknowledged/waited", 3, 5),
+    Goal("a person's payments listed among a million against a hundred, p95", "list growth", 1.5, 1.2, at_most=True),
+    Goal("a payment looked up among a million against a hundred, p95", "look-up growth", 1.5, 1.2, at_most=True),
     Goal("a place in a status list, for each service token", "index", 3, 2, at_most=True, unit="us"),
 )
 
@@ -89,6 +92,9 @@ _RATIOS = {
     "flow CPU/node": ("code flow CPU ms", "node code flow CPU ms"),
     "three/one": ("tokens/s, three nodes of 0.3 CPU", "tokens/s, one node of 0.3 CPU"),
     "cold start/node": ("cold start s", "node cold start s"),
+    "acknowledged/waited": ("payments/s, acknowledged", "payments/s, waited for"),
+    "list growth": ("payment list p95 ms, a million", "payment list p95 ms, a hundred"),
+    "look-up growth": ("payment look-up p95 ms, a million", "payment look-up p95 ms, a hundred"),
     "fresh/bare": ("guard fresh us", "PyJWT verify us"),
 }
 _ALONE = {

@@ -25,7 +25,7 @@ KINDS = {
     "webhook.deliver": "Tell a webhook",
     "orders.payment_changed": "Tell orders of a payment",
 }
-ACCOUNTS = {"receivable": "Owed to us", "cash": "With us", "refunds": "Given back"}
+ACCOUNTS = {"receivable": "From customers", "cash": "With us", "refunds": "Given back"}
 
 
 def install(app: Flask, tools: Tools, logins: Logins) -> Callable[[dict[str, Any]], Response]:
