@@ -385,4 +385,5 @@ def _person_changed(
         RecoveryCodes.remove(tx, event.person.sub)
         Passkeys.remove_all(tx, event.person.sub)
         LinkedAccounts.remove_all(tx, event.person.sub)
+        grants.forget(tx, event.person.sub)
         forget(tx, event.person.sub)

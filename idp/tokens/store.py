@@ -110,6 +110,12 @@ class Grants:
         tx.execute(_LOCK.where(GrantRow.sub == sub))
         self._add(tx, "subject", sub)
 
+    @staticmethod
+    def forget(tx: sa.Connection, sub: str) -> None:
+        """Forget what apps asked for a person who is gone; what is left of their ended grants names nobody."""
+        blank: dict[str, Any] = {"authorization_details": [], "claims_request": {}, "nonce": None}
+        tx.execute(sa.update(GrantRow).where(GrantRow.sub == sub).values(**blank))
+
     def end_client(self, tx: sa.Connection, client_id: str) -> None:
         """Revoke everything a client holds until now; its record is changed first, so that nobody hands it more meanwhile."""
         self._add(tx, "client", client_id)

@@ -16,6 +16,7 @@ from idp.platform.audit import verify
 from idp.platform.db import Database
 from idp.platform.models import AuditRow
 from idp.settings_source import load
+from idp.tokens.models import GrantRow
 from idp.users.models import UserRow
 from tests.account.support import IPHONE, at_once, page_of, post, shown, signed_in, text_of
 from tests.support import databases
@@ -237,7 +238,8 @@ def test_who_does_not_come_back_is_deleted_and_what_named_them_is_gone(
 ) -> None:
     name = f"person-{secrets.token_hex(4)}"
     sub = idp.user(name, "--claim", "name=Zaphod Beeblebrox")["sub"]
-    web_app.tokens(Browser(idp.url), name, scope=SCOPE)
+    asked = json.dumps({"id_token": {"nickname": {"value": name}}})
+    web_app.tokens(Browser(idp.url), name, scope=SCOPE, claims=asked)
     leave(idp, signed_in(idp, name, agent=f"{IPHONE} {name}"), "delete")
     idp.cli("prune")
     assert known(idp, name)["disabled"] is True
@@ -249,6 +251,8 @@ def test_who_does_not_come_back_is_deleted_and_what_named_them_is_gone(
     with stored.read() as tx:
         assert verify(tx).broken_at is None
         told = tx.execute(sa.select(AuditRow.entry, AuditRow.personal).where(AuditRow.sub == sub)).all()
+        grants = tx.execute(sa.select(GrantRow.claims_request).where(GrantRow.sub == sub)).scalars().all()
+    assert grants == [{}]
     assert told
     assert all(row.personal is None and name not in row.entry and "127.0.0.1" not in row.entry for row in told)
     assert idp.user(name)["sub"] != sub
