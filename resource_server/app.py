@@ -20,7 +20,8 @@ from resource_server.api.events import EventReceiver
 from resource_server.api.guarding import build_guard
 from resource_server.api.metadata import metadata_operations
 from resource_server.api.migration import migration_page
-from resource_server.api.openapi.serving import document_operations
+from resource_server.api.openapi.reference import reference_operations
+from resource_server.api.openapi.serving import described, document_operations
 from resource_server.api.operation import Mounting, Operation, mount, prepare
 from resource_server.api.problem_pages import problem_pages
 from resource_server.api.rates import Rates
@@ -138,6 +139,7 @@ def _common(process: Process, found: dict[str, list[Operation]]) -> list[Operati
     return [
         *receiver.operations(),
         *document_operations(settings, process.services),
+        *reference_operations(settings, described(settings, process.services)[""]),
         *metadata_operations(process.guard, found),
         *problem_pages(),
         migration_page(),

@@ -139,6 +139,10 @@ class Settings(SourceSettings):
         (),
         description="when v1 is missing on purpose before: START/SECONDS, such as 2027-06-01T10:00:00Z/600, comma separated",
     )
+    reference_client_id: Word | None = Field(
+        None,
+        description="the public client with which people log in at /reference to try calls; they only read when empty",
+    )
     payments_url: str | None = Field(
         None,
         description="where orders ask payments: http(s)://, grpc(s):// or queue://payments; in the same process when empty",

@@ -92,13 +92,14 @@ def credentials_of(house: House) -> dict[str, str]:
     """The demo's secrets, made on first use and kept in the data directory, readable by its owner only."""
     path = house.settings.data_dir / "demo.json"
     kept: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    if "staff_password" in kept:
+    if "reference_client_id" in kept:
         return kept
     made = {
         **demo_people.fresh(),
         "app_client_id": "demo-app",
         "app_client_secret": new_secret(),
         "app_secret_key": new_secret(),
+        "reference_client_id": "demo-reference",
         "service_client_id": "demo-service",
         "service_client_secret": new_secret(),
     }
@@ -120,14 +121,14 @@ def _register(house: House, made: Mapping[str, str]) -> str:
         maximums=(demo_payments.MAXIMUM,),
         once=True,
     )
-    for document in (_app_client(made), _service_client(made)):
+    for document in (_app_client(made), _service_client(made), _reference_client(made)):
         house.clients.create(document)
     _receiver, token = house.receivers.create(url=f"{API}/events", events=["user.*"], audience=API)
     return token
 
 
 def _forget(house: House, made: Mapping[str, str]) -> None:
-    for client_id in (made["app_client_id"], made["service_client_id"]):
+    for client_id in (made["app_client_id"], made["service_client_id"], made["reference_client_id"]):
         if house.clients.find(client_id) is not None:
             house.clients.delete(client_id)
     types = details_type_admin(house)
@@ -168,6 +169,20 @@ def _service_client(made: Mapping[str, str]) -> dict[str, object]:
     }
 
 
+def _reference_client(made: Mapping[str, str]) -> dict[str, object]:
+    """The page of the APIs on which people log in to try calls."""
+    return {
+        "client_id": made["reference_client_id"],
+        "client_name": "Reference of the demo shop",
+        "client_uri": f"{API}/reference",
+        "redirect_uris": [f"{API}/reference"],
+        "grant_types": ["authorization_code"],
+        "token_endpoint_auth_method": "none",
+        "scope": " ".join(_API_SCOPES),
+        "audience": [API],
+    }
+
+
 def parts_of(settings: Settings, credentials: Mapping[str, str]) -> list[Part]:
     """The processes of the demo, in the order they start."""
     program = str(Path(sys.executable).parent)
@@ -176,6 +191,7 @@ def parts_of(settings: Settings, credentials: Mapping[str, str]) -> list[Part]:
         "RS_AUDIENCE": API,
         "RS_DATA_DIR": str(settings.data_dir),
         "RS_EVENTS_TOKEN": credentials["events_token"],
+        "RS_REFERENCE_CLIENT_ID": credentials["reference_client_id"],
         "RS_WORKER": "apart",
         "RS_PROVIDER_URL": PROVIDER,
     }

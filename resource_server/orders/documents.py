@@ -14,7 +14,7 @@ from resource_server.api.problems import Problem
 from resource_server.orders.machine import Status
 from resource_server.platform.store import Row
 
-Sku = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+Sku = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$", examples=["A-1"])]
 Quantity = Annotated[int, Field(ge=1, le=10_000)]
 MAX_LINES = 100
 
@@ -24,7 +24,7 @@ class Line(bodies.Strict):
 
     sku: Sku
     quantity: Quantity
-    unit_price: Annotated[int, Field(ge=0, le=MAX_VALUE)]
+    unit_price: Annotated[int, Field(ge=0, le=MAX_VALUE, examples=[250])]
 
 
 Lines = Annotated[list[Line], Field(min_length=1, max_length=MAX_LINES)]
@@ -34,7 +34,7 @@ class NewOrder(bodies.Strict):
     """What an order is of."""
 
     lines: Lines
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])]
 
     @field_validator("currency")
     @classmethod

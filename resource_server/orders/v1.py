@@ -27,14 +27,14 @@ class Line(bodies.Strict):
 
     sku: Sku
     quantity: Quantity
-    unit_price: Annotated[str, Field(max_length=20)]
+    unit_price: Annotated[str, Field(max_length=20, examples=["2.50"])]
 
 
 class NewOrder(bodies.Strict):
     """What a client sends."""
 
     lines: Annotated[list[Line], Field(min_length=1, max_length=MAX_LINES)]
-    currency: Annotated[str, Field(min_length=3, max_length=3)]
+    currency: Annotated[str, Field(min_length=3, max_length=3, examples=["EUR"])]
 
 
 class LineShown(BaseModel):

@@ -18,8 +18,8 @@ _Order = Annotated[str, Field(pattern=r"^ord_[a-v0-9]{26}$")]
 class Amount(bodies.Strict):
     """Money in minor units of a currency (ISO 4217)."""
 
-    value: Annotated[int, Field(ge=1, le=MAX_VALUE)]
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    value: Annotated[int, Field(ge=1, le=MAX_VALUE, examples=[1234])]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])]
 
     @field_validator("currency")
     @classmethod

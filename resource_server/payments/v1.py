@@ -31,8 +31,8 @@ _CREATE = "POST /v1/payments"
 class NewPayment(bodies.Strict):
     """What a client sends."""
 
-    amount: Annotated[str, Field(max_length=20)]
-    currency: Annotated[str, Field(min_length=3, max_length=3)]
+    amount: Annotated[str, Field(max_length=20, examples=["12.34"])]
+    currency: Annotated[str, Field(min_length=3, max_length=3, examples=["EUR"])]
     order: Annotated[str, Field(pattern=r"^ord_[a-v0-9]{26}$")] | None = None
 
 
