@@ -34,7 +34,7 @@ def blocks(heading: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
 
 
-RUN, SERVICE, REFUSED, DISCOVER, OWN = blocks("Quick start", "bash")
+RUN, SERVICE, APIS, REFUSED, DISCOVER, OWN = blocks("Quick start", "bash")
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,15 @@ def test_a_service_gets_a_token_and_pays(demo: Demo) -> None:
     made, listed = _documents(demo.shell(SERVICE))
     assert (made["amount"], made["currency"]) == ("9.99", "EUR")
     assert listed["total"] >= 1
+
+
+def test_the_apis_describe_themselves_and_a_payment_is_waited_for(demo: Demo) -> None:
+    answers = demo.shell(SERVICE, APIS)
+    assert re.search(r"^HTTP/1.1 20[12]", answers, re.MULTILINE)
+    assert re.search(r'"amount": ?\{"currency": ?"EUR", ?"value": ?999\}|"kind"', answers)
+    assert '"openapi":"3.1' in answers
+    page = requests.get("http://127.0.0.1:8001/reference", timeout=30)
+    assert 'data-client="demo-reference"' in page.text
 
 
 def test_the_api_refuses_what_it_must(demo: Demo) -> None:
