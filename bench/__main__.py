@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import cluster, guard, load, payments, processes, revocation, works
+from bench import logins as beside
 from bench.load import Measured, Repeat
 from bench.peer import Peer, install
 from bench.report import write
@@ -112,6 +113,13 @@ def alone(bench: Bench, subject: Subject) -> None:
         bench.tell(f"seconds until {promise}", seconds)
 
 
+def logins(bench: Bench, subject: Subject, folder: Path) -> None:
+    """What a login costs beside its hash, and what it costs others."""
+    bench.tell("login beside the hash ms", beside.beside_the_hash(subject, 20 * bench.plan.rounds))
+    for name, value in beside.tokens_meanwhile(folder / "logins", bench.plan.seconds).items():
+        bench.tell(name, value)
+
+
 def revocations(bench: Bench, folder: Path) -> None:
     """What APIs spend: on a token, and on status lists, with how soon these reach them, how large they are, what they cost each token."""
     bench.add(**guard.validations())
@@ -156,6 +164,7 @@ def run(bench: Bench, folder: Path, peer_folder: Path | None) -> None:
         side_by_side(bench, subject, peer)
         flows(bench, subject, peer_folder)
         alone(bench, subject)
+        logins(bench, subject, folder)
         sizes(bench, subject, folder)
     revocations(bench, folder)
     paying(bench, folder)

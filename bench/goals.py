@@ -38,6 +38,8 @@ GOALS = (
     Goal("protected call, cached against introspection", "cached/asking", 4.0, 5.5),
     Goal("code flow CPU, durable, against node in memory", "flow CPU/node", 3.5, 2.0, at_most=True),
     Goal("login CPU less the hash, against Canaille (recorded)", "login CPU/canaille", 0.15, 0.08, at_most=True),
+    Goal("a login beside its hash, median", "login beside", 10, 5, at_most=True, unit="ms"),
+    Goal("token p95 beside 200 logins, against p95 alone", "p95/alone", 1.5, 1.2, at_most=True),
     Goal("cold start to the first token against node", "cold start/node", 1.3, 0.9, at_most=True),
     Goal("memory, two workers", "pss two", 200, 150, at_most=True, unit="MB"),
     Goal("memory, one worker", "pss one", 130, 100, at_most=True, unit="MB"),
@@ -91,6 +93,7 @@ _RATIOS = {
     "cached/asking": ("protected calls/s, cached", "protected calls/s, introspection"),
     "flow CPU/node": ("code flow CPU ms", "node code flow CPU ms"),
     "three/one": ("tokens/s, three nodes of 0.3 CPU", "tokens/s, one node of 0.3 CPU"),
+    "p95/alone": ("tokens p95 ms, beside 200 logins", "tokens p95 ms, alone"),
     "cold start/node": ("cold start s", "node cold start s"),
     "acknowledged/waited": ("payments/s, acknowledged", "payments/s, waited for"),
     "list growth": ("payment list p95 ms, a million", "payment list p95 ms, a hundred"),
@@ -98,6 +101,7 @@ _RATIOS = {
     "fresh/bare": ("guard fresh us", "PyJWT verify us"),
 }
 _ALONE = {
+    "login beside": "login beside the hash ms",
     "pss two": "PSS MB, two workers",
     "pss one": "PSS MB, one worker",
     "growth": "RSS growth %",

@@ -36,6 +36,7 @@ class Measured:
     units: int
     seconds: float
     p50: float
+    p95: float
     p99: float
 
     @property
@@ -171,7 +172,7 @@ def _measured(latencies: Sequence[float], seconds: float) -> Measured:
     if not latencies:
         raise WrongAnswer("nothing was completed")
     ordered = sorted(latencies)
-    return Measured(len(ordered), seconds, _percentile(ordered, 0.50), _percentile(ordered, 0.99))
+    return Measured(len(ordered), seconds, *(_percentile(ordered, share) for share in (0.50, 0.95, 0.99)))
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float:
