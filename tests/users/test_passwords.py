@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
+import sys
 import unicodedata
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from threading import Event
@@ -262,3 +264,19 @@ def test_spaces_and_every_script_are_welcome_and_no_kind_of_character_is_asked_f
         "пароль из слов здесь",
     ):
         assert accepted(password)
+
+
+def test_hashing_steps_back_behind_every_other_thread() -> None:
+    """Priorities are a thread's own on Linux alone; elsewhere all are equal."""
+    hashpw, seen = bcrypt.hashpw, []
+
+    def watched(password: bytes, salt: bytes) -> bytes:
+        seen.append(os.getpriority(os.PRIO_PROCESS, 0))
+        return hashpw(password, salt)
+
+    with mock.patch.object(bcrypt, "hashpw", watched):
+        hasher().hash(PASSWORD)
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    expected = max(ours, 10) if sys.platform == "linux" else ours
+    assert seen[-1] == expected
+    assert ours == seen[0], "who waits for a hash stays as quick"
