@@ -12,6 +12,7 @@ import requests
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from idp.assembly.following import LIMITS
 from setting_sources.databases import credentials_only
 from tests.cluster.load import Load
 from tests.conftest import API
@@ -22,6 +23,7 @@ from tests.support.flows import App, Browser
 from tests.support.running import RunningIdp
 from tests.support.servers import free_port
 
+ROOT = Path(__file__).parents[2]
 WITHIN = 30
 
 
@@ -91,6 +93,13 @@ def test_a_limit_of_the_provider_changes_without_a_restart(tmp_path: Path) -> No
             store.put(registration_max="50", registration="closed")
             eventually(lambda: register() == 201)
             assert '"names": ["registration"]' in idp.logs("that need a restart")
+
+
+def test_each_limit_that_may_change_is_one_that_is_counted() -> None:
+    """What is changed by name must be asked for by name."""
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "idp").rglob("*.py"))
+    for name in LIMITS:
+        assert f'.take("{name}"' in sources, name
 
 
 @contextmanager
