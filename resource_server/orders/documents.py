@@ -70,6 +70,8 @@ class OrderShown(BaseModel):
     created_at: str
     updated_at: str
     version: int
+    payments: list[dict[str, Any]] | None = None
+    """With `expand=payments`."""
 
 
 class OrderPage(BaseModel):

@@ -17,6 +17,7 @@ from resource_server.orders import book, checkouts, documents
 from resource_server.orders.book import Book
 from resource_server.orders.checkouts import Checkouts, Till
 from resource_server.orders.desk import Desk
+from resource_server.orders.expanding import Expanding
 from resource_server.orders.face import OrdersAnswers, PaymentEvents
 from resource_server.orders.models import InboxRow, JobRow, KeptAnswer, Model, OperationRow
 from resource_server.orders.saga import Saga, Timing
@@ -68,7 +69,7 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         guard=guard,
         operations=(
             *OrdersV1(tools).mounted(),
-            *OrdersV2(tools, Listing(parts.secret)).mounted(),
+            *OrdersV2(tools, Listing(parts.secret), Expanding(parts.edges, guard)).mounted(),
             *Checkouts(tools, till).mounted(),
             *PaymentEvents(saga).mounted(),
         ),

@@ -17,12 +17,14 @@ from resource_server.api.permissions import Access
 from resource_server.api.problems import Problem, not_found
 from resource_server.orders import book, documents, matrix
 from resource_server.orders.book import Book, Changed
+from resource_server.orders.expanding import Expanding, variant
 from resource_server.orders.machine import Status
 from resource_server.orders.models import Order
 from resource_server.platform.store import Row, Store
 
 READ, WRITE = Needs(scopes=("orders:read",)), Needs(scopes=("orders:write",))
 ORDER = "/v2/orders/<order_id>"
+_EXPAND = Query("expand", {"type": "string", "enum": ["payments"]}, "show its payments too, with payments:read")
 _LIST_QUERY = (
     *QUERY,
     Query("status", {"type": "string", "enum": [status.value for status in Status]}, "only those in this status"),
@@ -41,8 +43,9 @@ class Tools:
 class OrdersV2:
     """Orders and their steps."""
 
-    def __init__(self, tools: Tools, listing: Listing) -> None:
+    def __init__(self, tools: Tools, listing: Listing, expanding: Expanding) -> None:
         self._tools = tools
+        self._expanding = expanding
         self._store = tools.store
         self._listing = listing
 
@@ -73,7 +76,7 @@ class OrdersV2:
                 self.show,
                 matrix.READ,
                 tagged="shown",
-                doc=Doc(summary="Show an order", answers={200: shown}),
+                doc=Doc(summary="Show an order", answers={200: shown}, query=(_EXPAND,), problems=("unavailable",)),
             ),
             Operation(
                 "PATCH",
@@ -129,9 +132,14 @@ class OrdersV2:
         return jsonify(page)
 
     def show(self, access: Access, order_id: str) -> Response:
+        extended = self._expanding.asked(access)
         with self._store.read() as tx:
             order = within_reach(tx, access, order_id)
-        return with_etag(jsonify(documents.order(order)), order.id, order.version)
+        if not extended:
+            return with_etag(jsonify(documents.order(order)), order.id, order.version)
+        payments = self._expanding.payments(access, order)
+        shown = jsonify({**documents.order(order), "payments": payments})
+        return with_etag(shown, order.id, order.version, variant=variant(payments))
 
     def amend(self, access: Access, order_id: str) -> Response:
         """Other lines for a draft that is as the caller saw it."""

@@ -1,0 +1,42 @@
+"""An order with its payments, alike together and apart, for who may read both."""
+
+from __future__ import annotations
+
+from tests.orders.ordering import ordered
+from tests.orders.test_checkouts import paid_for, payments
+from tests.payments.paying import Till
+from tests.resource_server.apis import problem
+
+
+def test_an_order_is_shown_with_its_payments(till: Till) -> None:
+    caller = till.customer()
+    order = ordered(caller)
+    path = f"/v2/orders/{order['id']}?expand=payments"
+    empty = caller.get(path)
+    assert (empty.status_code, empty.json()["payments"]) == (200, [])
+    assert paid_for(caller, order)["status"] == "paid"
+    full = caller.get(path)
+    assert full.json()["payments"] == payments(caller, order)
+    assert full.headers["ETag"] != empty.headers["ETag"]
+    assert caller.get(path, headers={"If-None-Match": full.headers["ETag"]}).status_code == 304
+    assert "payments" not in caller.get(path.partition("?")[0]).json()
+
+
+def test_support_does_not_see_who_pays_with_what_and_finance_does(till: Till) -> None:
+    caller = till.customer()
+    order = ordered(caller)
+    assert paid_for(caller, order)["status"] == "paid"
+    path = f"/v2/orders/{order['id']}?expand=payments"
+    (masked,) = till.support().get(path).json()["payments"]
+    assert (masked["method"], masked["owner"], masked["status"]) == (None, None, "succeeded")
+    assert till.finance().get(path).json()["payments"][0]["owner"] == order["owner"]
+
+
+def test_payments_need_their_scope_and_nothing_else_is_expanded(till: Till) -> None:
+    caller = till.apis.person("orders:read orders:write")
+    order = ordered(caller)
+    refused = caller.get(f"/v2/orders/{order['id']}?expand=payments")
+    problem(refused, 403, "insufficient_scope")
+    assert 'scope="payments:read"' in refused.headers["WWW-Authenticate"]
+    problem(caller.get(f"/v2/orders/{order['id']}?expand=secrets"), 400, "invalid_parameter")
+    problem(till.other().get(f"/v2/orders/{order['id']}?expand=payments"), 404, "not_found")
