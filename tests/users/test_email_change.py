@@ -213,6 +213,16 @@ def test_an_operator_who_changes_the_address_ends_a_change_that_waits(idp: Runni
     assert "email-cancel" not in Page(browser.open(f"{idp.url}{PATH}")).forms
 
 
+def test_who_is_disabled_meanwhile_changes_nothing(idp: RunningIdp, proven: str) -> None:
+    _, confirm, approve = asked_for(idp, proven, new_address())
+    assert follow(idp, confirm).status_code == 200
+    idp.cli("user", "disable", proven)
+    assert follow(idp, approve).status_code == 400
+    idp.cli("user", "enable", proven)
+    assert follow(idp, approve).status_code == 400
+    assert told(idp, proven)["email"] == old_address(proven)
+
+
 def test_an_address_nobody_proved_has_no_say(idp: RunningIdp, person: str) -> None:
     """Who mistyped it at sign-up could never change it otherwise."""
     address = new_address()
