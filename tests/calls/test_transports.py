@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from grpc_tools import protoc
 from pydantic import BaseModel
 
+from resource_server.api.acknowledged import OperationShown
 from resource_server.calls.lines import open_line
 from resource_server.calls.messages import Messages, OwnWords, queue_of
 from resource_server.calls.opening import TRANSPORTS, service_key
@@ -98,7 +99,7 @@ def test_every_method_stands_for_an_action() -> None:
     [
         ("Payment", payments.PaymentShown),
         ("PaymentPage", payments.PaymentPage),
-        ("Operation", payments.OperationShown),
+        ("Operation", OperationShown),
         ("NewPayment", payments.NewPayment),
         ("User", users.UserShown),
     ],
