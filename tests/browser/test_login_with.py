@@ -116,6 +116,7 @@ def test_another_person_may_take_over_at_the_consent_page(visit: Visit, shop: Sh
     go_to_login(page, shop)
     log_in(page, shop.person())
     page.get_by_role("button", name="Sign in as someone else").click()
+    page.get_by_text("Use another account").click()
     log_in(page, other)
     expect(page.locator("main")).to_contain_text(other)
     page.click("#consent-allow")

@@ -30,7 +30,6 @@ def test_discovery_announces_what_is_mounted_and_nothing_else(idp: RunningIdp) -
         "/oauth/device_authorization",
         "/device",
         "/admin",
-        "/account",
         "/metrics",
     ):
         assert requests.get(f"{idp.url}{path}").status_code == 404
