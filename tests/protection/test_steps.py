@@ -78,6 +78,15 @@ def code_of_the_app(app: App, _bank: App, someone: Someone) -> Ready:
     return Ready(browser, page, "otp", {"code": pyotp.TOTP(secret).now()})
 
 
+def code_without_an_app(app: App, _bank: App, someone: Someone) -> Ready:
+    """A login that nobody waits for: nothing but the step itself ties it to its browser."""
+    secret, _ = someone.enrol(Browser(app.idp))
+    browser = Browser(app.idp)
+    page = Page(browser.open(f"{app.idp}/login"))
+    page = Page(browser.submit(page, "login", username=someone.name, password=PASSWORD))
+    return Ready(browser, page, "otp", {"code": pyotp.TOTP(secret).now()})
+
+
 def recovery_code(app: App, _bank: App, someone: Someone) -> Ready:
     _, codes = someone.enrol(Browser(app.idp))
     browser, page = typed_password(app, someone)
@@ -121,6 +130,7 @@ Step = Callable[[App, App, Someone], Ready]
 STEPS: tuple[Step, ...] = (
     password,
     code_of_the_app,
+    code_without_an_app,
     recovery_code,
     enrolment,
     mailed_code,
