@@ -26,7 +26,8 @@ def metadata_operations(guard: Guard, services: Mapping[str, Iterable[Operation]
 
 
 def _document(guard: Guard, resource: str, operations: Iterable[Operation]) -> Callable[[], Response]:
-    needs = [operation.needs for operation in operations if operation.needs is not None]
+    # What services say between each other asks for scopes that no issuer gives.
+    needs = [operation.needs for operation in operations if operation.needs is not None and not operation.between]
     document = guard.metadata(needs, resource=resource)
 
     def show() -> Response:
