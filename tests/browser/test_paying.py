@@ -107,6 +107,7 @@ def test_somebody_else_who_answers_pays_nothing(visit: Visit, shop: Shop) -> Non
     at_the_payments(page, shop, shop.person())
     pay(page, "47.11", "#pay-exactly")
     page.get_by_role("button", name="Sign in as someone else").click()
+    page.get_by_text("Use another account").click()
     log_in(page, shop.person())
     page.click("#consent-allow")
     expect(page.locator("main")).to_contain_text("Nothing was paid")
