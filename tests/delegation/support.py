@@ -67,10 +67,11 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 
 def audited(idp: RunningIdp, event: str) -> dict[str, Any]:
-    """The newest entry of this kind in the audit trail."""
-    query = sa.select(AuditRow.entry).where(AuditRow.event == event).order_by(AuditRow.sequence.desc()).limit(1)
+    """The newest entry of this kind in the audit trail, with what lies beside it of the person."""
+    columns = sa.select(AuditRow.entry, AuditRow.personal).where(AuditRow.event == event)
     database = open_database(load(idp.environ).database)
     with database.read() as tx:
-        entry: dict[str, Any] = json.loads(tx.execute(query).scalar_one())
+        row = tx.execute(columns.order_by(AuditRow.sequence.desc()).limit(1)).one()
     database.engine.dispose()
+    entry: dict[str, Any] = {**json.loads(row.entry), **json.loads(row.personal or "{}")}
     return entry
