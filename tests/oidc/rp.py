@@ -155,7 +155,10 @@ class RelyingParty(App):
         return self.finish(sent, self.answer(browser, sent, username))
 
     def verified(self, id_token: str, sent: Sent) -> dict[str, Any]:
-        """The claims of an ID token, as OpenID Connect Core §3.1.3.7 checks them."""
+        """The claims of an ID token, as OpenID Connect Core §3.1.3.7 checks them.
+
+        One that a refresh brought carries no nonce (§12.2): it is checked against a request that sent none.
+        """
         header = jwt.get_unverified_header(id_token)
         key = next(key for key in self._jwks() if key["kid"] == header["kid"])
         claims: dict[str, Any] = jwt.decode(

@@ -96,7 +96,7 @@ def test_the_time_of_the_login_survives_a_refresh_and_later_logins(relying: Rely
     party.tokens_of(ada_here, prompt="login")
     response = party.refresh(tokens.response["refresh_token"])
     assert response.headers["Cache-Control"] == "no-store"
-    again = party.verified(response.json()["id_token"], party.start(nonce=tokens.identity["nonce"]))
+    again = party.verified(response.json()["id_token"], party.start(nonce=None))
     same = ("iss", "sub", "aud", "auth_time", "acr", "sid")
     assert {name: again[name] for name in same} == {name: tokens.identity[name] for name in same}
     assert again["iat"] >= tokens.identity["iat"]

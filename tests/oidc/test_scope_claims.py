@@ -123,7 +123,7 @@ def test_an_operator_may_put_the_claims_of_scopes_into_a_clients_id_tokens(
         assert identity.keys() - ALWAYS - VOUCHES == SCOPES["email"] | SCOPES["phone"]
     if kind == "code":
         again = party.refresh(tokens.response["refresh_token"], scope="openid email").json()
-        assert party.verified(again["id_token"], party.start(nonce=tokens.identity["nonce"])).keys() >= SCOPES["email"]
+        assert party.verified(again["id_token"], party.start(nonce=None)).keys() >= SCOPES["email"]
 
 
 @pytest.mark.parametrize("value", ["yes", 1, None, []])
