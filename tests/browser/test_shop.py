@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -14,6 +15,7 @@ from tests.browser.shop import Shop, open_shop
 from tests.browser.test_login_with import go_to_login, log_in
 from tests.browser.test_paying import age, log_in_again
 from tests.resource_server.apis import PROVIDER_SECRET, simulator
+from tests.users.test_second_factor import earlier
 
 SETTLED_MS = 30_000
 PHONE = {"width": 375, "height": 740}
@@ -116,9 +118,23 @@ def test_a_bank_that_answers_too_late_is_paid_once(visit: Visit, shop: Shop) -> 
     expect(page.locator("tr.payment")).to_have_count(1)
 
 
-def test_much_is_paid_after_a_fresh_login_only(visit: Visit, shop: Shop) -> None:
+def test_much_is_paid_after_a_fresh_login_with_a_second_factor_only(visit: Visit, shop: Shop) -> None:
     page = visit()
     name = at_the_goods(page, shop)
+    start_to_pay_much(page, shop, name)
+    expect(page.get_by_role("main")).to_contain_text("Set up a second factor in your account.")
+
+    authenticator = add_authenticator(page, shop)
+    start_to_pay_much(page, shop, name)
+    expect(page.locator("form#otp")).to_be_visible()
+    page.fill("input[name=code]", authenticator.now())
+    page.click("#otp-submit")
+    becomes(page, "succeeded")
+    expect(page.locator("#lines")).to_contain_text("1,249.00 EUR")
+
+
+def start_to_pay_much(page: Page, shop: Shop, name: str) -> None:
+    """Up to the login that is asked for again, with an older one at hand, and through it."""
     age(shop, name, 600)
     log_in_again(page, shop)
     order(page, "desk")
@@ -126,8 +142,17 @@ def test_much_is_paid_after_a_fresh_login_only(visit: Visit, shop: Shop) -> None
     expect(page.locator("form#login")).to_be_visible()
     assert page.url.startswith(shop.idp.url)
     log_in(page, name)
-    becomes(page, "succeeded")
-    expect(page.locator("#lines")).to_contain_text("1,249.00 EUR")
+
+
+def add_authenticator(page: Page, shop: Shop) -> pyotp.TOTP:
+    """A second factor for whoever is logged in."""
+    page.goto(f"{shop.idp.url}/account/security")
+    page.click("#authenticator-add")
+    secret = page.locator("#secret").inner_text()
+    page.fill("input[name=code]", earlier(secret))
+    page.click("#authenticator-form button")
+    expect(page.locator("#recovery-codes li")).to_have_count(10)
+    return pyotp.TOTP(secret)
 
 
 def test_an_order_is_called_off_and_its_money_given_back(visit: Visit, shop: Shop) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Self
 from unittest import mock
 
 import requests
+import structlog
 
 from idp.cli import idp as idp_command
 from idp.cli.base import run as run_command
@@ -193,7 +194,10 @@ def _elsewhere(folder: Path, environ: Mapping[str, str], stdin: str) -> Iterator
         mock.patch.dict(os.environ, environ, clear=True),
         mock.patch.object(sys, "stdin", typed),
     ):
-        yield
+        try:
+            yield
+        finally:
+            structlog.reset_defaults()  # a command that logs would leave this process logging to where nobody reads
 
 
 def clean_environment() -> dict[str, str]:
