@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 
@@ -41,6 +42,9 @@ class _Commands(click.Group):
         if module is None:
             return None
         command: click.Command = getattr(import_module(f"idp.cli.{module}"), cmd_name.replace("-", "_"))
+        if not gc.isenabled():  # as the console script starts: no collection need ever look at what was imported
+            gc.freeze()
+            gc.enable()
         return command
 
 
