@@ -274,9 +274,22 @@ def test_hashing_steps_back_behind_every_other_thread() -> None:
         seen.append(os.getpriority(os.PRIO_PROCESS, 0))
         return hashpw(password, salt)
 
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
     with mock.patch.object(bcrypt, "hashpw", watched):
         hasher().hash(PASSWORD)
-    ours = os.getpriority(os.PRIO_PROCESS, 0)
-    expected = max(ours, 10) if sys.platform == "linux" else ours
-    assert seen[-1] == expected
-    assert ours == seen[0], "who waits for a hash stays as quick"
+    assert seen == [max(ours, 10) if sys.platform == "linux" else ours]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == ours, "who waits for a hash stays as quick"
+
+
+def test_nobody_is_compared_as_slowly_as_somebody_and_costs_no_hash_before() -> None:
+    """What bcrypt refused to read would be compared at once, and tell who exists."""
+    checkpw, seen = bcrypt.checkpw, []
+
+    def watched(password: bytes, stored: bytes) -> bool:
+        seen.append((stored[:7], len(stored), checkpw(password, stored)))
+        return seen[-1][2]
+
+    with mock.patch.object(bcrypt, "hashpw") as hashed, mock.patch.object(bcrypt, "checkpw", watched):
+        assert hasher().verify(PASSWORD, None) == Check(ok=False)
+    hashed.assert_not_called()
+    assert seen == [(b"$2b$04$", 60, False)]
