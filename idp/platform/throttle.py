@@ -79,12 +79,10 @@ class Tallies(Protocol):
         """Count an answer under all keys; returns when each window began. Raises `TooManyRequests`, nothing counted, where one waits."""
         ...
 
-    def give_back(self, most: Mapping[str, int], pace: Pace, began: Mapping[str, int]) -> None:
-        """Take an answer back under all keys."""
-        ...
-
-    def forget(self, keys: Sequence[str]) -> None:
-        """Begin anew under these keys."""
+    def give_back(
+        self, most: Mapping[str, int], pace: Pace, began: Mapping[str, int], *, forget: Sequence[str] = ()
+    ) -> None:
+        """Take an answer back under all keys, and begin anew under those to forget."""
         ...
 
 
@@ -125,18 +123,14 @@ class DatabaseTallies:
             _keep(tx, counted)
         return {key: tally.began_at for key, tally in counted.items()}
 
-    def give_back(self, most: Mapping[str, int], pace: Pace, began: Mapping[str, int]) -> None:
-        if not most:
-            return
+    def give_back(
+        self, most: Mapping[str, int], pace: Pace, began: Mapping[str, int], *, forget: Sequence[str] = ()
+    ) -> None:
         with self._database.write(durable=False) as tx:
-            held = _held(tx, sorted(most))
+            if forget:
+                tx.execute(_FORGET, {"keys": sorted(forget)})
+            held = _held(tx, sorted(most)) if most else {}
             _keep(tx, {key: pace.given_back(tally, most[key], began[key]) for key, tally in held.items()})
-
-    def forget(self, keys: Sequence[str]) -> None:
-        if not keys:
-            return
-        with self._database.write(durable=False) as tx:
-            tx.execute(_FORGET, {"keys": sorted(keys)})
 
 
 def _held(tx: sa.Connection, keys: Sequence[str]) -> dict[str, Tally]:
@@ -200,9 +194,9 @@ class Throttle:
             self._tallies.give_back(most, self._pace, began)
             raise
         if answer.is_right:
-            self._tallies.forget([key for key, bound in keys.items() if bound.own])
+            own = [key for key, bound in keys.items() if bound.own]
             shared = {key: most[key] for key, bound in keys.items() if not bound.own}
-            self._tallies.give_back(shared, self._pace, began)
+            self._tallies.give_back(shared, self._pace, began, forget=own)
 
     def _hashed(self, bound: Bound) -> str:
         return self._master.tag(f"{bound.name}|{bound.key}", purpose="throttle")

@@ -91,18 +91,15 @@ class RedisTallies:
             raise TooManyRequests(int(wait))
         return dict(zip(most, map(int, began), strict=True))
 
-    def give_back(self, most: Mapping[str, int], pace: Pace, began: Mapping[str, int]) -> None:
+    def give_back(
+        self, most: Mapping[str, int], pace: Pace, began: Mapping[str, int], *, forget: Sequence[str] = ()
+    ) -> None:
         pairs = [value for key, bound in most.items() for value in (bound, began[key])]
         try:
+            if forget:
+                self._redis.delete(*[_name(key) for key in forget])
             if most:
                 self._give_back(keys=[_name(key) for key in most], args=[pace.window, pace.longest, *pairs])
-        except redis.RedisError as error:
-            _open(error)
-
-    def forget(self, keys: Sequence[str]) -> None:
-        try:
-            if keys:
-                self._redis.delete(*[_name(key) for key in keys])
         except redis.RedisError as error:
             _open(error)
 
