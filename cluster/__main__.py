@@ -84,22 +84,31 @@ def _run(running: ExitStack, stopped: threading.Event, rolling: threading.Event)
 
 
 def _let_orders_act(settings: Settings, services: Mapping[str, str]) -> None:
-    """Orders pay on people's behalf: a client with a key of its own, and a rule of exchange."""
+    """Orders pay on people's behalf and see who they are: a client with a key of its own, and a rule of exchange for each."""
     program = str(Path(sys.executable).with_name("resource-server"))
     command = [program, "client", "orders"]
     printed = subprocess.run(command, env=services, capture_output=True, text=True, check=True)  # noqa: S603 - our own program
-    client, payments = json.loads(printed.stdout), f"{demo.API}/payments"
+    client = json.loads(printed.stdout)
     with open_house(settings) as house:
-        scopes = {"payments:read": "See your payments", "payments:write": "Make payments for you"}
-        house.resources.create(uri=payments, name="Payments", scopes=scopes, claims=("roles",))
+        for name, scopes in _ASKED.items():
+            uri = f"{demo.API}/{name}"
+            house.resources.create(uri=uri, name=name.title(), scopes=scopes, claims=("roles",))
         house.clients.create(client)
-        house.exchange_rules.allow(
-            client["client_id"],
-            audience=payments,
-            scopes=("payments:write",),
-            from_audiences=(demo.API,),
-            impersonates=False,
-        )
+        for name, scope in (("payments", "payments:write"), ("users", "users:read")):
+            house.exchange_rules.allow(
+                client["client_id"],
+                audience=f"{demo.API}/{name}",
+                scopes=(scope,),
+                from_audiences=(demo.API,),
+                impersonates=False,
+            )
+
+
+_ASKED: Mapping[str, Mapping[str, str]] = {
+    "payments": {"payments:read": "See your payments", "payments:write": "Make payments for you"},
+    "users": {"users:read": "See who you are", "users:deliver": "See to whom orders are sent"},
+}
+"""What orders ask of the other services, as scopes of theirs."""
 
 
 def _inherited() -> dict[str, str]:

@@ -22,7 +22,7 @@ def idp_plans(count: int, environ: Mapping[str, str], folder: Path, ports: Calla
 
 def service_plans(count: int, environ: Mapping[str, str], folder: Path, ports: Callable[[], int]) -> Iterator[Plan]:
     """Nodes of each service alone: those of one share a database and RS_SECRET. They ask each other at the APIs' own address, behind nginx."""
-    edges = dict.fromkeys(("RS_PAYMENTS_URL", "RS_ORDERS_URL"), environ["RS_AUDIENCE"])
+    edges = dict.fromkeys(("RS_USERS_URL", "RS_PAYMENTS_URL", "RS_ORDERS_URL"), environ["RS_AUDIENCE"])
     for service in SERVICES:
         for number in range(1, count + 1):
             name, port = f"{service}-{number}", ports()

@@ -21,8 +21,9 @@ from granian.server.mp import MPServer
 from sqlalchemy.exc import OperationalError
 
 from resource_server.app import build, build_worker, create_wsgi, metrics_folder, shared_secret, start_background
-from resource_server.calls.exchange import GRANT_TYPE
+from resource_server.calls.exchange import GRANT_TYPE, OWN
 from resource_server.calls.opening import service_key
+from resource_server.calls.users import DELIVER
 from resource_server.following import Again
 from resource_server.payments import service as payments
 from resource_server.platform.logs import configure_logs
@@ -140,12 +141,13 @@ def client(service: str) -> None:
     document = {
         "client_id": key.client_id,
         "client_name": f"The {service} service",
-        "grant_types": [GRANT_TYPE],
+        "grant_types": [GRANT_TYPE, OWN],
         "response_types": [],
         "token_endpoint_auth_method": "private_key_jwt",
         "token_endpoint_auth_signing_alg": key.algorithm,
         "jwks": key.jwks(),
-        "audience": [settings.audiences("payments")[1]],
+        "scope": DELIVER,
+        "audience": [settings.audiences(other)[1] for other in ("payments", "users")],
     }
     click.echo(json.dumps(document, indent=2))
 

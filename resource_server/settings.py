@@ -148,6 +148,9 @@ class Settings(SourceSettings):
         description="where orders ask payments: http(s)://, grpc(s):// or queue://payments; in the same process when empty",
     )
     orders_url: str | None = Field(None, description="where payments tell orders; in the same process when empty")
+    users_url: str | None = Field(
+        None, description="where orders ask users: http(s):// or grpc(s)://; in the same process when empty"
+    )
     messages_url: SecretStr | None = Field(
         None,
         description="redis:// or amqp://, through which services are asked at queue://SERVICE, and answer; none when empty",
@@ -202,12 +205,19 @@ class Settings(SourceSettings):
     def _url(cls, value: str | None) -> str | None:
         return value if value is None else check_url(value)
 
-    @field_validator("payments_url", "orders_url")
+    @field_validator("payments_url", "orders_url", "users_url")
     @classmethod
     def _service_url(cls, value: str | None) -> str | None:
         """As for HTTP: without TLS on loopback only, since tokens travel."""
         if value is not None and value.removeprefix(f"{QUEUE}://") not in SERVICES:
             check_url(value.replace("grpc", "http", 1) if value.startswith("grpc") else value)
+        return value
+
+    @field_validator("users_url")
+    @classmethod
+    def _asked_for_people(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith(f"{QUEUE}:"):
+            raise ValueError("people's tokens are not queued: users are asked by http(s):// or grpc(s)://")
         return value
 
     @field_validator("messages_url")

@@ -104,6 +104,7 @@ _SERVICES: Mapping[str, Kind] = {
     ),
     "order_canceled": Kind("Called off", (409,), "The order was called off; nothing of it is charged."),
     "not_given_back": Kind("Not given back", (409,), "The payment provider did not give the money back. Ask support."),
+    "not_fulfilled": Kind("Not fulfilled", (409,), "The order was not sent out. It is still paid: ask for it again."),
     "refund_limit": Kind("Above your limit", (403,), "Somebody with a larger limit may refund this."),
     "second_person_needed": Kind(
         "A second person is needed", (403,), "Somebody else than who asked for the refund decides about it."

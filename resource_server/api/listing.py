@@ -37,6 +37,18 @@ class Slice:
     after: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A slice that was read: its rows, and the token of the next."""
+
+    rows: Sequence[Row]
+    token: str | None
+
+    def page(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """As it is shown."""
+        return {"items": list(items), "next_page_token": self.token}
+
+
 class Listing:
     """Hands out page tokens and takes them back; one that was made up, or for another list, is a 400."""
 
@@ -61,13 +73,19 @@ class Listing:
         newest_first: bool = True,
     ) -> dict[str, Any]:
         """That slice of what `query` finds, ordered by the unique column `key`."""
+        found = self.found(tx, query, key, part, newest_first=newest_first)
+        return found.page(show(found.rows))
+
+    def found(
+        self, tx: sa.Connection, query: sa.Select[Any], key: Any, part: Slice, *, newest_first: bool = True
+    ) -> Found:
+        """The same as rows, for who has more to ask before they are shown."""
         if part.after is not None:
             query = query.where(key < part.after if newest_first else key > part.after)
         rows = tx.execute(query.order_by(key.desc() if newest_first else key).limit(part.limit + 1)).all()
         page = rows[: part.limit]
         more = len(rows) > part.limit
-        token = self._token(part.listing, str(page[-1]._mapping[key])) if more else None
-        return {"items": show(page), "next_page_token": token}
+        return Found(page, self._token(part.listing, str(page[-1]._mapping[key])) if more else None)
 
     def _token(self, listing: str, after: str) -> str:
         return base64.urlsafe_b64encode(self._mac(listing, after) + after.encode()).decode().rstrip("=")

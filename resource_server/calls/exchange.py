@@ -1,4 +1,4 @@
-"""Acting for a person: their token becomes one for the next service, narrowed to what is done there (RFC 8693)."""
+"""Acting for a person: their token becomes one for the next service, narrowed to what is done there (RFC 8693); and for oneself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from resource_server.calls.rest import CONNECT_SECONDS
 from resource_server.edges.faces import Refused, Unreachable
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
+OWN = "client_credentials"
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -27,7 +28,7 @@ _MOST_KEPT = 1000
 
 
 class TokenExchange:
-    """The issuer's exchange, as the service of `key` uses it. What it gave is used again until four fifths of its life are over."""
+    """The issuer's token endpoint, as the service of `key` uses it. What it gave is used again until four fifths of its life are over."""
 
     def __init__(self, issuer: str, key: ServiceKey, *, timeout: float, now: Callable[[], float] = time.time) -> None:
         self._issuer = issuer
@@ -40,14 +41,40 @@ class TokenExchange:
         self._kept: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._lock = Lock()
 
-    def token(self, subject_token: str, *, audience: str, scope: str, fresh: bool = False) -> str:
-        """A token for this audience, on behalf of whom `subject_token` speaks for; raises `Refused` and `Unreachable`."""
-        named = hashlib.sha256("\n".join((audience, scope, subject_token)).encode()).hexdigest()
+    def token(
+        self,
+        subject_token: str,
+        *,
+        audience: str,
+        scope: str,
+        details: Sequence[Mapping[str, Any]] = (),
+        fresh: bool = False,
+    ) -> str:
+        """A token for this audience, on behalf of whom `subject_token` speaks for; raises `Refused` and `Unreachable`.
+
+        `details`: no more of what that token allows in detail (RFC 9396 §6).
+        """
+        form = {
+            "grant_type": GRANT_TYPE,
+            "subject_token": subject_token,
+            "subject_token_type": _ACCESS_TOKEN,
+            "audience": audience,
+            "scope": scope,
+            **({"authorization_details": json.dumps(list(details))} if details else {}),
+        }
+        return self._given(form, fresh=fresh)
+
+    def own_token(self, *, audience: str, scope: str, fresh: bool = False) -> str:
+        """A token for this audience with which the service speaks for itself (RFC 6749 §4.4); raises `Refused` and `Unreachable`."""
+        return self._given({"grant_type": OWN, "resource": audience, "scope": scope}, fresh=fresh)
+
+    def _given(self, form: Mapping[str, str], *, fresh: bool) -> str:
+        named = hashlib.sha256(json.dumps(sorted(form.items())).encode()).hexdigest()
         with self._lock:
             until, token = self._kept.get(named, (0.0, ""))
         if until > self._now() and not fresh:
             return token
-        answer = self._asked(subject_token, audience, scope)
+        answer = self._asked(form)
         token = str(answer["access_token"])
         with self._lock:
             self._kept[named] = self._now() + _USED * float(answer.get("expires_in", 0)), token
@@ -55,13 +82,9 @@ class TokenExchange:
                 self._kept.popitem(last=False)
         return token
 
-    def _asked(self, subject_token: str, audience: str, scope: str) -> Mapping[str, Any]:
+    def _asked(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
         form = {
-            "grant_type": GRANT_TYPE,
-            "subject_token": subject_token,
-            "subject_token_type": _ACCESS_TOKEN,
-            "audience": audience,
-            "scope": scope,
+            **asked,
             "client_id": self._key.client_id,
             "client_assertion_type": _ASSERTION,
             "client_assertion": self._key.assertion(self._issuer),

@@ -19,6 +19,7 @@ from resource_server.calls.orders import RemoteOrders
 from resource_server.calls.payments import RemotePayments
 from resource_server.calls.rest import Rest
 from resource_server.calls.transport import Transport
+from resource_server.calls.users import RemoteUsers
 from resource_server.edges.joined import Edges
 from resource_server.platform.secret import Secret
 from resource_server.settings import QUEUE, Settings
@@ -70,9 +71,12 @@ def trusted_callers(settings: Settings, secret: Secret) -> list[IssuerTrust]:
 
 def join_remote(settings: Settings, secret: Secret, edges: Edges) -> None:
     """Join the services that are asked elsewhere, whatever this process has itself."""
+    key = service_key(settings, secret, "orders")
+    exchange = TokenExchange(settings.issuer, key, timeout=settings.call_timeout)
+    if settings.users_url is not None:
+        audience = settings.audiences("users")[1]
+        edges.join(users=RemoteUsers(_caller(settings, settings.users_url), exchange, audience=audience))
     if settings.payments_url is not None:
-        key = service_key(settings, secret, "orders")
-        exchange = TokenExchange(settings.issuer, key, timeout=settings.call_timeout)
         audience = settings.audiences("payments")[1]
         edges.join(payments=RemotePayments(_caller(settings, settings.payments_url), key, exchange, audience=audience))
     if settings.orders_url is not None:

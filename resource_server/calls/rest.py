@@ -36,6 +36,8 @@ ROUTES: Mapping[str, Route] = {
     "payments.give_back": Route("POST", "/v2/payments/{id}/reversals"),
     "orders.payment_changed": Route("POST", "/v2/payment-events"),
     "users.find": Route("GET", "/v2/users/{id}"),
+    "users.list": Route("GET", "/v2/users"),
+    "users.recipient": Route("GET", "/v2/recipients/{id}"),
 }
 
 

@@ -22,6 +22,8 @@ METHODS: Mapping[str, str] = {
     "payments.give_back": "/shop.v2.Payments/GiveBack",
     "orders.payment_changed": "/shop.v2.Orders/PaymentChanged",
     "users.find": "/shop.v2.Users/Get",
+    "users.list": "/shop.v2.Users/List",
+    "users.recipient": "/shop.v2.Users/GetRecipient",
 }
 """The method of each action."""
 STATUS, PROBLEM, KEY, TRACE = "http-status", "problem-bin", "idempotency-key", "traceparent"

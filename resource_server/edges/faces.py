@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
+
+from token_guard import Principal
 
 
 class Unreachable(Exception):
@@ -65,11 +68,37 @@ class OrderSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Asker:
+    """On whose behalf something is asked: the caller as the guard knows them, and the token they came with, which nobody keeps."""
+
+    principal: Principal
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class UserSeen:
     """A person as others see them: `shown` is their v2 representation."""
 
     id: str
     shown: Mapping[str, Any]
+
+
+class Absent(StrEnum):
+    """Why a person is not seen."""
+
+    UNAVAILABLE = "unavailable"
+    """Users cannot be asked now; later they may."""
+    DENIED = "access_denied"
+    """The asker may not see them."""
+    UNKNOWN = "not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """To whom something is sent: no more than that needs."""
+
+    name: str | None
+    delivery_note: str | None
 
 
 class PaymentsFace(Protocol):
@@ -105,5 +134,8 @@ class OrdersFace(Protocol):
 class UsersFace(Protocol):
     """What users answer."""
 
-    def find_all(self, subjects: Sequence[str]) -> Mapping[str, UserSeen]:
-        """Those of these people that are known, by id."""
+    def see(self, subjects: Sequence[str], asker: Asker) -> Mapping[str, UserSeen | Absent]:
+        """Each of these people, by id, as the asker may see them; raises nothing."""
+
+    def recipient(self, subject: str) -> Recipient | None:
+        """Asked by a service for itself; None where nobody is known by this id."""

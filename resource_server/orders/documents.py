@@ -58,6 +58,17 @@ class LineShown(BaseModel):
     unit_price: int
 
 
+class CustomerShown(BaseModel):
+    """Whose order it is, as the users service shows them to the caller."""
+
+    id: str
+    given_name: str | None
+    family_name: str | None
+    email: str | None
+    email_verified: bool
+    delivery_note: str | None
+
+
 class OrderShown(BaseModel):
     """An order."""
 
@@ -72,6 +83,10 @@ class OrderShown(BaseModel):
     version: int
     payments: list[dict[str, Any]] | None = None
     """With `expand=payments`."""
+    customer: CustomerShown | None = None
+    """With `expand=customer`; null where `not_expanded` says why."""
+    not_expanded: dict[str, str] | None = None
+    """What was asked for and is not shown, and why: `unavailable`, `access_denied` or `not_found`. New reasons may come."""
 
 
 class OrderPage(BaseModel):
@@ -114,6 +129,29 @@ class Checkouts(BaseModel):
     items: list[CheckoutShown]
 
 
+class RecipientShown(BaseModel):
+    """To whom it was sent, as they were then."""
+
+    name: str | None
+    delivery_note: str | None
+
+
+class FulfilmentShown(BaseModel):
+    """An order that is being sent out, or was; `recipient` is null where nobody was known under the order's owner."""
+
+    id: str
+    status: str
+    tracking: str | None
+    recipient: RecipientShown | None
+    created_at: str
+
+
+class Fulfilments(BaseModel):
+    """At most one."""
+
+    items: list[FulfilmentShown]
+
+
 def content(lines: Sequence[Mapping[str, Any]], currency: str) -> dict[str, Any]:
     """What an order consists of, with its total; raises 422 for one that does not fit."""
     try:
@@ -152,6 +190,17 @@ def checkout(row: Row) -> dict[str, Any]:
         "payment": row.payment_id,
         "amount": {"value": row.value, "currency": row.currency},
         "failure": row.failure,
+        "created_at": times.shown(row.created_at),
+    }
+
+
+def fulfilment(row: Row) -> dict[str, Any]:
+    """A fulfilment; who asked for it stays inside."""
+    return {
+        "id": row.id,
+        "status": row.state,
+        "tracking": row.tracking,
+        "recipient": row.recipient,
         "created_at": times.shown(row.created_at),
     }
 

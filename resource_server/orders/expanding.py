@@ -1,9 +1,13 @@
-"""`expand=payments`: an order with its payments, for who may read those too."""
+"""`expand=payments,customer`: orders with their payments and whose they are, for who may read those too.
+
+Without its payments an order is not what was asked for, so while those cannot be asked it is a 503. The customer is company: the order is shown
+without them, and `not_expanded` says why.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import request
@@ -11,31 +15,43 @@ from token_guard import Guard, Needs
 
 from resource_server.api.permissions import Access, kinds
 from resource_server.api.problems import Problem
-from resource_server.edges.faces import Refused, Unreachable
+from resource_server.edges.faces import Absent, Asker, Refused, Unreachable, UserSeen
 from resource_server.edges.joined import Edges
+from resource_server.orders.documents import CustomerShown
 from resource_server.platform.store import Row
 
-_PAYMENTS = "payments"
-_READ = Needs(scopes=("payments:read",))
+PAYMENTS, CUSTOMER = "payments", "customer"
+_READ = {PAYMENTS: Needs(scopes=("payments:read",)), CUSTOMER: Needs(scopes=("users:read",))}
 _WHOLE = frozenset({"finance", "admin"})
 _HIDDEN = {"method": None, "owner": None}
 
 
 class Expanding:
-    """Asks payments, in this process or elsewhere, for the owner of the order; what the caller may not see is left out."""
+    """Asks the other services, in this process or elsewhere; what the caller may not see is left out."""
 
     def __init__(self, edges: Edges, guard: Guard) -> None:
         self._edges = edges
         self._guard = guard
 
-    def asked(self, access: Access) -> bool:
-        """Whether payments are wanted; raises 400 for anything else, and `GuardError` for who may not read them."""
-        wanted = {name for name in request.args.get("expand", "").split(",") if name}
-        if not wanted <= {_PAYMENTS}:
-            raise Problem(400, "invalid_parameter", "expand is payments.")
-        if wanted:
-            self._guard.require(access.principal, _READ)
-        return bool(wanted)
+    def asked(self, access: Access, *names: str) -> frozenset[str]:
+        """What of these is wanted; raises 400 for anything else, and `GuardError` for who lacks the scope."""
+        wanted = frozenset(name for name in request.args.get("expand", "").split(",") if name)
+        if not wanted <= set(names):
+            raise Problem(400, "invalid_parameter", f"expand is {' or '.join(names)}.")
+        for name in sorted(wanted):
+            self._guard.require(access.principal, _READ[name])
+        return wanted
+
+    def expanded(self, access: Access, orders: Sequence[Row], wanted: frozenset[str]) -> list[dict[str, Any]]:
+        """What is shown of each of these orders beyond itself. Everybody is asked for at once."""
+        people = self._customers(access, orders) if CUSTOMER in wanted else {}
+        return [
+            {
+                **({PAYMENTS: self.payments(access, order)} if PAYMENTS in wanted else {}),
+                **people.get(order.owner, {}),
+            }
+            for order in orders
+        ]
 
     def payments(self, access: Access, order: Row) -> list[dict[str, Any]]:
         """The payments of an order within reach, the first first; raises 503 while payments cannot be asked."""
@@ -48,7 +64,23 @@ class Expanding:
         hidden = {} if own or _WHOLE.intersection(kinds(access.principal)) else _HIDDEN
         return [{**payment.shown, **hidden} for payment in found]
 
+    def _customers(self, access: Access, orders: Sequence[Row]) -> Mapping[str, dict[str, Any]]:
+        """Whose orders these are, by id, as the users service lets the caller see them."""
+        owners = sorted({order.owner for order in orders})
+        asker = Asker(access.principal, request.headers["Authorization"].partition(" ")[2])
+        try:
+            seen = self._edges.users.see(owners, asker)
+        except Unreachable:
+            seen = dict.fromkeys(owners, Absent.UNAVAILABLE)
+        return {owner: _customer(seen[owner]) for owner in owners}
 
-def variant(payments: Sequence[dict[str, Any]]) -> bytes:
+
+def _customer(seen: UserSeen | Absent) -> dict[str, Any]:
+    if isinstance(seen, Absent):
+        return {CUSTOMER: None, "not_expanded": {CUSTOMER: seen.value}}
+    return {CUSTOMER: {name: seen.shown.get(name) for name in CustomerShown.model_fields}}
+
+
+def variant(extension: Mapping[str, Any]) -> bytes:
     """What the tag of an extended order depends on beside the order."""
-    return json.dumps(payments, sort_keys=True).encode()
+    return json.dumps(extension, sort_keys=True).encode()

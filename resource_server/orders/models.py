@@ -93,3 +93,17 @@ class CancellationRow(Model):
     id: Mapped[str] = mapped_column(sa.String(32), unique=True)
     operation_id: Mapped[str] = mapped_column(sa.String(40))
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class FulfilmentRow(Model):
+    """An order that is being sent out, or was; `recipient` is to whom, as they were then, and `actor` the `sub` of who asked."""
+
+    __tablename__ = "fulfilments"
+    order_id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    id: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    operation_id: Mapped[str] = mapped_column(sa.String(40))
+    tracking: Mapped[str | None] = mapped_column(sa.String(64))
+    state: Mapped[str] = mapped_column(sa.String(10))
+    recipient: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    actor: Mapped[str] = mapped_column(sa.String(255))
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)

@@ -16,9 +16,11 @@ from resource_server.api.step_up import StepUp
 from resource_server.orders import book, checkouts, documents
 from resource_server.orders.book import Book
 from resource_server.orders.checkouts import Checkouts, Till
+from resource_server.orders.delivery import Delivery
 from resource_server.orders.desk import Desk
 from resource_server.orders.expanding import Expanding
 from resource_server.orders.face import OrdersAnswers, PaymentEvents
+from resource_server.orders.fulfilments import Fulfilments
 from resource_server.orders.models import InboxRow, JobRow, KeptAnswer, Model, OperationRow
 from resource_server.orders.saga import Saga, Timing
 from resource_server.orders.v1 import OrdersV1
@@ -45,6 +47,7 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
     tools = Tools(store, Book(), kept)
     jobs = Jobs(store, JobRow, InboxRow, lease=settings.job_lease)
     operations = Operations(store, OperationRow, prefix=checkouts.PREFIX)
+    timing = Timing(follow=settings.provider_follow, retries=BackOff(first=settings.job_retry_first))
     saga = Saga(
         store,
         tools.book,
@@ -52,9 +55,10 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         operations,
         parts.edges,
         client_id=settings.client_id(NAME),
-        timing=Timing(follow=settings.provider_follow, retries=BackOff(first=settings.job_retry_first)),
+        timing=timing,
         steps=parts.steps,
     )
+    delivery = Delivery(store, tools.book, jobs, operations, parts.edges, timing=timing, steps=parts.steps)
     till = Till(
         desk=Desk(tools.book, jobs, operations),
         saga=saga,
@@ -71,11 +75,12 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
             *OrdersV1(tools).mounted(),
             *OrdersV2(tools, Listing(parts.secret), Expanding(parts.edges, guard)).mounted(),
             *Checkouts(tools, till).mounted(),
+            *Fulfilments(tools, delivery, till.acknowledged).mounted(),
             *PaymentEvents(saga).mounted(),
         ),
         work=_measuring(parts, jobs, kept),
         jobs=jobs,
-        kinds=saga.kinds(),
+        kinds=(*saga.kinds(), *delivery.kinds()),
     )
 
 

@@ -17,17 +17,22 @@ from resource_server.api.permissions import Access
 from resource_server.api.problems import Problem, not_found
 from resource_server.orders import book, documents, matrix
 from resource_server.orders.book import Book, Changed
-from resource_server.orders.expanding import Expanding, variant
+from resource_server.orders.expanding import CUSTOMER, PAYMENTS, Expanding, variant
 from resource_server.orders.machine import Status
 from resource_server.orders.models import Order
 from resource_server.platform.store import Row, Store
 
 READ, WRITE = Needs(scopes=("orders:read",)), Needs(scopes=("orders:write",))
 ORDER = "/v2/orders/<order_id>"
-_EXPAND = Query("expand", {"type": "string", "enum": ["payments"]}, "show its payments too, with payments:read")
+_EXPAND = Query(
+    "expand",
+    {"type": "string", "enum": [PAYMENTS, CUSTOMER, f"{PAYMENTS},{CUSTOMER}"]},
+    "show its payments too, with payments:read, and whose it is, with users:read",
+)
 _LIST_QUERY = (
     *QUERY,
     Query("status", {"type": "string", "enum": [status.value for status in Status]}, "only those in this status"),
+    Query("expand", {"type": "string", "enum": [CUSTOMER]}, "show whose they are too, with users:read"),
 )
 
 
@@ -116,6 +121,7 @@ class OrdersV2:
 
     def list(self, access: Access) -> Response:
         """Those within reach, the newest first."""
+        wanted = self._expanding.asked(access, CUSTOMER)
         filters = {name: request.args[name] for name in ("status",) if name in request.args}
         query = sa.select(*Order.__table__.c)
         if access.owner is not None:
@@ -126,20 +132,21 @@ class OrdersV2:
             query = query.where(Order.status == filters["status"])
         part = self._listing.asked("/v2/orders", filters)
         with self._store.read() as tx:
-            page = self._listing.shown(
-                tx, query, Order.__table__.c.id, part, lambda rows: [documents.order(row) for row in rows]
-            )
-        return jsonify(page)
+            found = self._listing.found(tx, query, Order.__table__.c.id, part)
+        extensions = self._expanding.expanded(access, found.rows, wanted)
+        return jsonify(
+            found.page([{**documents.order(row), **more} for row, more in zip(found.rows, extensions, strict=True)])
+        )
 
     def show(self, access: Access, order_id: str) -> Response:
-        extended = self._expanding.asked(access)
+        wanted = self._expanding.asked(access, PAYMENTS, CUSTOMER)
         with self._store.read() as tx:
             order = within_reach(tx, access, order_id)
-        if not extended:
+        if not wanted:
             return with_etag(jsonify(documents.order(order)), order.id, order.version)
-        payments = self._expanding.payments(access, order)
-        shown = jsonify({**documents.order(order), "payments": payments})
-        return with_etag(shown, order.id, order.version, variant=variant(payments))
+        (more,) = self._expanding.expanded(access, [order], wanted)
+        shown = jsonify({**documents.order(order), **more})
+        return with_etag(shown, order.id, order.version, variant=variant(more))
 
     def amend(self, access: Access, order_id: str) -> Response:
         """Other lines for a draft that is as the caller saw it."""

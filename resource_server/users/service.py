@@ -12,7 +12,7 @@ from resource_server.api.service import Parts, Service, Work
 from resource_server.platform.store import Store
 from resource_server.users.copy import Filler, UserCopies
 from resource_server.users.events import UserEvents
-from resource_server.users.face import UsersAnswers
+from resource_server.users.face import Recipients, UsersAnswers
 from resource_server.users.models import Model
 from resource_server.users.v1 import UsersV1
 from resource_server.users.v2 import UsersV2
@@ -30,12 +30,13 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
     store = open_store(engine)
     copies = UserCopies(store)
     second = UsersV2(store, copies, Listing(parts.secret), account=f"{parts.settings.issuer}/account")
-    parts.edges.join(users=UsersAnswers(copies))
+    answers = UsersAnswers(copies)
+    parts.edges.join(users=answers)
     return Service(
         name=NAME,
         store=store,
         guard=of_service(parts.guard, store),
-        operations=(*UsersV1(copies).mounted(), *second.mounted()),
+        operations=(*UsersV1(copies).mounted(), *second.mounted(), *Recipients(answers).mounted()),
         listeners=(UserEvents(copies),),
         work=_work(parts, store, copies),
     )

@@ -31,6 +31,7 @@ from resource_server.payments import documents as payments
 from resource_server.platform.secret import Secret
 from resource_server.settings import SettingsError, load
 from resource_server.users import documents as users
+from resource_server.users.face import RecipientShown
 from tests.resource_server.apis import Apis, open_apis
 from tests.senders.authority import LOCALHOST, certify
 from tests.support.servers import free_port
@@ -102,6 +103,8 @@ def test_every_method_stands_for_an_action() -> None:
         ("Operation", OperationShown),
         ("NewPayment", payments.NewPayment),
         ("User", users.UserShown),
+        ("UserPage", users.UserPage),
+        ("Recipient", RecipientShown),
     ],
 )
 def test_a_message_has_the_fields_of_what_the_api_shows(message: str, shown: type[BaseModel]) -> None:
@@ -121,6 +124,18 @@ def test_a_person_is_found_alike_over_all(both: Both) -> None:
     assert (found[0]["given_name"], found[0]["roles"]) == ("Ada", ["reader"])
     other = Call("users.find", {"id": both.apis.subjects[both.apis.new_person()]})
     assert [both.carry(scheme, caller.token, other).status for scheme in SCHEMES] == [404] * 3
+    several = Call("users.list", {"ids": f"{both.apis.subjects[name]},nobody", "limit": 100})
+    assert [both.carry(scheme, caller.token, several).status for scheme in SCHEMES] == [403] * 3
+    support = both.apis.caller(both.apis.new_person("--role", "support")).token
+    pages = [both.carry(scheme, support, several).document for scheme in SCHEMES]
+    assert [page["items"] for page in pages] == [[found[0]]] * 3
+
+
+def test_a_recipient_is_shown_to_services_with_a_scope_of_their_own(both: Both) -> None:
+    name = both.apis.new_person("--role", "admin")
+    call = Call("users.recipient", {"id": both.apis.subjects[name]})
+    for token in (both.apis.caller(name).token, both.apis.machine().token):
+        assert [both.carry(scheme, token, call).status for scheme in SCHEMES] == [403] * 3
 
 
 def test_a_payment_is_made_and_found_alike_over_both(both: Both) -> None:
@@ -292,6 +307,8 @@ def test_metadata_that_is_no_header_of_a_call_stays_outside(both: Both) -> None:
         ({"RS_PAYMENTS_URL": "grpc://payments.example.com:9000"}, "RS_PAYMENTS_URL"),
         ({"RS_PAYMENTS_URL": "smtp://payments.example.com"}, "RS_PAYMENTS_URL"),
         ({"RS_PAYMENTS_URL": "queue://elsewhere"}, "RS_PAYMENTS_URL"),
+        ({"RS_USERS_URL": "queue://users"}, "RS_USERS_URL: people's tokens are not queued"),
+        ({"RS_USERS_URL": "http://users.example.com"}, "RS_USERS_URL"),
         ({"RS_PAYMENTS_URL": "queue://payments"}, "RS_MESSAGES_URL: name the broker"),
         ({"RS_MESSAGES_URL": "https://broker"}, "RS_MESSAGES_URL: must be redis"),
     ],

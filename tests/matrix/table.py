@@ -9,7 +9,7 @@ COLUMNS = ("customer", "support", "finance", "admin", "service", "delegated")
 TABLE = {
     "GET /v1/users/me": "ooooo d",
     "GET /v1/users/<user_id>": "oa-a- d",
-    "GET /v2/users": "-a-a- -",
+    "GET /v2/users": "-a-a- d",
     "GET /v2/users/me": "ooooo d",
     "GET /v2/users/<user_id>": "oa-a- d",
     "PATCH /v2/users/<user_id>": "o--a- -",
@@ -24,6 +24,8 @@ TABLE = {
     "GET /v2/orders/<order_id>/checkouts": "oaaao d",
     "POST /v2/orders/<order_id>/checkouts": "o---o -",
     "POST /v2/orders/<order_id>/cancellations": "oa-ao -",
+    "POST /v2/orders/<order_id>/fulfilments": "-a-a- -",
+    "GET /v2/orders/<order_id>/fulfilments": "oa-ao d",
     "GET /v2/operations/<prefixed(oop):operation_id>": "oaaao d",
     "POST /v1/payments": "o---o d",
     "GET /v1/payments": "omaao d",

@@ -17,8 +17,9 @@ from tests.support.running import BIN, Process, RunningIdp, clean_environment
 from tests.support.servers import free_port
 
 SERVICES = ("users", "orders", "payments")
-REST = MappingProxyType({"payments": "rest", "orders": "rest"})
+REST = MappingProxyType({"users": "rest", "payments": "rest", "orders": "rest"})
 _QUEUES = {service: f"queue://{service}" for service in SERVICES}
+SCOPES = {"payments": ("read", "write"), "users": ("read", "deliver")}
 SECRET = "a secret that all nodes of these tests share"
 
 
@@ -60,7 +61,8 @@ def open_apart(
     *,
     over: Mapping[str, str] = REST,
 ) -> Iterator[Apart]:
-    """Start everything, and stop it at the end; `over` says by which transport each service is asked."""
+    """Start everything, and stop it at the end; `over` says by which transport each service is asked, by REST where it does not."""
+    over = {**REST, **over}
     urls = {service: f"http://127.0.0.1:{free_port()}" for service in SERVICES}
     rpc = {service: str(free_port()) for service, transport in over.items() if transport == "grpc"}
     places = {"rest": urls, "grpc": {name: f"grpc://127.0.0.1:{port}" for name, port in rpc.items()}, "queue": _QUEUES}
@@ -94,12 +96,14 @@ def open_apart(
 
 
 def let_orders_act(idp: RunningIdp, url: str, settings: Mapping[str, str]) -> None:
-    """Orders as a client of the identity provider that may exchange people's tokens for paying, as an operator sets it up."""
-    scopes = [word for name in ("payments:read", "payments:write") for word in ("--scope", f"{name}=Do {name}")]
-    idp.cli("resource", "create", f"{url}/payments", "--name", "Payments", "--claim", "roles", *scopes)
+    """Orders as a client of the identity provider that may exchange people's tokens for paying and for who they are, as an operator sets it up."""
+    for service, names in SCOPES.items():
+        scopes = [word for name in names for word in ("--scope", f"{service}:{name}=Do {name}")]
+        idp.cli("resource", "create", f"{url}/{service}", "--name", service.title(), "--claim", "roles", *scopes)
     command = [str(BIN / "resource-server"), "client", "orders"]
     environ = {**clean_environment(), **settings}
     printed = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, cwd=idp.folder)
     client = idp.client(**json.loads(printed.stdout))
-    rule = ("--audience", f"{url}/payments", "--scope", "payments:write", "--from-audience", url)
-    idp.cli("exchange", "allow", client["client_id"], *rule)
+    for service, scope in (("payments", "payments:write"), ("users", "users:read")):
+        rule = ("--audience", f"{url}/{service}", "--scope", scope, "--from-audience", url)
+        idp.cli("exchange", "allow", client["client_id"], *rule)

@@ -31,7 +31,7 @@ def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with contextlib.ExitStack() as stack:
         if how in {"grpc", "queue"}:
             broker = {} if how == "grpc" else {"RS_MESSAGES_URL": own_redis(request.getfixturevalue("redis_url"))}
-            over = {"payments": how, "orders": how}
+            over = {"payments": how, "orders": how, **({"users": how} if how == "grpc" else {})}
             yield stack.enter_context(open_apart(folder, None, None, broker, over=over))
             return
         urls: list[str | None] = [None, None]
