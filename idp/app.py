@@ -27,6 +27,7 @@ from idp.assembly.passkeys import passkey_ceremonies, passkey_rooms, passkey_rou
 from idp.assembly.registration import registration_routes
 from idp.assembly.senders import believing_certificates
 from idp.assembly.senders import proofs as dpop_proofs
+from idp.assembly.signup import admission, sign_up_page, sign_up_proof
 from idp.assembly.statics import statics_of
 from idp.assembly.status import status_routes
 from idp.assembly.tokens import client_authenticator, token_endpoint
@@ -76,6 +77,8 @@ def create_app(house: House, routes: list[Route]) -> Flask:
     second = second_factor(house, pages, askers(authorize, frame), login_opener(house, pages, authorize))
     ceremonies = passkey_ceremonies(house)
     chooser = account_chooser(house, pages, second.find_context, authorize)
+    admitting = admission(house, pages, second.find_context)
+    proof = sign_up_proof(pages, admitting)
     login, logout = login_pages(house, pages, second, ceremonies, chooser), logout_pages(house, pages)
     for rooms in (
         authorize,
@@ -88,10 +91,12 @@ def create_app(house: House, routes: list[Route]) -> Flask:
         logout,
         CheckSessionPage(pages),
         *account_rooms(house, frame),
-        *mail_rooms(house, pages, frame),
+        *([sign_up_page(house, pages, admitting)] if admitting else ()),
+        *([proof] if proof else ()),
+        *mail_rooms(house, pages, frame, proof),
         *mailbox_rooms(house, pages),
         *email_login_rooms(house, second),
-        *passkey_rooms(house, frame, second, ceremonies),
+        *passkey_rooms(house, frame, second, ceremonies, admitting),
         *upstream_rooms(house, pages, frame, second),
     ):
         app.register_blueprint(rooms.blueprint(), url_prefix=prefix)

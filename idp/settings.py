@@ -171,7 +171,8 @@ class Settings(SourceSettings):
     reset_max: Count = Field(3, description="links to a new password an hour per account")
     reset_max_per_address: Count = Field(30, description="links to a new password an hour per address that asks")
     email_change_max: Count = Field(
-        5, description="letters to confirm or change an address an hour per account, and to one address"
+        5,
+        description="letters to confirm or change an address an hour per account, and to one address; as many of sign-ups",
     )
     code_max_failures: Count = Field(5, description="wrong one-time codes per account in the window")
     email_login: bool = Field(False, description="signing in by a link or a code sent to one's confirmed address")
@@ -184,7 +185,9 @@ class Settings(SourceSettings):
     token_max_failures: Count = Field(60, description="failed client authentications a minute per client and address")
     account_grace_days: Count = Field(30, description="how long somebody who deletes their account can come back")
     signup: Literal["off", "on", "invite"] = Field(
-        "off", description="whether strangers may create an account; invite: who got an invitation (idp user invite)"
+        "off",
+        description="whether strangers may create an account, once a letter proved their address; "
+        "invite: who got an invitation (idp user invite)",
     )
     signup_max: Count = Field(20, description="sign-ups an hour per address, those with other providers too")
     invitation_ttl: Seconds = Field(3 * 86400, description="life of an invitation")

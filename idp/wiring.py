@@ -78,6 +78,7 @@ from idp.users import email_logins as email_login_store
 from idp.users import invitations as invitation_store
 from idp.users import links as mail_links
 from idp.users import sessions as session_store
+from idp.users import signups as signup_store
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.email_changes import EmailChanges
@@ -95,6 +96,7 @@ from idp.users.people import Change, PersonChanged, SessionEnded
 from idp.users.recovery import PasswordRecovery
 from idp.users.recovery_codes import RecoveryCodes
 from idp.users.sessions import Sessions
+from idp.users.signups import SignUps
 from idp.users.totp import Authenticators
 from idp.users.verification import EmailVerification
 from vetted_http import Client as OutboundHttp
@@ -115,6 +117,7 @@ _PRUNERS: tuple[Prune, ...] = (
     email_login_store.prune,
     email_change_store.prune,
     invitation_store.prune,
+    signup_store.prune,
     grant_store.prune,
     revocation_store.prune,
     status_store.prune,
@@ -148,6 +151,7 @@ class House:
     email_logins: EmailLogins
     email_changes: EmailChanges
     invitations: Invitations
+    signups: SignUps
     receivers: Receivers
     metrics: Metrics
     outbound: OutboundHttp
@@ -303,6 +307,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         ),
         email_changes=EmailChanges(database, clock, audit, accounts, links, letters, notices),
         invitations=Invitations(database, clock, audit, accounts, letters, life=settings.invitation_ttl),
+        signups=SignUps(database, clock, master, jobs, letters, tries=settings.code_max_failures),
         receivers=Receivers(database, clock, audit),
         metrics=metrics or Metrics(),
         outbound=outbound,

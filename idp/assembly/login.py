@@ -11,7 +11,6 @@ from idp.oauth.endpoints.authorize import AuthorizePages
 from idp.oauth.request import PROMPTS
 from idp.platform.pages import Pages
 from idp.upstream.directory import ProviderDirectory
-from idp.users.login.admission import Admission
 from idp.users.login.chain import LEVELS
 from idp.users.login.chooser import AccountChooser
 from idp.users.login.context import FindContext, LoginContext
@@ -128,17 +127,9 @@ def second_factor(house: House, pages: Pages, find_context: FindContext, opener:
     )
 
 
-def admission(house: House, pages: Pages) -> Admission | None:
-    """Who may make an account; None where nobody may."""
-    if house.settings.signup == "off":
-        return None
-    return Admission(pages, house.invitations, house.verification, house.settings.signup == "on")
-
-
 def login_pages(
     house: House, pages: Pages, second: SecondFactor, ceremonies: Ceremonies | None, chooser: AccountChooser
 ) -> LoginPages:
-    settings = house.settings
     password = PasswordMethod(house.accounts, guesses(house))
     passkey = None if ceremonies is None else PasskeyMethod(ceremonies, guesses(house))
     return LoginPages(
@@ -146,7 +137,6 @@ def login_pages(
         database=house.database,
         accounts=house.accounts,
         sessions=house.sessions,
-        limits=house.limits,
         policy=login_policy(house),
         password=password,
         passkey=passkey,
@@ -154,10 +144,8 @@ def login_pages(
         opener=second.opener,
         find_context=second.find_context,
         chooser=chooser,
-        admission=admission(house, pages),
         others=ProviderDirectory(house.database, house.master).enabled,
-        signup_max=settings.signup_max,
-        min_length=settings.password_min_length,
+        welcomes_strangers=house.settings.signup == "on",
     )
 
 

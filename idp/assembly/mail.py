@@ -8,6 +8,7 @@ from idp.platform import mailbox_pages
 from idp.platform.mailbox_pages import MailboxPages
 from idp.platform.pages import Pages
 from idp.users.email_change_pages import EmailChangePages
+from idp.users.login.proof import SignUpProof
 from idp.users.mail_pages import MailPages
 from idp.wiring import House
 
@@ -21,7 +22,9 @@ def mailbox_rooms(house: House, pages: Pages) -> tuple[MailboxPages, ...]:
     return (MailboxPages(pages, mailbox),)
 
 
-def mail_rooms(house: House, pages: Pages, frame: AccountFrame) -> tuple[MailPages, EmailChangePages, EmailPages]:
+def mail_rooms(
+    house: House, pages: Pages, frame: AccountFrame, proof: SignUpProof | None
+) -> tuple[MailPages, EmailChangePages, EmailPages]:
     """Passwords by mail, the proof of an address, and another address."""
     settings = house.settings
     mail = MailPages(
@@ -29,9 +32,14 @@ def mail_rooms(house: House, pages: Pages, frame: AccountFrame) -> tuple[MailPag
         house.limits,
         house.recovery,
         house.verification,
+        proof.answer if proof else _nobody,
         resets=settings.reset_max,
         resets_per_peer=settings.reset_max_per_address,
         min_length=settings.password_min_length,
     )
     address = EmailPages(frame, house.limits, house.email_changes, house.verification, settings.email_change_max)
     return mail, EmailChangePages(pages, house.email_changes), address
+
+
+def _nobody() -> None:
+    """Nobody makes an account here whose address a letter proves."""

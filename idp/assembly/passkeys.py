@@ -5,7 +5,7 @@ from __future__ import annotations
 from idp.account import passkeys, security
 from idp.account.frame import AccountFrame
 from idp.account.passkeys import PasskeyPages
-from idp.assembly.login import admission, login_policy
+from idp.assembly.login import login_policy
 from idp.assembly.senders import replays
 from idp.platform.http import Answer, Call, json_answer
 from idp.platform.web import Route
@@ -58,13 +58,16 @@ def ways_in(house: House) -> WaysIn:
 
 
 def passkey_rooms(
-    house: House, frame: AccountFrame, second: SecondFactor, ceremonies: Ceremonies | None
+    house: House,
+    frame: AccountFrame,
+    second: SecondFactor,
+    ceremonies: Ceremonies | None,
+    admitting: Admission | None,
 ) -> tuple[PasskeyStep | PasskeyPages | PasskeySignUp, ...]:
     """Every page of passkeys but the login's own."""
     if ceremonies is None:
         return ()
     step, kept = PasskeyStep(second, ceremonies), _account_pages(house, frame, ceremonies)
-    admitting = admission(house, second.pages)
     if admitting is None or PASSKEY not in login_policy(house).methods:
         return step, kept
     return step, kept, _sign_up(house, second, ceremonies, admitting)
@@ -89,13 +92,10 @@ def _account_pages(house: House, frame: AccountFrame, ceremonies: Ceremonies) ->
 def _sign_up(house: House, second: SecondFactor, ceremonies: Ceremonies, admitting: Admission) -> PasskeySignUp:
     return PasskeySignUp(
         pages=second.pages,
-        limits=house.limits,
         audit=house.audit,
         accounts=house.accounts,
         passkeys=house.passkeys,
         recovery_codes=house.recovery_codes,
         admission=admitting,
         ceremonies=ceremonies,
-        find_context=second.find_context,
-        most=house.settings.signup_max,
     )

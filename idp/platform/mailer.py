@@ -57,6 +57,11 @@ class Mailer:
         jobs.register(KIND, self._deliver, attempts=_ATTEMPTS)
 
     @property
+    def reaches_people(self) -> bool:
+        """Whether letters go to those whom they are for; the log is for operators."""
+        return self._url.scheme != "console"
+
+    @property
     def mailbox(self) -> Mailbox | None:
         """Where letters are kept for people to read here, if they are."""
         return Mailbox(self._folder) if self._url.scheme == MAILBOX else None

@@ -27,6 +27,9 @@ _EMAIL = re.compile(rf"[^{_NEVER}]{{1,64}}@[^{_NEVER}.]+(\.[^{_NEVER}.]+)*\Z")
 _ROLE = re.compile(r"[a-z][a-z0-9_.:-]{0,63}\Z")
 _PAGE = 500
 TAKEN = Refused("taken", N_("the user name or the e-mail address is taken"))
+NAME_TAKEN = Refused("taken", N_("this user name is taken: choose another one"))
+ADDRESS_TAKEN = Refused("email_taken", N_("there is an account with this e-mail address already"))
+"""Said to those alone who proved that the address is theirs."""
 _OURS_ALONE = frozenset({Change.PASSWORD_SET, Change.PASSWORD_REMOVED})
 """What receivers of events are not told."""
 _TOLD_AS = {Change.CLOSED: Change.DISABLED, Change.REOPENED: Change.ENABLED}
@@ -139,14 +142,26 @@ class Accounts:
     def check_free(self, person: Person) -> None:
         """Raise `Refused` when somebody has this name or address already."""
         with self._database.read() as tx:
+            if person.email and store.by_email(tx, person.email):
+                raise ADDRESS_TAKEN
             if store.is_taken(tx, person):
-                raise TAKEN
+                raise NAME_TAKEN
 
-    def add(self, person: Person, *, password: str | None = None, also: Also | None = None) -> Person:
-        """Keep a drafted person; the name and the address must be free."""
-        hashed = None if password is None else self._hashed(password, person)
+    def add(
+        self,
+        person: Person,
+        *,
+        password: str | None = None,
+        hashed: str | None = None,
+        first: First | None = None,
+        also: Also | None = None,
+    ) -> Person:
+        """Keep a drafted person, with a password or what `hashed` made of it; the name and the address must be free."""
+        hashed = hashed if password is None else self.hashed(password, person)
         try:
             with self._database.write() as tx:
+                if first is not None:
+                    first(tx)
                 store.insert(tx, person, hashed)
                 if also is not None:
                     also(tx, person)
@@ -183,7 +198,7 @@ class Accounts:
 
     def set_password(self, sub: str, password: str, *, first: First | None = None, also: Also | None = None) -> Person:
         """A new password; sessions and tokens end at once. `also` is written after they ended."""
-        hashed = self._hashed(password, self._existing(sub))
+        hashed = self.hashed(password, self._existing(sub))
         with self._database.write() as tx:
             if first is not None:
                 first(tx)
@@ -272,7 +287,8 @@ class Accounts:
             raise Refused("unknown", "there is no such user")
         return person
 
-    def _hashed(self, password: str, person: Person) -> str:
+    def hashed(self, password: str, person: Person) -> str:
+        """What is kept of a password that this person chose; raises `Refused` for one that is easy to guess."""
         names = (person.username, (person.email or "").partition("@")[0], self._service_name)
         check_acceptable(password, min_length=self._min_length, context=names)
         return self._passwords.hash(password)

@@ -39,6 +39,12 @@ class Letters:
         facts = {"link": link, "code": f"{code[:4]} {code[4:]}", "life": life}
         self._send(tx, "sign_in", to, person, N_("%(name)s: your code to sign in"), **facts)
 
+    def sign_up(self, tx: sa.Connection, to: str, username: str, secret: str, code: str) -> None:
+        """A link and a code to show that an address is one's own, and to make an account with it."""
+        link = self._url(f"/email/verify?token={secret}")
+        facts = {"link": link, "code": f"{code[:4]} {code[4:]}", "username": username}
+        self._send(tx, "sign_up", to, None, N_("%(name)s: your code to make an account"), **facts)
+
     def password_changed(self, tx: sa.Connection, to: str, person: Person) -> None:
         """That the password is another one now."""
         link = self._url("/password/forgot")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +26,16 @@ _HOUR = 3600
 
 @dataclass(frozen=True, slots=True)
 class MailPages:
-    """What the pages need; `resets` an hour for one address, `resets_per_peer` for one visitor."""
+    """What the pages need; `resets` an hour for one address, `resets_per_peer` for one visitor.
+
+    `joining` answers who proves the address of an account that they have not yet; None for everybody else.
+    """
 
     pages: Pages
     limits: Limits
     recovery: PasswordRecovery
     verification: EmailVerification
+    joining: Callable[[], Response | None]
     resets: int
     resets_per_peer: int
     min_length: int
@@ -79,6 +84,9 @@ class MailPages:
 
     def verify(self) -> Response:
         """Say that the address is one's own."""
+        joining = self.joining()
+        if joining is not None:
+            return joining
         secret = request.values.get("token", "")
         person = self.verification.person(secret)
         if person is None:

@@ -179,3 +179,21 @@ class EmailLoginRow(Model):
     email: Mapped[str | None] = mapped_column(sa.String(254))
     tries: Mapped[int] = mapped_column(sa.Integer)
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
+class SignUpRow(Model):
+    """A sign-up that waits for the proof of its address: its browser and waiting request, who it would be, the hash of their password where they
+    chose one and, once a letter went out, the digest of its link and the tag of its code; `tries` counts codes."""
+
+    __tablename__ = "signups"
+    id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    browser: Mapped[str] = mapped_column(sa.String(64))
+    flow: Mapped[str | None] = mapped_column(sa.String(64))
+    username: Mapped[str] = mapped_column(sa.String(64))
+    email: Mapped[str] = mapped_column(sa.String(254))
+    claims: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    password: Mapped[str | None] = mapped_column(sa.String(512))
+    link: Mapped[str | None] = mapped_column(sa.String(64), unique=True)
+    code: Mapped[str | None] = mapped_column(sa.String(64))
+    tries: Mapped[int] = mapped_column(sa.Integer)
+    expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)

@@ -11,8 +11,11 @@ import pytest
 import requests
 
 from tests.account.support import at_once, page_of, post, shown, signed_in, text_of
+from tests.conftest import API
+from tests.platform.receivers import ReceiverServer
 from tests.support.flows import App, Browser, Page, claims
 from tests.support.running import PASSWORD, RunningIdp
+from tests.support.status import eventually
 from tests.users.test_password_change import age
 
 PATH = "/account/profile"
@@ -244,3 +247,20 @@ def test_receivers_hear_of_it(idp: RunningIdp, person: str) -> None:
     save(idp, browser, given_name="Ada")
     assert PASSWORD not in str(known(idp, person))
     assert "Your account was changed" in shown(idp, browser, "/account/activity")
+
+
+def test_receivers_hear_of_a_saved_profile_once_and_of_a_refused_one_never(idp: RunningIdp, person: str) -> None:
+    sub = known(idp, person)["sub"]
+    with ReceiverServer() as server:
+        made = idp.cli("receiver", "create", server.url, "--events", "user.*", "--audience", API)
+        browser = signed_in(idp, person, PATH)
+        assert save(idp, browser, name="Ada", birthdate="never").status_code == 400
+        save(idp, browser, **WHOLE)
+        save(idp, browser, name="Ada Lovelace")
+        eventually(lambda: len(server.claims) == 2)
+        idp.cli("receiver", "delete", made["id"])
+    told = [event for one in server.claims for event in one["events"].values()]
+    assert [next(iter(one["events"])).rpartition(":")[2] for one in server.claims] == ["user.updated"] * 2
+    assert [(one["user"]["sub"], one["user"]["name"]) for one in told] == [(sub, WHOLE["name"]), (sub, "Ada Lovelace")]
+    assert told[0]["user"]["version"] + 1 == told[1]["user"]["version"]
+    assert "birthdate" not in told[0]["user"], "no more than an API needs"

@@ -46,7 +46,10 @@ MODULES: dict[str, frozenset[str]] = {
             "reset",
             "reset_done",
             "verified",
+            "signup_over",
+            "signup_proof",
             "signup_refused",
+            "signup_sent",
             "verify",
         }
     ),

@@ -11,6 +11,8 @@ from tests.browser.conftest import Visit
 from tests.browser.shop import Shop
 from tests.browser.test_login_with import go_to_login
 from tests.support.running import PASSWORD
+from tests.users.joining import CODE, code_in
+from tests.users.mail import letter_about
 
 MOST = 40
 
@@ -60,6 +62,9 @@ def test_sign_up_and_come_back_after_a_mistake(visit: Visit, shop: Shop) -> None
     expect(page.get_by_role("alert")).to_be_visible()
     type_in(page, "#password", PASSWORD)
     press(page, "#signup-submit")
+    expect(page.locator("form#verify")).to_be_visible()
+    type_in(page, "#code", code_in(letter_about(shop.idp, f"{name}@example.com", CODE)))
+    page.keyboard.press("Enter")
     expect(page.locator("form#login")).to_be_visible()
 
 

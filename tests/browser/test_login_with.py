@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visit
 from tests.browser.shop import Shop
 from tests.support.running import PASSWORD
+from tests.users.joining import CODE
+from tests.users.mail import letter_about, link_in
 
 
 def go_to_login(page: Page, shop: Shop) -> None:
@@ -137,6 +139,8 @@ def test_a_new_person_signs_up_on_the_way(visit: Visit, shop: Shop) -> None:
     expect(page.locator("input[name=username]")).to_have_value(name)
     page.fill("input[name=password]", PASSWORD)
     page.click("#signup-submit")
+    page.goto(link_in(letter_about(shop.idp, f"{name}@example.com", CODE)))
+    page.click("#verify-submit")
     log_in(page, name)
     page.click("#consent-allow")
     page.wait_for_url(f"{shop.app}/profile")

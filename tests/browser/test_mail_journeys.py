@@ -17,6 +17,7 @@ from tests.browser.conftest import Visit
 from tests.browser.looking import Looker
 from tests.support.running import PASSWORD, RunningIdp
 from tests.support.smtp import PATIENCE, Inbox, listening
+from tests.users.joining import CODE, code_in
 from tests.users.mail import link_in
 
 NEW = "another horse 48 clip"
@@ -68,19 +69,87 @@ def log_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.click("#login-submit")
 
 
-def test_sign_up_with_a_confirmed_address(visit: Visit, post: Post, look: Look) -> None:
-    page, name = visit(), f"ada.{secrets.token_hex(3)}"
+def begin(page: Page, post: Post, name: str, email: str) -> None:
     page.goto(f"{post.idp.url}/signup")
-    look(page, "signup")
     page.fill("input[name=username]", name)
-    page.fill("input[name=email]", f"{name}@example.com")
+    page.fill("input[name=email]", email)
     page.fill("input[name=password]", PASSWORD)
+
+
+@pytest.mark.parametrize("by", ["code", "link"])
+def test_sign_up_with_an_address_that_a_letter_proves(visit: Visit, post: Post, look: Look, by: str) -> None:
+    page, name = visit(java_script_enabled=by == "code"), f"ada.{secrets.token_hex(3)}"
+    begin(page, post, name, f"{name}@example.com")
+    if by == "code":
+        look(page, "signup")
     page.click("#signup-submit")
+    expect(page.locator("form#verify")).to_be_visible()
+    letter = post.letter(name, CODE)
+    if by == "code":
+        look(page, "signup-sent")
+        page.fill("#code", code_in(letter))
+    else:
+        page.goto(link_in(letter))
+        expect(page.get_by_role("heading", name="Is this your address?")).to_be_visible()
+    page.click("#verify-submit")
+    expect(page.locator("#joined")).to_be_visible()
     log_in(page, name)
     expect(page.get_by_role("heading", name="Hello")).to_be_visible()
     page.goto(f"{post.idp.url}/account/email")
+    expect(page.get_by_text("not confirmed")).to_have_count(0)
+    page.goto(link_in(letter))
+    expect(page.get_by_role("heading", name="This link is used up")).to_be_visible()
+
+
+def test_sign_up_under_a_name_that_somebody_has(visit: Visit, post: Post, look: Look) -> None:
+    page, taken, name = visit(), post.person(), f"ada.{secrets.token_hex(3)}"
+    begin(page, post, taken, f"{name}@example.com")
+    page.click("#signup-submit")
+    waiting = page.url
+    page.goto(link_in(post.letter(name, CODE)))
+    look(page, "signup-proof")
+    page.click("#verify-submit")
+    expect(page.get_by_role("alert")).to_have_text("This user name is taken: choose another one.")
+    look(page, "signup-proof-taken")
+    page.fill("#username", name)
+    page.click("#verify-submit")
+    expect(page.locator("#joined")).to_be_visible()
+    page.goto(waiting)
+    expect(page.get_by_role("heading", name="This sign-up is over")).to_be_visible()
+    look(page, "signup-over")
+
+
+def test_sign_up_with_an_address_that_has_an_account(visit: Visit, post: Post) -> None:
+    page, there = visit(), post.person()
+    begin(page, post, f"{there}.2", f"{there}@example.com")
+    page.click("#signup-submit")
+    expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    page.goto(link_in(post.letter(there, "you have an account already")))
+    expect(page.locator("form#forgot")).to_be_visible()
+
+
+def test_finish_a_sign_up_on_another_device(visit: Visit, post: Post) -> None:
+    page, phone, name = visit(), visit(), f"ada.{secrets.token_hex(3)}"
+    begin(page, post, name, f"{name}@example.com")
+    page.click("#signup-submit")
+    phone.goto(link_in(post.letter(name, CODE)))
+    phone.click("#verify-submit")
+    expect(phone.locator("#email")).to_have_value(f"{name}@example.com")
+    expect(phone.locator("#email")).not_to_be_editable()
+    phone.fill("input[name=password]", NEW)
+    phone.click("#signup-submit")
+    log_in(phone, name, NEW)
+    expect(phone.get_by_role("heading", name="Hello")).to_be_visible()
+
+
+def test_an_address_is_confirmed_later(visit: Visit, post: Post, look: Look) -> None:
+    page, name = visit(), f"ada.{secrets.token_hex(3)}"
+    post.idp.user(name)
+    page.goto(f"{post.idp.url}/account/email")
+    log_in(page, name)
     expect(page.get_by_text("not confirmed")).to_be_visible()
     look(page, "address-unconfirmed")
+    page.click("form#email-verify button")
     page.goto(link_in(post.letter(name, "is this your address")))
     look(page, "verify")
     page.click("#verify-submit")

@@ -17,6 +17,8 @@ from tests.browser.test_login_with import log_in
 from tests.oidc.rp import claims_parameter
 from tests.support.flows import App, claims
 from tests.support.running import RunningIdp
+from tests.users.joining import CODE, code_in
+from tests.users.mail import letter_about
 
 NO_AUTOFILL = "delete PublicKeyCredential.isConditionalMediationAvailable;"
 
@@ -300,6 +302,8 @@ def test_an_account_is_made_with_a_passkey_and_no_password(
     page.fill("input[name=email]", f"{name}@example.com")
     look(page, "signup-passkey")
     page.click("#signup-submit")
+    page.fill("#code", code_in(letter_about(named_idp, f"{name}@example.com", CODE)))
+    page.click("#verify-submit")
     expect(page.locator("#passkey-create")).to_be_visible()
     look(page, "signup-passkey-make")
     page.click("#passkey-create")

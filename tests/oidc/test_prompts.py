@@ -11,6 +11,7 @@ from tests.oidc.conftest import Relying, login_earlier
 from tests.oidc.rp import FLOWS, Flow
 from tests.support.flows import Browser, Page
 from tests.support.running import PASSWORD, RunningIdp
+from tests.users.joining import joined
 
 every_flow = pytest.mark.parametrize("flow", FLOWS, ids=str)
 STATE = "s" * 128
@@ -161,7 +162,7 @@ def test_prompt_create_leads_to_sign_up_and_then_back_to_the_app(
     page = Page(agent.open(sent.url))
     name = f"new-{sent.parameters['state'].lower().replace('_', 'x')}"
     fields = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
-    page = Page(agent.submit(page, "signup", **fields))
+    page = Page(joined(op, agent, page, **fields))
     answer = party.received(agent.submit(page, "login", username=name, password=PASSWORD))
     tokens = party.finish(sent, answer)
     assert party.userinfo(tokens.access[0]).status_code == 200

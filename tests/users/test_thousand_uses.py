@@ -1,4 +1,5 @@
-"""Whatever works once works once for a thousand who try it together: links to a new password, of an address, of an invitation, and recovery codes."""
+"""Whatever works once works once for a thousand who try it together: links to a new password, of an address, of an invitation, recovery codes,
+and authorization codes."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import secrets
 import requests
 
 from tests.support.crowds import crowd
-from tests.support.flows import App, Browser, Page
+from tests.support.flows import App, Browser, HtmlForm, Page
 from tests.support.running import PASSWORD, RunningIdp
 from tests.users.mail import letter_about, link_in
 from tests.users.test_email_change import asked_for, new_address, proven, told
@@ -67,3 +68,17 @@ def test_a_recovery_code(idp: RunningIdp, web_app: App, person: str) -> None:
     step = Page(browser.submit(page, "login", username=person, password=PASSWORD)).forms["otp"].fields["step"]
     form = Page(browser.open(f"{idp.url}/login/recovery?step={step}")).forms["recovery"]
     assert statuses(crowd([(form, browser.http.cookies.get_dict())], code=codes[0]), 303) <= {400, 429}
+
+
+def test_an_authorization_code(idp: RunningIdp, person: str) -> None:
+    """RFC 6749 §4.1.2: used more than once it is denied, and the tokens of its first use are revoked."""
+    metadata = {"redirect_uris": ["https://app.test/callback"], "token_endpoint_auth_method": "none"}
+    app = App(idp.url, idp.client(client_name="App", **metadata))
+    answer, verifier = app.login(Browser(idp.url), person)
+    form = HtmlForm(f"{idp.url}/oauth/token", {"grant_type": "authorization_code", "client_id": app.client_id})
+    given = {"code": answer["code"], "redirect_uri": app.redirect_uri, "code_verifier": verifier}
+    answers = crowd([(form, {})], **given)
+    assert statuses(answers, 200) == {400}
+    assert {one.json()["error"] for one in answers if one.status_code == 400} == {"invalid_grant"}
+    (token,) = [one.json()["access_token"] for one in answers if one.status_code == 200]
+    assert app.userinfo(token).status_code == 401

@@ -1,22 +1,18 @@
-"""The login and sign-up pages. They know who asks only as a `LoginContext`, and lead back to it by its id, never by a `next=` URL."""
+"""The login page. It knows who asks only as a `LoginContext`, and leads back to it by its id, never by a `next=` URL."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from flask import Blueprint, Response, request
 
-from idp.errors import PageError, Refused, TooManyRequests
+from idp.errors import PageError, TooManyRequests
 from idp.platform import i18n
 from idp.platform import pages as web
 from idp.platform.db import Database
-from idp.platform.limits import Limits
 from idp.platform.pages import Pages, wait
-from idp.platform.throttle import line_of
 from idp.users.accounts import Accounts
-from idp.users.login.admission import Admission, Admitted
 from idp.users.login.chain import Attempt, LoginMethod
 from idp.users.login.chooser import AccountChooser
 from idp.users.login.context import FindContext, LoginContext, OtherWay, purpose
@@ -25,11 +21,8 @@ from idp.users.login.passkey import PasskeyMethod
 from idp.users.login.password import PasswordMethod
 from idp.users.login.policy import PASSKEY, UPSTREAM, LoginPolicy, not_offered
 from idp.users.login.second_factor import SecondFactor
-from idp.users.login.words import sentence
 from idp.users.people import Person
 from idp.users.sessions import Sessions
-
-_HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +33,6 @@ class LoginPages:
     database: Database
     accounts: Accounts
     sessions: Sessions
-    limits: Limits
     policy: LoginPolicy
     password: PasswordMethod
     passkey: PasskeyMethod | None
@@ -48,20 +40,16 @@ class LoginPages:
     opener: LoginOpener
     find_context: FindContext
     chooser: AccountChooser
-    admission: Admission | None
     others: Callable[[], Sequence[OtherWay]]
-    signup_max: int
-    min_length: int
+    welcomes_strangers: bool
 
     def blueprint(self) -> Blueprint:
-        """`/login`, `/` and, where there are such, `/login/passkey` and `/signup`."""
+        """`/login`, `/` and, where there are such, `/login/passkey`."""
         rooms = Blueprint("login", __name__)
         rooms.add_url_rule("/login", "login", self.login, methods=["GET", "POST"])
         rooms.add_url_rule("/", "home", self.home, methods=["GET"])
         if self.passkey is not None:
             rooms.add_url_rule("/login/passkey", "passkey", self.with_passkey, methods=["POST"])
-        if self.admission is not None:
-            rooms.add_url_rule("/signup", "signup", self.sign_up, methods=["GET", "POST"])
         return rooms
 
     def home(self) -> Response:
@@ -137,64 +125,10 @@ class LoginPages:
             alert=alert,
             csrf=self.pages.csrf_token(browser, purpose(context)),
             cancel_csrf=self.pages.csrf_token(browser, f"cancel {context.flow}") if context else None,
-            signup=self.admission is not None and self.admission.open,
+            signup=self.welcomes_strangers,
             others=self.others() if UPSTREAM in methods else (),
         )
         return self.pages.keep_browser(request, response, browser)
-
-    def sign_up(self) -> Response:
-        """Make an account; the person then logs in like everybody else."""
-        browser = self.pages.cookie(request, web.FLOW)
-        context = self._context(browser)
-        if self.admission is None:
-            raise PageError("unknown", "There is no page here.", status=404)
-        admitted = self.admission.admitted()
-        if admitted is None:
-            return self.admission.refusal(context)
-        if request.method == "GET":
-            return self._signup_form(context, admitted)
-        self.pages.check_form(browser, "signup")
-        self.limits.take("signup", line_of(request.environ.get("idp.peer", "")), limit=self.signup_max, window=_HOUR)
-        form = request.form
-        try:
-            self.accounts.create(
-                username=form.get("username", "").strip(),
-                password=form.get("password", ""),
-                claims={"name": form["name"].strip()} if form.get("name", "").strip() else {},
-                also=partial(self.admission.arrive, admitted),
-                **admitted.facts(),
-            )
-        except Refused as error:
-            return self._signup_form(context, admitted, alert=sentence(error), status=400)
-        flow = f"&flow={context.flow}" if context else ""
-        return self.pages.redirect(f"{self.pages.url('/login')}?joined=1{flow}")
-
-    def _signup_form(
-        self, context: LoginContext | None, admitted: Admitted, *, alert: str | None = None, status: int = 200
-    ) -> Response:
-        browser = self.pages.browser(request)
-        response = self.pages.render(
-            "signup.html",
-            status,
-            leads_away=True,
-            scripted=True,
-            min_length=self.min_length,
-            with_passkey=self.passkey is not None and PASSKEY in self.policy.methods,
-            context=context,
-            admitted=admitted,
-            others=self._welcoming(context) if admitted.invitation is None else (),
-            login_csrf=self.pages.csrf_token(browser, purpose(context)),
-            form=request.form,
-            alert=alert,
-            csrf=self.pages.csrf_token(browser, "signup"),
-        )
-        return self.pages.keep_browser(request, response, browser)
-
-    def _welcoming(self, context: LoginContext | None) -> Sequence[OtherWay]:
-        """Those whose people may make an account here."""
-        if UPSTREAM not in self.policy.offered(context):
-            return ()
-        return [other for other in self.others() if other.welcomes_strangers]
 
     def _context(self, browser: str | None) -> LoginContext | None:
         flow = request.values.get("flow")

@@ -1,4 +1,4 @@
-"""Sign-up without a password: a name and an address first, then a passkey for them.
+"""Sign-up without a password: a name and an address first and, once a letter has proved it, a passkey for them.
 
 The account is made with its passkey, or not at all. The `sub` that a passkey is made for is chosen beforehand; the challenge is for this
 browser and this `sub`, so nobody can bring another.
@@ -13,16 +13,14 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Blueprint, Response, request
 
-from idp.errors import PageError, Refused
+from idp.errors import Refused
 from idp.platform import pages as web
 from idp.platform.audit import Audit
 from idp.platform.ids import digest
-from idp.platform.limits import Limits
 from idp.platform.pages import Pages
-from idp.platform.throttle import line_of
 from idp.users.accounts import Accounts
 from idp.users.login.admission import Admission, Admitted
-from idp.users.login.context import FindContext, LoginContext
+from idp.users.login.context import LoginContext
 from idp.users.login.words import sentence
 from idp.users.passkey_ceremonies import Ceremonies
 from idp.users.passkeys import NewPasskey, Passkeys
@@ -30,23 +28,19 @@ from idp.users.people import Person
 from idp.users.recovery_codes import RecoveryCodes
 
 PATH = "/signup/passkey"
-_HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class PasskeySignUp:
-    """What the page needs; `most` accounts an hour are begun from one address."""
+    """What the page needs."""
 
     pages: Pages
-    limits: Limits
     audit: Audit
     accounts: Accounts
     passkeys: Passkeys
     recovery_codes: RecoveryCodes
     admission: Admission
     ceremonies: Ceremonies
-    find_context: FindContext
-    most: int
 
     def blueprint(self) -> Blueprint:
         """`/signup/passkey`."""
@@ -55,28 +49,36 @@ class PasskeySignUp:
         return rooms
 
     def sign_up(self) -> Response:
-        """Ask who it is, then for the passkey; then show the recovery codes and lead to the login."""
+        """Ask who it is and, once their address is proved, for the passkey; then show the recovery codes and lead to the login."""
         browser = self.pages.cookie(request, web.FLOW)
-        context = self._context(browser)
-        admitted = self.admission.admitted()
+        context = self.admission.context(browser)
+        try:
+            admitted = self.admission.admitted()
+        except Refused as error:
+            return self._form(context, self.admission.stranger(), alert=sentence(error), status=400)
         if admitted is None:
             return self.admission.refusal(context)
-        if request.method == "GET":
-            return self._form(context, admitted)
-        self.pages.check_form(browser, "signup")
         try:
-            if "response" in request.form:
-                return self._made(context, admitted, browser or "")
-            return self._offered(context, admitted, browser or "")
+            return self._answer(context, admitted, browser)
         except Refused as error:
             return self._form(context, admitted, alert=sentence(error), status=400)
 
-    def _offered(self, context: LoginContext | None, admitted: Admitted, browser: str) -> Response:
-        self.limits.take("signup", line_of(request.environ.get("idp.peer", "")), limit=self.most, window=_HOUR)
-        person = self._drafted(admitted, None)
+    def _answer(self, context: LoginContext | None, admitted: Admitted, browser: str | None) -> Response:
+        if request.method == "GET":
+            return self._offered(context, admitted) if admitted.signup else self._form(context, admitted)
+        self.pages.check_form(browser, "signup")
+        if "response" in request.form:
+            return self._made(context, admitted, browser or "")
+        self.admission.count()
+        waiting = self.admission.ask(context, browser or "", self.admission.draft(admitted), None)
+        return waiting or self._offered(context, admitted)
+
+    def _offered(self, context: LoginContext | None, admitted: Admitted) -> Response:
+        browser = self.pages.browser(request)
+        person = self.admission.draft(admitted)
         self.accounts.check_free(person)
         passkey = self.ceremonies.to_create(_owner(browser, person.sub), person)
-        return self._form(context, admitted, passkey=passkey, sub=person.sub)
+        return self._form(context, admitted, browser=browser, passkey=passkey, person=person)
 
     def _made(self, context: LoginContext | None, admitted: Admitted, browser: str) -> Response:
         sub = request.form.get("sub", "")
@@ -84,10 +86,9 @@ class PasskeySignUp:
         codes: list[str] = []
 
         def also(tx: sa.Connection, person: Person) -> None:
-            self.admission.arrive(admitted, tx, person)
             codes.extend(self._equip(tx, person, made))
 
-        person = self.accounts.add(self._drafted(admitted, sub), also=also)
+        person = self.admission.make(admitted, self.admission.draft(admitted, sub), also=also)
         return self.pages.render(
             "signup_codes.html", leads_away=True, context=context, codes=codes, username=person.username
         )
@@ -97,27 +98,18 @@ class PasskeySignUp:
         self.audit.append(tx, "passkey.added", sub=person.sub, aaguid=made.aaguid)
         return self.recovery_codes.renew(tx, person.sub)
 
-    def _drafted(self, admitted: Admitted, sub: str | None) -> Person:
-        form = request.form
-        name = form.get("name", "").strip()
-        return self.accounts.draft(
-            sub=sub,
-            username=form.get("username", "").strip(),
-            claims={"name": name} if name else {},
-            **admitted.facts(),
-        )
-
     def _form(
         self,
         context: LoginContext | None,
         admitted: Admitted,
         *,
+        browser: str | None = None,
         passkey: Mapping[str, Any] | None = None,
-        sub: str | None = None,
+        person: Person | None = None,
         alert: str | None = None,
         status: int = 200,
     ) -> Response:
-        browser = self.pages.browser(request)
+        browser = browser or self.pages.browser(request)
         response = self.pages.render(
             "signup_passkey.html",
             status,
@@ -127,18 +119,11 @@ class PasskeySignUp:
             admitted=admitted,
             form=request.form,
             passkey=passkey,
-            sub=sub,
+            person=person,
             alert=alert,
             csrf=self.pages.csrf_token(browser, "signup"),
         )
         return self.pages.keep_browser(request, response, browser)
-
-    def _context(self, browser: str | None) -> LoginContext | None:
-        flow = request.values.get("flow")
-        context = self.find_context(flow, browser) if flow and browser else None
-        if flow is not None and context is None:
-            raise PageError("expired", "This login has expired. Go back to the app and start again.")
-        return context
 
 
 def _owner(browser: str, sub: str) -> str:
