@@ -30,6 +30,8 @@ class Background:
         house, settings = self._house, self._house.settings
         house.keyring.reload()
         self._running.enter_context(Loop("generations", house.watcher().poll, seconds=1.0))
+        if house.database.lease is not None:
+            self._running.enter_context(Loop("lease", house.database.lease.keep, seconds=1.0))
         if self._jobs:
             house.jobs.register("prune", partial(_prune, house), every=3600)
             promote = partial(house.keyring.promote_due, settings.key_rotation_days * _DAY)

@@ -17,6 +17,7 @@ from idp.platform.secrets import MasterKey, create_master_key, read_master_key
 from idp.platform.telemetry import Metrics
 from idp.settings import Settings
 from idp.wiring import House, build
+from setting_sources.databases import leased
 
 ALWAYS_THERE = ("ES256", "RS256")
 """The algorithms there is always a signing key for."""
@@ -31,17 +32,17 @@ def open_house(settings: Settings, *, metrics: Metrics | None = None) -> Iterato
         _check_database(house)
         yield house
     finally:
-        house.database.engine.dispose()
+        house.database.close()
 
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[Database]:
     """The bare database, for migrations."""
-    database = Database(Flask("idp.database"), settings.database)
+    database = Database(Flask("idp.database"), settings.database, lease=leased(settings))
     try:
         yield database
     finally:
-        database.engine.dispose()
+        database.close()
 
 
 def master_key(settings: Settings) -> MasterKey:
@@ -71,7 +72,7 @@ def initialize(settings: Settings) -> dict[str, Any]:
         house.keyring.ensure(*ALWAYS_THERE)
         keys = [record for record in house.keyring.list() if record.state == "active"]
     finally:
-        house.database.engine.dispose()
+        house.database.close()
     return {"issuer": settings.issuer, "signing_keys": len(keys)}
 
 

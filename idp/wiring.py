@@ -99,6 +99,7 @@ from idp.users.sessions import Sessions
 from idp.users.signups import SignUps
 from idp.users.totp import Authenticators
 from idp.users.verification import EmailVerification
+from setting_sources.databases import leased
 from vetted_http import Client as OutboundHttp
 
 _PRUNE_BATCH = 1000
@@ -220,7 +221,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
     clock, random = clock or SystemClock(), RandomBytes()
     flask = Flask("idp", static_folder=None, template_folder=str(Path(__file__).with_name("templates")))
     i18n.install(flask.jinja_env)
-    database = Database(flask, settings.database, pool_size=settings.database_pool)
+    database = Database(flask, settings.database, pool_size=settings.database_pool, lease=leased(settings))
     audit, jobs, outbox = Audit(clock), Jobs(database, clock), Outbox(clock)
     longest = max(settings.access_token_ttl, settings.id_token_ttl)
     revocations = Revocations(

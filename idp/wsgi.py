@@ -30,6 +30,7 @@ from idp.opening import master_key, open_house, prepare
 from idp.platform import telemetry
 from idp.platform.accesslog import FLUSH_SECONDS, AccessLog
 from idp.platform.jobs import Loop
+from idp.platform.parent import end_with_parent
 from idp.platform.telemetry import Metrics
 from idp.platform.web import WsgiApp
 from idp.settings import Settings
@@ -132,6 +133,7 @@ def _refuse_taken(host: str, port: int) -> None:
 
 def _load(settings: Settings, again: Again, folder: Path) -> WsgiApp:
     """A worker's application. Granian copies the environment into every request: secrets must not travel there."""
+    end_with_parent()
     for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
         del os.environ[name]
     metrics = Metrics(folder)
@@ -142,6 +144,8 @@ def _load(settings: Settings, again: Again, folder: Path) -> WsgiApp:
     house.resource_directory.reload()
     Loop("generations", watcher.poll, seconds=1.0).__enter__()
     Loop("metrics", metrics.write, seconds=1.0).__enter__()
+    if house.database.lease is not None:
+        Loop("lease", house.database.lease.keep, seconds=1.0).__enter__()
     _follow(house, again)
     return create_wsgi(house, _access_log(settings))
 

@@ -36,12 +36,13 @@ from resource_server.platform.metrics import Metrics
 from resource_server.platform.secret import Secret, kept_in
 from resource_server.platform.shared_counts import SharedCounts
 from resource_server.platform.store import open_engines
-from resource_server.settings import Settings
+from resource_server.settings import Settings, SettingsError
 from resource_server.users import service as users
 from resource_server.work.runner import Runner
 from resource_server.work.steps import NO_STEPS, Steps
 from resource_server.work.transports import open_transport
 from resource_server.work.worker import Worker
+from setting_sources.databases import Leased, leased
 
 _BUILDERS = {users.NAME: users.build, orders.NAME: orders.build, payments.NAME: payments.build}
 log = structlog.get_logger("rs")
@@ -58,11 +59,14 @@ class Process:
     services: tuple[Service, ...]
     steps: Steps
     rates: Rates
+    lease: Leased | None
 
     def upgrade(self) -> None:
-        """Bring each service's schema to its newest version."""
+        """Bring each service's schema to its newest version, and what is sealed there under our secret while we know two."""
         for service in self.services:
             service.store.upgrade()
+            if self.settings.secret_other is not None:
+                service.renew_seals()
 
     def operations(self) -> list[Operation]:
         """What its services answer, each for tokens of theirs."""
@@ -70,8 +74,11 @@ class Process:
         return [one.of_service(audiences(service.name)) for service in self.services for one in service.operations]
 
     def close(self) -> None:
+        """Let go of all connections, and of credentials that are leased."""
         for service in self.services:
             service.store.engine.dispose()
+        if self.lease is not None:
+            self.lease.give_back()
 
 
 def build(settings: Settings, metrics: Metrics | None = None, steps: Steps = NO_STEPS) -> Process:
@@ -80,6 +87,10 @@ def build(settings: Settings, metrics: Metrics | None = None, steps: Steps = NO_
     app = Flask("resource_server", static_folder=None)
     urls = {name: settings.database(name) for name in settings.services}
     engines = open_engines(app, urls, pool_size=settings.database_pool)
+    lease = leased(settings)
+    if lease is not None:
+        for engine in engines.values():
+            lease.attach(engine)
     secret = shared_secret(settings)
     guard = build_guard(settings, secret)
     parts = Parts(settings, guard, Edges(), secret, metrics, steps)
@@ -87,7 +98,7 @@ def build(settings: Settings, metrics: Metrics | None = None, steps: Steps = NO_
     join_remote(settings, secret, parts.edges)
     counts = SharedCounts(settings.data_dir / f"rates-{settings.port}")
     rates = Rates(counts, reads=settings.rate_reads, writes=settings.rate_writes)
-    process = Process(settings, app, guard, metrics, services, steps, rates)
+    process = Process(settings, app, guard, metrics, services, steps, rates, lease)
     _mount(process)
     return process
 
@@ -125,8 +136,11 @@ def _versions(settings: Settings, found: Mapping[str, list[Operation]]) -> Versi
 
 
 def shared_secret(settings: Settings) -> Secret:
-    """What the operator set, or what was made in the data directory."""
-    return Secret(settings.secret.get_secret_value() if settings.secret else kept_in(settings.data_dir))
+    """What the operator set, or what was made in the data directory, which does not do in production; raises `SettingsError`."""
+    if settings.secret is None and settings.env == "production":
+        raise SettingsError(["RS_SECRET: must be given in production: all nodes share it"])
+    text = settings.secret.get_secret_value() if settings.secret else kept_in(settings.data_dir)
+    return Secret(text, settings.secret_other.get_secret_value() if settings.secret_other else None)
 
 
 def _common(process: Process, found: dict[str, list[Operation]]) -> list[Operation]:
@@ -196,6 +210,8 @@ def _serve_rpc(process: Process, application: WsgiApp) -> None:
 def start_background(process: Process, again: Again | None = None) -> threading.Event:
     """The threads beside the requests: fetching keys, following settings, and what each service does there. Set the event to stop them."""
     stopping = threading.Event()
+    if process.lease is not None:
+        _repeat(Work("lease", process.lease.keep, every=1), stopping)
     for work in () if again is None else following(process.settings, again, process.services, process.rates):
         _repeat(work, stopping)
     _repeat(Work("keys", process.guard.warm, until_done=True), stopping)

@@ -28,6 +28,7 @@ from resource_server.following import Again
 from resource_server.payments import service as payments
 from resource_server.platform.logs import configure_logs
 from resource_server.platform.metrics import serve_metrics
+from resource_server.platform.parent import end_with_parent
 from resource_server.settings import Settings, SettingsError, again, load
 from resource_server.simulator.accounts import Accounts
 from resource_server.simulator.server import Manner, Server, Simulator
@@ -114,10 +115,10 @@ def provider_simulator(host: str, port: int, callback_url: str | None, **manner:
     settings = _settings()
     configure_logs(settings.log_level)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    secret = payments.provider_secret(settings, shared_secret(settings))
+    known_by = payments.provider_secrets(settings, shared_secret(settings))
     callbacks = callback_url or f"{settings.audience}/provider-callbacks"
     accounts = Accounts(settings.data_dir / f"provider-simulator-{port}.sqlite3")
-    server = Server(Simulator(accounts, Manner(secret, callbacks, **manner)), host, port)
+    server = Server(Simulator(accounts, Manner(known_by, callbacks, **manner)), host, port)
     stopped = _stopped()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     stopped.wait()
@@ -241,6 +242,7 @@ def _open_metrics(settings: Settings) -> None:
 
 def _load(settings: Settings, reading: Again) -> Any:
     """A worker's application; Granian copies the environment into every request, so secrets leave it first."""
+    end_with_parent()
     for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
         del os.environ[name]
     return create_wsgi(settings, reading)

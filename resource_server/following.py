@@ -1,4 +1,4 @@
-"""What of a running process follows its settings: budgets, the log's level, and who connects to the databases."""
+"""What of a running process follows its settings: budgets, the log's level, who connects to the databases, what the provider knows us by."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from setting_sources.live import Live, any_value
 Again = Callable[[], Settings]
 SAFE: Mapping[str, Callable[[Any, Any], bool]] = {
     **dict.fromkeys(("rate_reads", "rate_writes", "log_level"), any_value),
+    **dict.fromkeys(("provider_secret", "provider_secret_other"), any_value),
     **dict.fromkeys(
         ("database_url", "users_database_url", "orders_database_url", "payments_database_url"), credentials_only
     ),
@@ -34,6 +35,8 @@ def following(settings: Settings, again: Again, services: tuple[Service, ...], r
         rates.change(reads=new.rate_reads, writes=new.rate_writes)
         for name, kept in credentials.items():
             kept.change(new.database(name))
+        for service in services:
+            service.follow(new)
 
     live.listen(changed)
     yield Work("settings", live.poll, every=settings.config_refresh)

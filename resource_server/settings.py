@@ -84,7 +84,12 @@ class Settings(SourceSettings):
         None,
         min_length=32,
         description="random text that all nodes share: it seals kept answers and signs page tokens; "
-        "default: one made in the data directory",
+        "default: one made in the data directory, but not in production",
+    )
+    secret_other: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="another one, what was made with which is accepted too while nodes change from one to the other",
     )
     database_pool: Count = Field(8, description="database connections a process may hold")
     queue_url: SecretStr = Field(
@@ -102,6 +107,9 @@ class Settings(SourceSettings):
     provider_url: str = Field("http://127.0.0.1:8004", description="the payment provider, or its simulator")
     provider_secret: SecretStr | None = Field(
         None, description="what the provider knows us by and signs its callbacks with; made of RS_SECRET when empty"
+    )
+    provider_secret_other: SecretStr | None = Field(
+        None, description="another one, with which it may sign callbacks while that changes"
     )
     provider_timeout: Seconds = Field(5, description="how long the provider may take")
     provider_follow: Seconds = Field(2, description="a payment that stays open is asked for after so long, then twice")

@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from pydantic import SecretStr
-from sqlalchemy.pool import ConnectionPoolEntry
+
+from setting_sources.fields import SourceSettings
+from setting_sources.pools import retire
+
+
+class Leased(Protocol):
+    """Credentials that somebody keeps for us."""
+
+    def attach(self, engine: sa.Engine) -> None:
+        """Let this engine connect with them."""
+
+    def keep(self) -> None:
+        """Called every second; raises nothing."""
+
+    def give_back(self) -> None:
+        """They are needed no more."""
+
+
+def leased(settings: SourceSettings) -> Leased | None:
+    """What the settings say of it; None where the URL of the database has its own user and password."""
+    if settings.database_lease_url is None:
+        return None
+    from setting_sources.leases import LeasedCredentials  # noqa: PLC0415 - HTTP and TLS, for who has such a server
+
+    return LeasedCredentials.of(settings)
 
 
 def credentials_only(old: SecretStr | None, new: SecretStr | None) -> bool:
@@ -30,15 +54,8 @@ class Credentials:
         new = sa.make_url(url)
         if (new.username, new.password) != (self._url.username, self._url.password):
             self._url = new
-            sa.event.listen(
-                self._engine.pool, "checkin", _close
-            )  # the engine lets go of its pool, not of what comes back to it
-            self._engine.dispose()
+            retire(self._engine)
 
     def _connect(self, _dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
         given = {"user": self._url.username, "password": self._url.password}
         parameters.update({name: value for name, value in given.items() if value is not None})
-
-
-def _close(_connection: Any, record: ConnectionPoolEntry) -> None:
-    record.invalidate()

@@ -41,6 +41,11 @@ class SourceSettings(BaseSettings):
     config_refresh: Annotated[int, Field(ge=1)] = Field(
         15, description="after so long the configuration server and the folder of secrets are read again"
     )
+    database_lease_url: str | None = Field(
+        None,
+        description="where user and password of a PostgreSQL are leased, asked with the same token: "
+        "vault+https://HOST/MOUNT/creds/ROLE (OpenBao or Vault); the URL of the database then has none",
+    )
     config_last_good: Path | None = Field(
         None,
         description="where the last good copy lies for when that server is down, sealed with the token; default: in the data directory",

@@ -56,6 +56,8 @@ class Sources(Generic[S]):
         keep: Callable[[], None] | None = None
         if values.get("config_url"):
             values, keep = self._with_server(values, last_good, faults)
+        if values.get("database_lease_url"):
+            self._check_lease(str(values["database_lease_url"]), faults)
         settings = self._validated({**values, **(overrides or {})}, faults)
         if keep is not None:
             keep()
@@ -134,6 +136,13 @@ class Sources(Generic[S]):
             return values, None
         checked = self._checked(found, "the configuration server", faults, refused=BOOTSTRAP)
         return {**checked, **values}, lambda: remote.keep(checked)
+
+    def _check_lease(self, url: str, faults: list[str]) -> None:
+        from setting_sources.leases import fault_of  # noqa: PLC0415 - HTTP and TLS, for who has such a server
+
+        fault = fault_of(url)
+        if fault is not None:
+            faults.append(f"{self.prefix}DATABASE_LEASE_URL: {fault}")
 
     def _checked(
         self, found: Mapping[str, str], where: str, faults: list[str], refused: frozenset[str] = frozenset()

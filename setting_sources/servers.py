@@ -48,12 +48,17 @@ class Place:
         """What the server says now, by the names it uses; raises `ServerError`."""
         return _READERS[self.kind](self.url, token, ca_file)
 
+    def ask(
+        self, method: str, path: str, token: str | None, ca_file: Path | None, body: Mapping[str, Any] | None = None
+    ) -> Any:
+        """One request of the HTTP API of OpenBao or Vault, below `/v1`; raises `ServerError`."""
+        return _sent(self.url, method, f"/v1{quote(path)}", _vault_headers(token), ca_file, body)
+
 
 def _vault(url: SplitResult, token: str | None, ca_file: Path | None) -> dict[str, str]:
     """`GET /v1/MOUNT/data/PATH`: the newest version of one secret, whose members are settings."""
     mount, _, path = url.path.strip("/").partition("/")
-    headers = {"X-Vault-Request": "true", **({"X-Vault-Token": token} if token else {})}
-    document = _get(url, f"/v1/{quote(mount)}/data/{quote(path)}", headers, ca_file)
+    document = _sent(url, "GET", f"/v1/{quote(mount)}/data/{quote(path)}", _vault_headers(token), ca_file)
     try:
         return _texts(document["data"]["data"])
     except (KeyError, TypeError) as error:
@@ -63,7 +68,7 @@ def _vault(url: SplitResult, token: str | None, ca_file: Path | None) -> dict[st
 def _spring(url: SplitResult, token: str | None, ca_file: Path | None) -> dict[str, str]:
     """`GET /APPLICATION/PROFILE[/LABEL]`: property sources, the most special one first."""
     headers = {"Accept": "application/json", **_authorization(token)}
-    document = _get(url, quote(url.path), headers, ca_file)
+    document = _sent(url, "GET", quote(url.path), headers, ca_file)
     try:
         found: dict[str, str] = {}
         for source in reversed(document["propertySources"]):
@@ -74,6 +79,10 @@ def _spring(url: SplitResult, token: str | None, ca_file: Path | None) -> dict[s
 
 
 _READERS = {"vault": _vault, "spring": _spring}
+
+
+def _vault_headers(token: str | None) -> dict[str, str]:
+    return {"X-Vault-Request": "true", **({"X-Vault-Token": token} if token else {})}
 
 
 def _authorization(token: str | None) -> dict[str, str]:
@@ -88,21 +97,31 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in dict(values).items()}
 
 
-def _get(url: SplitResult, path: str, headers: Mapping[str, str], ca_file: Path | None) -> Any:
-    """One answer as JSON. Redirects are not followed: the token is for this server."""
+def _sent(
+    url: SplitResult,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    ca_file: Path | None,
+    body: Mapping[str, Any] | None = None,
+) -> Any:
+    """One answer as JSON, None where it has no content. Redirects are not followed: the token is for this server."""
     connection = _connection(url, ca_file)
+    data = None if body is None else json.dumps(body).encode()
     try:
-        connection.request("GET", path, headers=dict(headers))
+        connection.request(method, path, body=data, headers=dict(headers))
         answer = connection.getresponse()
-        body = answer.read(_MAX_ANSWER)
+        content = answer.read(_MAX_ANSWER)
     except (OSError, http.client.HTTPException) as error:
         raise ServerError(f"it does not answer ({type(error).__name__})", away=True) from error
     finally:
         connection.close()
+    if answer.status == 204:
+        return None
     if answer.status != 200:  # a sealed store says 503, a wrong token 403, a path that is none 404
         raise ServerError(f"it answers {answer.status}", away=answer.status >= 500 or answer.status == 429)
     try:
-        return json.loads(body)
+        return json.loads(content)
     except ValueError as error:
         raise ServerError("its answer is no JSON", away=False) from error
 

@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase
 
 from idp.errors import Unavailable
+from setting_sources.databases import Leased
 
 BUSY_TIMEOUT_MS = 5000
 AnyRow = sa.Row[*tuple[Any, ...]]
@@ -44,9 +45,12 @@ class Model(DeclarativeBase):
 
 
 class Database:
-    """Reads and writes in explicit transactions; a database that is locked or away becomes `Unavailable`."""
+    """Reads and writes in explicit transactions; a database that is locked or away becomes `Unavailable`.
 
-    def __init__(self, app: Flask, url: str, *, pool_size: int = 16) -> None:
+    With a `lease` the URL has no user and password; somebody calls its `keep` every second.
+    """
+
+    def __init__(self, app: Flask, url: str, *, pool_size: int = 16, lease: Leased | None = None) -> None:
         app.config["SQLALCHEMY_DATABASE_URI"] = url
         app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(url, pool_size)
         self.flask_sqlalchemy = SQLAlchemy(metadata=Model.metadata)
@@ -58,6 +62,15 @@ class Database:
         if self._sqlite:
             sa.event.listen(self.engine.pool, "connect", _prepare_sqlite)
             self._turn = _Turn()
+        self.lease = lease
+        if lease is not None:
+            lease.attach(self.engine)
+
+    def close(self) -> None:
+        """Let go of all connections, and of credentials that are leased."""
+        self.engine.dispose()
+        if self.lease is not None:
+            self.lease.give_back()
 
     # SQLite's transactions begin here, not in a listener: an engine with listeners asks them at every statement.
 

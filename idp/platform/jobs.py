@@ -17,6 +17,7 @@ import structlog
 
 from idp.clock import Clock
 from idp.errors import Unavailable
+from idp.platform import traces
 from idp.platform.db import AnyRow, Database, insert_or_ignore
 from idp.platform.ids import new_id
 from idp.platform.models import JobRow
@@ -80,6 +81,7 @@ class Jobs:
             "state": "waiting",
             "run_at": self._clock.precise() if run_at is None else run_at,
             "attempts": 0,
+            "traceparent": traces.traceparent(),
         }
         return insert_or_ignore(tx, JobRow, values)
 
@@ -88,7 +90,8 @@ class Jobs:
         self._make_recurring()
         ran = 0
         while ran < limit and (row := self._claim()) is not None:
-            self._run(row)
+            with traces.within(row.traceparent):
+                self._run(row)
             ran += 1
         return ran
 
@@ -116,7 +119,7 @@ class Jobs:
                 sa.update(JobRow)
                 .where(JobRow.id == identifier, JobRow.attempts == attempts, *due)
                 .values(state="running", attempts=attempts + 1, run_at=now + LEASE_SECONDS, lease_owner=self._me)
-                .returning(JobRow.id, JobRow.kind, JobRow.payload, JobRow.attempts)
+                .returning(JobRow.id, JobRow.kind, JobRow.payload, JobRow.attempts, JobRow.traceparent)
             )
             with self._database.write() as tx:
                 row = tx.execute(claim).one_or_none()
@@ -139,6 +142,7 @@ class Jobs:
                 self._finish(row, _again(row, error, self._clock.precise()))
         else:
             self._finish(row, {"state": "done", "finished_at": self._clock.now()})
+            log.info("job done", kind=row.kind, job=row.id, attempts=row.attempts)
 
     def _bury(self, row: AnyRow, kind: _Kind, error: str) -> None:
         log.warning("job buried", kind=row.kind, job=row.id)

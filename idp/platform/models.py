@@ -70,6 +70,7 @@ class JobRow(Model):
     lease_owner: Mapped[str | None] = mapped_column(sa.String(26))
     last_error: Mapped[str | None] = mapped_column(sa.String(256))
     finished_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+    traceparent: Mapped[str | None] = mapped_column(sa.String(55))
 
 
 class OutboxRow(Model):
@@ -81,6 +82,7 @@ class OutboxRow(Model):
     subject: Mapped[str] = mapped_column(sa.String(255))
     payload: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    traceparent: Mapped[str | None] = mapped_column(sa.String(55))
 
 
 class ReceiverRow(Model):

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from idp.clock import Clock
 from idp.errors import Refused
+from idp.platform import traces
 from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database
 from idp.platform.generations import bump
@@ -56,6 +57,7 @@ class Outbox:
             "subject": subject,
             "payload": dict(payload),
             "created_at": self._clock.now(),
+            "traceparent": traces.traceparent(),
         }
         tx.execute(sa.insert(OutboxRow).values(**values))
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 
 from idp.clock import Clock
+from idp.platform import traces
 from idp.platform.db import AnyRow, Database
 from idp.platform.ids import new_id
 from idp.platform.models import OutboxRow, ReceiverRow
@@ -54,7 +55,8 @@ class Pusher:
         delivered = 0
         for event in self._waiting(receiver.position):
             if any(fnmatch.fnmatchcase(event.type, pattern) for pattern in receiver.events):
-                error = self._push(receiver, event)
+                with traces.within(event.traceparent):
+                    error = self._push(receiver, event)
                 if error is not None:
                     self._release(receiver, error)
                     return delivered
@@ -85,10 +87,9 @@ class Pusher:
     def _push(self, receiver: Receiver, event: AnyRow) -> str | None:
         """Push one event; None, or what went wrong."""
         token = self._sign(self._claims(receiver, event))
+        headers = {"Content-Type": CONTENT_TYPE, "Accept": "application/json", **traces.headers()}
         try:
-            answer = self._http.post(
-                receiver.url, token.encode("ascii"), {"Content-Type": CONTENT_TYPE, "Accept": "application/json"}
-            )
+            answer = self._http.post(receiver.url, token.encode("ascii"), headers)
         except FetchError as error:
             return error.kind
         return None if answer.status in (200, 202, 204) else f"status {answer.status}"

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from idp.platform.db import Database
 
-HEAD = "0022"
+HEAD = "0023"
 """The newest migration this program brings."""
 _VERSION = sa.table("alembic_version", sa.column("version_num"))
 

@@ -19,6 +19,7 @@ import structlog
 from flask import Flask, Response, request
 
 from idp.errors import IdpError
+from idp.platform import traces
 from idp.platform.accesslog import AccessLog
 from idp.platform.forms import MAX_BODY, MAX_URL
 from idp.platform.http import Answer, Call, Endpoint, json_answer
@@ -98,9 +99,11 @@ class Gate:
         self.metrics.observe_request(name, status, seconds)
         if self.access_log is not None:
             method, path = _text(environ["REQUEST_METHOD"]), _text(environ.get("PATH_INFO", ""))
+            trace = traces.trace_id(environ.get("HTTP_TRACEPARENT"), request_id)
             line = (
                 f'{{"timestamp":"{_timestamp()}","level":"info","event":"request","method":{method},"path":{path},'
-                f'"status":{status},"ms":{seconds * 1000:.2f},"peer":{_text(peer)},"request_id":{_text(request_id)}}}\n'
+                f'"status":{status},"ms":{seconds * 1000:.2f},"peer":{_text(peer)},"request_id":{_text(request_id)},'
+                f'"trace_id":"{trace}"}}\n'
             )
             self.access_log.add(line, now)
 
@@ -194,6 +197,7 @@ class Front:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
         peer, request_id = self._gate.peer_of(environ), request_id_of(environ, self._gate.random)
+        traces.begin(environ.get("HTTP_TRACEPARENT"), request_id)
         route = self._routes.get(environ.get("PATH_INFO", ""))
         if route is None:
             return self._pass_on(environ, start_response, started, peer, request_id)

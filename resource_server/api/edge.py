@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from resource_server.api import tracing
+from resource_server.platform import traces
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -23,9 +24,7 @@ class Edge:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = time.perf_counter()
-        tracing.begin(environ)
-        if not self._logged:
-            return self._application(environ, start_response)
+        trace = tracing.begin(environ)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             line = {
@@ -37,8 +36,10 @@ class Edge:
                 "status": int(status[:3]),
                 "ms": round((time.perf_counter() - started) * 1000, 2),
                 "request_id": tracing.request_id(environ),
+                "trace_id": trace.trace_id,
             }
             sys.stderr.write(json.dumps(line, separators=(",", ":")) + "\n")
             return start_response(status, headers, exc_info)
 
-        return self._application(environ, start)
+        with traces.within(trace):
+            return self._application(environ, start if self._logged else start_response)

@@ -88,7 +88,7 @@ class Listing:
         return Found(page, self._token(part.listing, str(page[-1]._mapping[key])) if more else None)
 
     def _token(self, listing: str, after: str) -> str:
-        return base64.urlsafe_b64encode(self._mac(listing, after) + after.encode()).decode().rstrip("=")
+        return base64.urlsafe_b64encode(self._macs(listing, after)[0] + after.encode()).decode().rstrip("=")
 
     def _after(self, listing: str, token: str) -> str:
         try:
@@ -96,12 +96,13 @@ class Listing:
             after = raw[_MAC:].decode("ascii")
         except (binascii.Error, ValueError) as error:
             raise _no_token() from error
-        if not hmac.compare_digest(raw[:_MAC], self._mac(listing, after)):
+        if not any(hmac.compare_digest(raw[:_MAC], mac) for mac in self._macs(listing, after)):
             raise _no_token()
         return after
 
-    def _mac(self, listing: str, after: str) -> bytes:
-        return self._secret.sign(_PURPOSE, f"{listing} {after}".encode())[:_MAC]
+    def _macs(self, listing: str, after: str) -> list[bytes]:
+        """Ours first, then those that are accepted besides."""
+        return [mac[:_MAC] for mac in self._secret.accepted(_PURPOSE, f"{listing} {after}".encode())]
 
 
 def _limit() -> int:

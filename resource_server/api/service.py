@@ -53,7 +53,8 @@ class Parts:
 class Service:
     """One service: its name is that of its schema, its audience and its metadata. `kinds` are the `jobs` it does, wherever workers run.
 
-    `hooks`: the events it sends to whoever asked for them, by type.
+    `hooks`: the events it sends to whoever asked for them, by type. `follow` is called with the settings when those change that may,
+    `renew_seals` when another secret is accepted besides ours: nothing that is kept needs it afterwards.
     """
 
     name: str
@@ -65,3 +66,5 @@ class Service:
     jobs: Jobs | None = None
     kinds: tuple[Kind, ...] = ()
     hooks: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    follow: Callable[[Settings], None] = lambda _settings: None
+    renew_seals: Callable[[], None] = lambda: None

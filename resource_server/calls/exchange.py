@@ -17,6 +17,7 @@ from token_guard.trust import metadata_urls
 from resource_server.calls.identity import ServiceKey
 from resource_server.calls.rest import CONNECT_SECONDS
 from resource_server.edges.faces import Refused, Unreachable
+from resource_server.platform import traces
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 OWN = "client_credentials"
@@ -107,7 +108,8 @@ class TokenExchange:
 
     def _sent(self, method: str, url: str, body: bytes | None) -> tuple[int, Mapping[str, Any]]:
         try:
-            answer = self._pool.request(method, url, body=body, headers=_FORM if body else None, redirect=False)
+            headers = {**(_FORM if body else {}), **traces.headers()}
+            answer = self._pool.request(method, url, body=body, headers=headers, redirect=False)
             document = json.loads(answer.data)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise Unreachable(type(error).__name__) from error

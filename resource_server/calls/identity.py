@@ -7,7 +7,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jwt
@@ -21,23 +21,27 @@ _SECONDS = 60
 
 
 class ServiceKey:
-    """The key of the service that is `client_id` at the issuer."""
+    """The key of the service that is `client_id` at the issuer; `others` sign nothing, and are known to whoever verifies while keys change."""
 
     algorithm = _ALGORITHM
 
-    def __init__(self, client_id: str, private: Ed25519PrivateKey, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        client_id: str,
+        private: Ed25519PrivateKey,
+        others: Iterable[Ed25519PrivateKey] = (),
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.client_id = client_id
         self._private = private
         self._now = now
-        public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        jwk = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(public)}
-        thumbprint = hashlib.sha256(json.dumps(jwk, separators=(",", ":"), sort_keys=True).encode()).digest()
-        self._kid = _base64url(thumbprint)
-        self._public = {**jwk, "kid": self._kid, "use": "sig", "alg": _ALGORITHM}
+        self._public = [_public_jwk(key) for key in (private, *others)]
+        self._kid = self._public[0]["kid"]
 
     def jwks(self) -> Mapping[str, Any]:
-        """Its public half, as a set (RFC 7517 §5)."""
-        return {"keys": [self._public]}
+        """Its public half, and those of the others, as a set (RFC 7517 §5)."""
+        return {"keys": self._public}
 
     def assertion(self, issuer: str) -> str:
         """Proves the service to the issuer (RFC 7523 §2.2)."""
@@ -58,6 +62,14 @@ class ServiceKey:
         now = int(self._now())
         every = {"iss": self.client_id, "iat": now, "exp": now + _SECONDS, "jti": secrets.token_urlsafe(16), **claims}
         return jwt.encode(every, self._private, _ALGORITHM, headers={"typ": kind, "kid": self._kid})
+
+
+def _public_jwk(private: Ed25519PrivateKey) -> dict[str, Any]:
+    """Named by its thumbprint (RFC 7638, RFC 8037 §2)."""
+    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    jwk = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(public)}
+    thumbprint = hashlib.sha256(json.dumps(jwk, separators=(",", ":"), sort_keys=True).encode()).digest()
+    return {**jwk, "kid": _base64url(thumbprint), "use": "sig", "alg": _ALGORITHM}
 
 
 def _base64url(raw: bytes) -> str:

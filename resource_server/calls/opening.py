@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from flask import has_request_context, request
 from token_guard import IssuerTrust
 from token_guard.breaker import Breaker
 
@@ -21,6 +20,7 @@ from resource_server.calls.rest import Rest
 from resource_server.calls.transport import Transport
 from resource_server.calls.users import RemoteUsers
 from resource_server.edges.joined import Edges
+from resource_server.platform import traces
 from resource_server.platform.secret import Secret
 from resource_server.settings import QUEUE, Settings
 
@@ -49,8 +49,8 @@ _DEADLINES = 3
 
 def service_key(settings: Settings, secret: Secret, service: str) -> ServiceKey:
     """The key of a service, which is made of the secret that the services share."""
-    private = Ed25519PrivateKey.from_private_bytes(secret.sign(f"service {service}", b""))
-    return ServiceKey(settings.client_id(service), private)
+    private, *others = map(Ed25519PrivateKey.from_private_bytes, secret.accepted(f"service {service}", b""))
+    return ServiceKey(settings.client_id(service), private, others)
 
 
 def trusted_callers(settings: Settings, secret: Secret) -> list[IssuerTrust]:
@@ -105,10 +105,5 @@ def _caller(settings: Settings, url: str) -> Caller:
         deadline=_DEADLINES * timeout,
         budget=Budget(),
         breaker=Breaker(failures=_FAILURES, seconds=_LEFT_ALONE, now=time.monotonic),
-        trace=_trace,
+        trace=traces.traceparent,
     )
-
-
-def _trace() -> str | None:
-    """The trace of the request we are in; a job has none."""
-    return request.headers.get("traceparent") if has_request_context() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from flask import Response, request
@@ -24,13 +24,19 @@ log = structlog.get_logger("rs.payments")
 
 
 class Callbacks:
-    """Open to everybody who can sign with the provider's secret."""
+    """Open to everybody who can sign with the provider's secret, or with another one that is `accepted` while it changes."""
 
-    def __init__(self, store: Store, settling: Settling, secret: str, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, store: Store, settling: Settling, accepted: Sequence[str], *, now: Callable[[], float] = time.time
+    ) -> None:
         self._store = store
         self._settling = settling
-        self._secret = secret
+        self._accepted = accepted
         self._now = now
+
+    def change(self, accepted: Sequence[str]) -> None:
+        """Accept these from now on."""
+        self._accepted = accepted
 
     def operations(self) -> list[Operation]:
         return [Operation("POST", "/provider-callbacks", None, self.receive)]
@@ -40,7 +46,7 @@ class Callbacks:
         body = bodies.raw()
         try:
             headers = {name: request.headers.get(name, "") for name in _HEADERS}
-            message = signatures.verify(self._secret, headers, body, now=self._now())
+            message = signatures.verify(self._accepted, headers, body, now=self._now())
         except signatures.Unverified as error:
             log.warning("callback refused", reason=str(error))
             raise Problem(401, "unauthorized", "The callback is not signed as it must be.") from error

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import urllib3
 
 from resource_server.api.money import Money
+from resource_server.platform import traces
 
 _MAX_ANSWER = 64 * 1024
 
@@ -48,14 +49,18 @@ class Outcome:
 
 
 class Provider:
-    """Calls the provider at `url` with its secret; `timeout` in seconds. May be used by many threads."""
+    """Calls the provider at `url` with its secret, which may change; `timeout` in seconds. May be used by many threads."""
 
     def __init__(self, url: str, secret: str, *, timeout: float, connections: int) -> None:
         self._url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+        self.change_secret(secret)
         self._pool = urllib3.PoolManager(
             num_pools=2, maxsize=connections, block=False, retries=False, timeout=urllib3.Timeout(total=timeout)
         )
+
+    def change_secret(self, secret: str) -> None:
+        """Be known by this one from the next request on."""
+        self._headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
 
     def charge(self, key: str, money: Money, *, capture: bool, method: str, reference: str) -> Outcome:
         """Charge, or only authorize."""
@@ -78,7 +83,7 @@ class Provider:
         return Outcome.parse(document)
 
     def _send(self, method: str, path: str, key: str | None, body: Mapping[str, Any] | None) -> tuple[int, Any]:
-        headers = self._headers if key is None else {**self._headers, "Idempotency-Key": key}
+        headers = {**self._headers, **traces.headers(), **({} if key is None else {"Idempotency-Key": key})}
         data = None if body is None else json.dumps(body).encode()
         try:
             answer = self._pool.request(method, f"{self._url}{path}", body=data, headers=headers, redirect=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,15 @@ def open_store(engine: sa.Engine) -> Store:
     return Store(engine, Model, Path(__file__).with_name("migrations"))
 
 
-def provider_secret(settings: Settings, secret: Secret) -> str:
-    """What the provider knows us by: set, or made of the services' own secret, which a simulator beside them has too."""
+def provider_secrets(settings: Settings, secret: Secret) -> tuple[str, ...]:
+    """What the provider knows us by, and another one that is accepted while that changes.
+
+    It is set, or made of the services' own secret, which a simulator beside them has too.
+    """
+    given = (settings.provider_secret, settings.provider_secret_other)
     if settings.provider_secret is not None:
-        return settings.provider_secret.get_secret_value()
-    return secret.sign("provider", b"").hex()
+        return tuple(one.get_secret_value() for one in given if one is not None)
+    return tuple(made.hex() for made in secret.accepted("provider", b""))
 
 
 def build(parts: Parts, engine: sa.Engine) -> Service:
@@ -73,9 +78,10 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         allowance=Allowance(parts.settings, guard),
         orders_client=parts.settings.client_id("orders"),
     )
-    hooks, hook_kinds = _webhooks(parts, store, core, kept, listing)
+    keys = Keys(parts.secret)
+    hooks, hook_kinds = _webhooks(parts, store, core, keys, kept, listing)
     limits = RefundLimits(parts.settings.refund_support_limit, parts.settings.refund_approval_from)
-    callbacks = Callbacks(store, core.settling, provider_secret(parts.settings, parts.secret))
+    callbacks = Callbacks(store, core.settling, provider_secrets(parts.settings, parts.secret))
     answers = PaymentsAnswers(store, core.desk, core.jobs)
     parts.edges.join(payments=answers)
     watch = Watch(store, core.jobs)
@@ -95,8 +101,17 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         work=_measuring(parts, watch, kept),
         jobs=core.jobs,
         hooks=dict.fromkeys(TYPES, EventShown),
+        follow=partial(_follow, parts.secret, core.provider, callbacks),
+        renew_seals=partial(keys.renew_seals, store),
         kinds=(*core.settling.kinds(), *core.orders.kinds(), *hook_kinds),
     )
+
+
+def _follow(secret: Secret, provider: Provider, callbacks: Callbacks, settings: Settings) -> None:
+    """Another secret at the provider."""
+    known_by = provider_secrets(settings, secret)
+    provider.change_secret(known_by[0])
+    callbacks.change(known_by)
 
 
 def _payment(tx: sa.Connection, payment_id: str) -> dict[str, Any]:
@@ -115,6 +130,7 @@ class _Core:
     orders: OrdersHear
     desk: Desk
     settling: Settling
+    provider: Provider
 
 
 def _core(parts: Parts, store: Store) -> _Core:
@@ -133,19 +149,19 @@ def _core(parts: Parts, store: Store) -> _Core:
     book = Book(told)
     provider = Provider(
         settings.provider_url,
-        provider_secret(settings, parts.secret),
+        provider_secrets(settings, parts.secret)[0],
         timeout=settings.provider_timeout,
         connections=settings.worker_threads,
     )
     timing = Timing(follow=settings.provider_follow, retries=retries, authorization=settings.authorization_ttl)
     settling = Settling(store, book, jobs, operations, provider, timing=timing, steps=parts.steps)
-    return _Core(jobs, operations, announcer, orders, Desk(book, jobs, operations), settling)
+    return _Core(jobs, operations, announcer, orders, Desk(book, jobs, operations), settling, provider)
 
 
 def _webhooks(
-    parts: Parts, store: Store, core: _Core, kept: KeptAnswers, listing: Listing
+    parts: Parts, store: Store, core: _Core, keys: Keys, kept: KeptAnswers, listing: Listing
 ) -> tuple[list[Operation], tuple[Kind, ...]]:
-    keys, client = Keys(parts.secret), Client(allow=parts.settings.outbound_allow)
+    client = Client(allow=parts.settings.outbound_allow)
     api = WebhooksApi(store, keys, core.announcer, client, kept=kept, listing=listing)
     ladder = Ladder(parts.settings.webhook_retries)
     return api.mounted(), Delivery(store, keys, client, ladder=ladder, steps=parts.steps).kinds()

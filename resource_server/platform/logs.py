@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+from resource_server.platform import traces
+
 
 def configure_logs(level: str) -> None:
     """Log from this level on."""
@@ -14,6 +16,7 @@ def configure_logs(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         processors=[
             structlog.processors.add_log_level,
+            traces.into_log,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -19,30 +20,38 @@ class Unsealable(Exception):
 
 
 class Secret:
-    """`text` is what the operator set; each purpose has a key of its own."""
+    """`text` is what the operator set; each purpose has a key of its own.
 
-    def __init__(self, text: str) -> None:
-        self._root = text.encode()
+    What was made with the `other` one is accepted too, and nothing is made with it: so nodes change over one by one, first knowing both.
+    """
+
+    def __init__(self, text: str, other: str | None = None) -> None:
+        self._roots = tuple(one.encode() for one in (text, other) if one is not None)
 
     def sign(self, purpose: str, message: bytes) -> bytes:
         """32 bytes that only holders of the secret can make."""
-        return hmac.digest(self._key(f"sign {purpose}"), message, hashlib.sha256)
+        return self.accepted(purpose, message)[0]
+
+    def accepted(self, purpose: str, message: bytes) -> tuple[bytes, ...]:
+        """The same, and what the other secret would make of it."""
+        return tuple(hmac.digest(_key(root, f"sign {purpose}"), message, hashlib.sha256) for root in self._roots)
 
     def seal(self, purpose: str, text: bytes, *, bound_to: str) -> bytes:
         """The text, unreadable without the secret and only where it belongs (AES-256-GCM)."""
         nonce = os.urandom(_NONCE)
-        return nonce + AESGCM(self._key(f"seal {purpose}")).encrypt(nonce, text, bound_to.encode())
+        return nonce + AESGCM(_key(self._roots[0], f"seal {purpose}")).encrypt(nonce, text, bound_to.encode())
 
     def unseal(self, purpose: str, sealed: bytes, *, bound_to: str) -> bytes:
         """What was sealed; raises `Unsealable`."""
-        try:
-            cipher = AESGCM(self._key(f"seal {purpose}"))
-            return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound_to.encode())
-        except (InvalidTag, ValueError) as error:
-            raise Unsealable(purpose) from error
+        for root in self._roots:
+            with contextlib.suppress(InvalidTag, ValueError):
+                cipher = AESGCM(_key(root, f"seal {purpose}"))
+                return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound_to.encode())
+        raise Unsealable(purpose)
 
-    def _key(self, purpose: str) -> bytes:
-        return hmac.digest(self._root, f"resource-server {purpose}".encode(), hashlib.sha256)
+
+def _key(root: bytes, purpose: str) -> bytes:
+    return hmac.digest(root, f"resource-server {purpose}".encode(), hashlib.sha256)
 
 
 def kept_in(folder: Path) -> str:

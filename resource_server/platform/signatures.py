@@ -69,8 +69,8 @@ def headers(keys: Iterable[SigningKey], message_id: str, timestamp: int, body: b
     return {ID: message_id, TIMESTAMP: str(timestamp), SIGNATURE: signatures}
 
 
-def verify(secret: str, given: Mapping[str, str], body: bytes, *, now: float) -> str:
-    """The id of a message signed with this shared secret a moment ago; raises `Unverified`."""
+def verify(accepted: Iterable[str], given: Mapping[str, str], body: bytes, *, now: float) -> str:
+    """The id of a message signed with one of these shared secrets a moment ago; raises `Unverified`."""
     message_id, timestamp = given.get(ID, ""), given.get(TIMESTAMP, "")
     if not 0 < len(message_id) <= 128 or not message_id.isascii() or not message_id.isprintable():
         raise Unverified("id")
@@ -78,9 +78,9 @@ def verify(secret: str, given: Mapping[str, str], body: bytes, *, now: float) ->
         raise Unverified("timestamp")
     if abs(int(timestamp) - now) > TOLERANCE_SECONDS:
         raise Unverified("age")
-    expected = SigningKey("v1", secret).sign(message_id, int(timestamp), body).encode()
+    expected = [SigningKey("v1", secret).sign(message_id, int(timestamp), body).encode() for secret in accepted]
     offered = given.get(SIGNATURE, "").encode("utf-8", "replace").split(b" ")
-    if not any(hmac.compare_digest(expected, one) for one in offered):
+    if not any(hmac.compare_digest(mine, one) for mine in expected for one in offered):
         raise Unverified("signature")
     return message_id
 

@@ -29,9 +29,12 @@ log = structlog.get_logger("rs.simulator")
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How the simulator behaves; seconds. `hang` is how long a magic time-out lasts, `late` how long a pending charge takes."""
+    """How the simulator behaves; seconds. `hang` is how long a magic time-out lasts, `late` how long a pending charge takes.
 
-    secret: str
+    While a secret changes there are two: it takes requests with either, and signs with both.
+    """
+
+    secrets: tuple[str, ...]
     callback_url: str | None
     latency: float = 0.05
     hang: float = 10.0
@@ -108,9 +111,9 @@ class Simulator:
             self._send(message, body)
 
     def _send(self, message: str, body: bytes) -> None:
-        key = SigningKey("v1", self.manner.secret)
+        keys = [SigningKey("v1", secret) for secret in self.manner.secrets]
         for attempt in range(_CALLBACK_TRIES):
-            headers = signatures.headers([key], message, int(time.time()), body)
+            headers = signatures.headers(keys, message, int(time.time()), body)
             try:
                 sent = {**headers, "Content-Type": "application/json"}
                 answer = self._pool.request("POST", str(self.manner.callback_url), body=body, headers=sent)
@@ -173,7 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _authentic(self) -> bool:
         given = (self.headers.get("Authorization") or "").encode()
-        return hmac.compare_digest(given, f"Bearer {self._simulator.manner.secret}".encode())
+        good = [f"Bearer {secret}".encode() for secret in self._simulator.manner.secrets]
+        return any(hmac.compare_digest(given, one) for one in good)
 
     def _answer(self, status: int, document: dict[str, Any]) -> None:
         content = json.dumps(document).encode()

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from resource_server.platform import traces
 from resource_server.platform.ids import new_id
 from resource_server.platform.store import Row, Store
 from resource_server.work import inbox
@@ -73,6 +74,7 @@ class Jobs:
             "announced_until": 0.0,
             "attempts": 0,
             "created_at": now,
+            "traceparent": traces.traceparent(),
         }
         tx.execute(sa.insert(self._table).values(**values))
         return str(values["id"])
@@ -193,8 +195,10 @@ class Jobs:
         }
         claim = sa.update(table).where(which, *due).values(**values)
         with self.store.change() as tx:
-            rows = tx.execute(claim.returning(table.id, table.kind, table.payload, table.attempts)).all()
-        return [Job(row.id, row.kind, row.payload, row.attempts) for row in rows]
+            rows = tx.execute(
+                claim.returning(table.id, table.kind, table.payload, table.attempts, table.traceparent)
+            ).all()
+        return [Job(*row) for row in rows]
 
     def _leave(self, tx: sa.Connection, owner: str, job: Job, values: Mapping[str, Any]) -> None:
         """End this run of a job, unless the lease ran out and another worker has it."""

@@ -15,12 +15,16 @@ Effect = Callable[[sa.Connection], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed job. `attempts` counts this one; more than one means that an earlier run may have reached the world outside."""
+    """A claimed job. `attempts` counts this one; more than one means that an earlier run may have reached the world outside.
+
+    `traceparent` is the trace in which it was asked for.
+    """
 
     id: str
     kind: str
     payload: Mapping[str, Any]
     attempts: int
+    traceparent: str | None = None
 
 
 Handler = Callable[[Job], Effect | None]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import structlog
 
+from resource_server.platform import traces
 from resource_server.platform.ids import new_id
 from resource_server.work.jobs import Jobs, LeaseLost
 from resource_server.work.kinds import Job, Kind, Later
@@ -43,7 +44,11 @@ class Runner:
         return True
 
     def run(self, job: Job) -> None:
-        """Run a claimed job; never raises for what the job does."""
+        """Run a claimed job, in the trace it was asked for in; never raises for what the job does."""
+        with traces.within(traces.Trace.taken_over(job.traceparent)):
+            self._run_here(job)
+
+    def _run_here(self, job: Job) -> None:
         try:
             self._run(job, self.kinds[job.kind])
         except LeaseLost:
@@ -69,6 +74,7 @@ class Runner:
                     effect(tx)
                 self._steps.at("effect.before_commit")
             self._steps.at("effect.committed")
+            log.info("job done", kind=job.kind, job=job.id, attempts=job.attempts)
         except LeaseLost:
             raise
         except Later as later:

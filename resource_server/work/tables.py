@@ -12,7 +12,7 @@ class JobColumns:
     """A message to one handler: outbox row and job row in one, written with the change that asks for it, and the truth about it ever after.
 
     `due_at` is when it may be claimed; while it runs, when the lease ends. `announced_until`: until then a broker is trusted to carry it.
-    Of one `aggregate`, jobs run in the order of `sequence`.
+    Of one `aggregate`, jobs run in the order of `sequence`. `traceparent` is the trace in which it was asked for (W3C Trace Context).
     """
 
     __tablename__ = "jobs"
@@ -29,6 +29,7 @@ class JobColumns:
     last_error: Mapped[str | None] = mapped_column(sa.String(100))
     created_at: Mapped[float] = mapped_column(sa.Float(53))
     finished_at: Mapped[float | None] = mapped_column(sa.Float(53))
+    traceparent: Mapped[str | None] = mapped_column(sa.String(55))
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:

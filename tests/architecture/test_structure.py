@@ -30,6 +30,8 @@ LAZY = {
     ("idp/wsgi.py", "idp.wsgi_certificates"),
     ("vetted_http/client.py", "vetted_http.sending"),
     ("setting_sources/gathering.py", "setting_sources.remote"),
+    ("setting_sources/gathering.py", "setting_sources.leases"),
+    ("setting_sources/databases.py", "setting_sources.leases"),
     ("resource_server/calls/opening.py", "resource_server.calls.rpc"),
     ("resource_server/calls/opening.py", "resource_server.calls.lines"),
     ("resource_server/calls/opening.py", "resource_server.calls.messages"),

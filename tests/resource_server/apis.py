@@ -112,7 +112,9 @@ def register(idp: RunningIdp, url: str) -> tuple[str, App, App]:
 
 
 @contextmanager
-def simulator(folder: Path, callback_url: str, **options: str) -> Iterator[str]:
+def simulator(
+    folder: Path, callback_url: str, settings: Mapping[str, str] = MappingProxyType({}), **options: str
+) -> Iterator[str]:
     """A payment provider that calls back there; its URL."""
     manner = {"port": str(free_port()), "latency": "0", "hang": "1.5", "late": "0.5", **options}
     port = manner["port"]
@@ -122,6 +124,7 @@ def simulator(folder: Path, callback_url: str, **options: str) -> Iterator[str]:
         **clean_environment(),
         "RS_PROVIDER_SECRET": PROVIDER_SECRET,
         "RS_DATA_DIR": str(folder / f"provider-{port}"),
+        **settings,
     }
     url = f"http://127.0.0.1:{port}"
     process = Process(command, environ, folder / f"provider-{port}.log", f"{url}/readyz")

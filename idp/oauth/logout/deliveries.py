@@ -15,6 +15,7 @@ from idp.oauth.clients import Client, ClientDirectory
 from idp.oauth.logout.notices import JOB
 from idp.oauth.models import LogoutDeliveryRow
 from idp.oauth.subjects import Subjects
+from idp.platform import traces
 from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database
 from idp.platform.forms import FORM
@@ -150,7 +151,7 @@ class LogoutPost:
         """§2.5: a form with the token alone. None, or what went wrong."""
         body = urlencode({"logout_token": token}).encode("ascii")
         try:
-            answer = self._http.post(uri, body, {"Content-Type": FORM})
+            answer = self._http.post(uri, body, {"Content-Type": FORM, **traces.headers()})
         except FetchError as error:
             return error.kind
         return None if answer.status in _ACCEPTED else f"status {answer.status}"

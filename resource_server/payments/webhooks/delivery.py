@@ -13,7 +13,7 @@ from resource_server.api import times
 from resource_server.payments.models import DeliveryRow, EndpointRow, EventRow
 from resource_server.payments.webhooks.events import DELIVER
 from resource_server.payments.webhooks.keys import Keys
-from resource_server.platform import signatures
+from resource_server.platform import signatures, traces
 from resource_server.platform.store import Row, Store
 from resource_server.work.kinds import Effect, Job, Kind, Ladder
 from resource_server.work.steps import NO_STEPS, Steps
@@ -75,7 +75,8 @@ class Delivery:
     def _sent(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         """The status of the answer; 0 when there is none."""
         try:
-            return self._client.post(url, body, {**headers, "Content-Type": "application/json"}).status
+            sent = {**headers, **traces.headers(), "Content-Type": "application/json"}
+            return self._client.post(url, body, sent).status
         except FetchError as error:
             log.info("webhook not delivered", kind=error.kind)
             return 0

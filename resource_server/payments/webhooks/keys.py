@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -9,8 +10,9 @@ import sqlalchemy as sa
 
 from resource_server.payments.models import EndpointSecret
 from resource_server.platform.ids import new_id
-from resource_server.platform.secret import Secret
+from resource_server.platform.secret import Secret, Unsealable
 from resource_server.platform.signatures import SigningKey
+from resource_server.platform.store import Row, Store
 
 OVERLAP_SECONDS = 86400.0
 """How long a replaced key goes on signing beside its successor."""
@@ -40,12 +42,20 @@ class Keys:
         tx.execute(sa.insert(EndpointSecret).values(**values))
         return key
 
+    def renew_seals(self, store: Store) -> None:
+        """Seal every key with the secret we have now, so that the one before it may be forgotten."""
+        with store.change() as tx:
+            for row in tx.execute(sa.select(EndpointSecret.__table__)).all():
+                with contextlib.suppress(Unsealable):  # lost with a secret that nobody has any more
+                    sealed = self._secret.seal(_PURPOSE, self._unsealed(row), bound_to=row.id)
+                    tx.execute(sa.update(EndpointSecret).where(EndpointSecret.id == row.id).values(sealed=sealed))
+
     def signing(self, tx: sa.Connection, endpoint: str) -> list[SigningKey]:
         """The keys that sign now, the newest first."""
         good = sa.or_(EndpointSecret.until.is_(None), EndpointSecret.until > self._now())
         query = sa.select(EndpointSecret.__table__).where(EndpointSecret.endpoint_id == endpoint, good)
         rows = tx.execute(query.order_by(EndpointSecret.id.desc())).all()
-        return [
-            SigningKey(row.scheme, self._secret.unseal(_PURPOSE, bytes(row.sealed), bound_to=row.id).decode())
-            for row in rows
-        ]
+        return [SigningKey(row.scheme, self._unsealed(row).decode()) for row in rows]
+
+    def _unsealed(self, row: Row) -> bytes:
+        return self._secret.unseal(_PURPOSE, bytes(row.sealed), bound_to=row.id)
