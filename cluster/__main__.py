@@ -1,5 +1,7 @@
 """`make cluster`: three identity providers and two of each service behind nginx, on a PostgreSQL and a Redis of their own.
 
+Where nginx is not installed a balancer in Python stands before them.
+
 It listens where `make run` does. Kill any node, it comes back; SIGHUP restarts all of them one by one. Ctrl-C ends it and its data.
 """
 
@@ -19,9 +21,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cluster.balancer import nginx
+from cluster.balancer import Balancer, is_there
 from cluster.layout import idp_plans, service_plans
 from cluster.node import NotReady, Plan
+from cluster.round_robin import RoundRobin
 from cluster.supervisor import Cluster
 from idp.cli import demo
 from idp.opening import initialize, open_house
@@ -42,7 +45,6 @@ def main() -> int:
         signal.signal(number, lambda *_: stopped.set())
     signal.signal(signal.SIGHUP, lambda *_: rolling.set())
     try:
-        nginx()
         with ExitStack() as running:
             _run(running, stopped, rolling)
     except (RuntimeError, NotReady) as error:
@@ -75,7 +77,8 @@ def _run(running: ExitStack, stopped: threading.Event, rolling: threading.Event)
         *service_plans(_SERVICE_NODES, services, folder, ports),
         *_alone(parts, folder),
     ]
-    cluster = running.enter_context(Cluster(folder / "logs", plans, listen=_LISTEN))
+    balance = Balancer if is_there() else RoundRobin
+    cluster = running.enter_context(Cluster(folder / "logs", plans, listen=_LISTEN, balance=balance))
     print(_welcome(cluster, credentials, folder), flush=True)
     while not stopped.wait(0.2):
         if rolling.is_set():
@@ -147,13 +150,16 @@ def _welcome(cluster: Cluster, credentials: Mapping[str, str], folder: Path) -> 
     nodes = "\n".join(
         f"    {node.plan.name:18} port {node.plan.port}  process {node.pid}" for node in cluster.nodes.values()
     )
+    before = "nginx" if isinstance(cluster.balancer, Balancer) else "a balancer in Python, for want of nginx"
     return f"""
   Sample app with "Log in with"   {demo.APP}
   Identity provider, by nginx     http://127.0.0.1:{_LISTEN["IDP"]}
-  APIs, by nginx                  {demo.API}
+  APIs                            {demo.API}
 
   Sign in as      {credentials["username"]}
   with password   {credentials["password"]}
+
+  Before the nodes stands {before}:
 
 {nodes}
 

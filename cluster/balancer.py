@@ -119,10 +119,18 @@ class Balancer:
 
 def nginx() -> str:
     """The program; Debian keeps it where only root's PATH looks."""
-    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if found is None:
+    if (found := _found()) is None:
         raise RuntimeError("nginx is not on this machine: apt-get install nginx")
     return found
+
+
+def is_there() -> bool:
+    """Whether this machine has nginx."""
+    return _found() is not None
+
+
+def _found() -> str | None:
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 def fill(template: str, words: Mapping[str, str]) -> str:

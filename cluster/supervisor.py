@@ -10,21 +10,30 @@ from typing import Self
 
 from cluster.balancer import Balancer
 from cluster.node import Node, NotReady, Plan
+from cluster.round_robin import RoundRobin
 
 _WATCH_SECONDS = 0.2
 _STARTS_AT_ONCE = 3
 
 
 class Cluster:
-    """A context manager: everything runs inside it. `revive` starts nodes again that died by themselves."""
+    """A context manager: everything runs inside it. `revive` starts nodes again that died by themselves; `balance` makes what stands before them."""
 
-    def __init__(self, folder: Path, plans: Iterable[Plan], *, listen: Mapping[str, int], revive: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        plans: Iterable[Plan],
+        *,
+        listen: Mapping[str, int],
+        revive: bool = True,
+        balance: type[Balancer] | type[RoundRobin] = Balancer,
+    ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.nodes = {plan.name: Node(plan, folder) for plan in plans}
         servers: dict[str, list[str]] = {}
         for node in self.nodes.values():
             servers.setdefault(node.plan.group, []).append(node.plan.address)
-        self.balancer = Balancer(folder / "nginx", listen=listen, servers=servers)
+        self.balancer = balance(folder / "balancer", listen=listen, servers=servers)
         self._revive = revive
         self._ended = threading.Event()
         self._changing = threading.Lock()

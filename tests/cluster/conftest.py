@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.balancer import nginx
+from cluster.balancer import Balancer, nginx
 from cluster.layout import idp_plans, service_plans
 from cluster.node import Node
+from cluster.round_robin import RoundRobin
 from cluster.supervisor import Cluster
 from tests.orders.apart import let_orders_act
 from tests.resource_server.apis import PROVIDER_SECRET, Caller, simulator
@@ -60,7 +61,16 @@ def _balancer() -> None:
 
 
 @contextmanager
-def open_site(folder: Path, postgres: str, redis: str, *, idps: int, services: int, revive: bool) -> Iterator[Site]:
+def open_site(
+    folder: Path,
+    postgres: str,
+    redis: str,
+    *,
+    idps: int,
+    services: int,
+    revive: bool,
+    balance: type[Balancer] | type[RoundRobin] = Balancer,
+) -> Iterator[Site]:
     """Start it all, and end it."""
     ports = {"IDP": free_port(), "API": free_port()}
     issuer, api = (f"http://127.0.0.1:{port}" for port in ports.values())
@@ -93,7 +103,7 @@ def open_site(folder: Path, postgres: str, redis: str, *, idps: int, services: i
             *idp_plans(idps, idp.environ, folder, free_port),
             *service_plans(services, own, folder, free_port),
         ]
-        with Cluster(folder / "cluster", plans, listen=ports, revive=revive) as cluster:
+        with Cluster(folder / "cluster", plans, listen=ports, revive=revive, balance=balance) as cluster:
             grants = ["authorization_code", "refresh_token"]
             app = idp.client(client_name="App", redirect_uris=[CALLBACK], grant_types=grants, audience=[api])
             service = idp.client(client_name="Service", grant_types=["client_credentials"], audience=[api])
@@ -109,8 +119,12 @@ def site(postgres_server: str, redis_url: str, tmp_path_factory: pytest.TempPath
         yield opened
 
 
-@pytest.fixture(scope="module")
-def whole(postgres_server: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Three identity providers and two of each service, watched over."""
-    with open_site(tmp_path_factory.mktemp("w"), postgres_server, redis_url, idps=3, services=2, revive=True) as opened:
+@pytest.fixture(scope="module", params=[Balancer, RoundRobin], ids=lambda balance: balance.__name__)
+def whole(
+    request: pytest.FixtureRequest, postgres_server: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Three identity providers and two of each service, watched over; behind nginx, and behind what stands in for it."""
+    nodes = {"idps": 3, "services": 2}
+    folder, balance = tmp_path_factory.mktemp("w"), request.param
+    with open_site(folder, postgres_server, redis_url, **nodes, revive=True, balance=balance) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""nginx as `deploy/nginx` configures it: what reaches a node of what a client sends, and certificates by their own door."""
+"""nginx as `deploy/nginx` configures it, and what stands in for it: what reaches a node of what a client sends; certificates by their own door."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import requests
 import yaml
 
 from cluster.balancer import TEMPLATES, Balancer, fill, nginx
+from cluster.round_robin import RoundRobin
 from resource_server.app import build
 from resource_server.settings import SERVICES, load
 from tests.conftest import API
@@ -39,7 +40,8 @@ def _present() -> None:
         pytest.skip(str(error))
 
 
-Echoed = tuple[Balancer, str, str, dict[str, str]]
+BALANCERS = (Balancer, RoundRobin)
+Echoed = tuple[Balancer | RoundRobin, str, str, dict[str, str]]
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -69,14 +71,14 @@ def echo() -> Iterator[str]:
         server.server_close()
 
 
-@pytest.fixture(scope="module")
-def echoed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Echoed]:
-    """nginx, its two URLs, and which node stands for which service."""
+@pytest.fixture(scope="module", params=BALANCERS, ids=lambda balance: balance.__name__)
+def echoed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Echoed]:
+    """A balancer, its two URLs, and which node stands for which service."""
     listen = {"IDP": free_port(), "API": free_port()}
     with echo() as idp, echo() as users, echo() as orders, echo() as payments:
         nodes = {"idp": idp, "users": users, "orders": orders, "payments": payments}
-        balancer = Balancer(
-            tmp_path_factory.mktemp("nginx"),
+        balancer = request.param(
+            tmp_path_factory.mktemp("balancer"),
             listen=listen,
             servers={name: [address] for name, address in nodes.items()},
         )
@@ -249,7 +251,10 @@ def test_a_certificate_shown_in_the_handshake_binds_a_token(tmp_path: Path) -> N
         assert ask(idp.url, MINE, **written).status_code == 401, "the first origin asks for none and passes none on"
 
 
-def test_a_node_that_is_taken_out_gets_nothing_and_comes_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("balance", BALANCERS, ids=lambda balance: balance.__name__)
+def test_a_node_that_is_taken_out_gets_nothing_and_comes_back(
+    balance: type[Balancer] | type[RoundRobin], tmp_path: Path
+) -> None:
     listen = {"IDP": free_port(), "API": free_port()}
 
     def nodes_asked() -> set[int]:
@@ -258,7 +263,7 @@ def test_a_node_that_is_taken_out_gets_nothing_and_comes_back(tmp_path: Path) ->
 
     with echo() as one, echo() as two:
         both = {int(one.rpartition(":")[2]), int(two.rpartition(":")[2])}
-        balancer = Balancer(tmp_path / "nginx", listen=listen, servers={"idp": [one, two]})
+        balancer = balance(tmp_path / "balancer", listen=listen, servers={"idp": [one, two]})
         balancer.start()
         try:
             assert nodes_asked() == both
