@@ -16,10 +16,13 @@ import sqlalchemy as sa
 from idp.platform.models import JobRow
 from idp.settings_source import load
 from idp.users.models import SignUpRow
+from tests.conftest import API
+from tests.platform.receivers import ReceiverServer
 from tests.support import databases
 from tests.support.crowds import crowd
 from tests.support.flows import App, Browser, Page, answer_of
 from tests.support.running import PASSWORD, CliError, RunningIdp
+from tests.support.status import eventually
 from tests.users.joining import CODE, begun, code_in, joined
 from tests.users.mail import letters_to, link_in
 from tests.users.test_password_recovery import can_log_in
@@ -215,6 +218,18 @@ def test_a_day_later_it_is_worth_nothing(open_idp: RunningIdp, browser: Browser,
     assert browser.submit(Page(waiting), "verify", code=code_in(letter)).status_code == 400
     assert browser.submit(Page(waiting), "signup-again").status_code == 400
     assert not exists(open_idp, name)
+
+
+def test_receivers_hear_of_an_account_once_it_is_there(open_idp: RunningIdp, browser: Browser, name: str) -> None:
+    with ReceiverServer() as server:
+        made = open_idp.cli("receiver", "create", server.url, "--events", "user.*", "--audience", API)
+        waiting, letter = begun(open_idp, browser, form(browser), **fields(name))
+        begun(open_idp, browser, form(browser), **fields(f"{name}-never"))
+        browser.submit(Page(waiting), "verify", code=code_in(letter))
+        eventually(lambda: bool(server.claims))
+        open_idp.cli("receiver", "delete", made["id"])
+    (told,) = [one["events"]["urn:idp:event:user.created"]["user"] for one in server.claims]
+    assert (told["username"], told["email"], told["email_verified"]) == (name, f"{name}@example.com", True)
 
 
 @pytest.mark.parametrize("known", [True, False])
