@@ -87,6 +87,7 @@ async function offerInField() {
 
 if (window.PublicKeyCredential) {
   form.hidden = false;
+  form.querySelector("[autofocus]")?.focus(); // hidden, it could not have it when the page came
   document.querySelector("[data-missing]")?.remove();
   if ("autofill" in form.dataset) {
     offerInField();

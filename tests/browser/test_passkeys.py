@@ -305,6 +305,7 @@ def test_an_account_is_made_with_a_passkey_and_no_password(
     page.fill("#code", code_in(letter_about(named_idp, f"{name}@example.com", CODE)))
     page.click("#verify-submit")
     expect(page.locator("#passkey-create")).to_be_visible()
+    expect(page.locator("#passkey-create")).to_be_focused()
     look(page, "signup-passkey-make")
     page.click("#passkey-create")
     expect(page.locator("#recovery-codes li")).to_have_count(10)
