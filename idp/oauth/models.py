@@ -75,7 +75,6 @@ class AuthorizationRow(Model):
     client_id: Mapped[str] = mapped_column(sa.String(255), index=True)
     request: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     logged_in_sid: Mapped[str | None] = mapped_column(sa.String(64))
-    consented_sub: Mapped[str | None] = mapped_column(sa.String(64))
     chosen_sid: Mapped[str | None] = mapped_column(sa.String(64))
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)

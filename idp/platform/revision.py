@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from idp.platform.db import Database
 
-HEAD = "0023"
+HEAD = "0024"
 """The newest migration this program brings."""
 _VERSION = sa.table("alembic_version", sa.column("version_num"))
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from idp.platform import audit as trail
+from idp.platform import schema
 from idp.platform.audit import Audit, Verdict, events_of, forget, verify
 from idp.platform.db import Database
 from idp.platform.models import AuditHeadRow, AuditRow
+from tests.support import databases
 from tests.support.clocks import ManualClock
 
 ROWS = 6
@@ -223,3 +227,32 @@ def iter_with(between: Callable[[], None], tx: sa.Connection) -> Verdict:
 
     sa.event.listen(tx, "after_cursor_execute", after)
     return verify(tx)
+
+
+@pytest.mark.parametrize("kind", databases.KINDS)
+def test_entries_of_before_people_were_noted_beside_them_are_found_again(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock, kind: str
+) -> None:
+    with contextlib.ExitStack() as stack:
+        url = f"sqlite:///{tmp_path / 'old.sqlite3'}"
+        if kind == "postgresql":
+            url = stack.enter_context(databases.empty_postgres(request.getfixturevalue("postgres_server")))
+        old = databases.open_database(url)
+        stack.callback(old.engine.dispose)
+        schema.upgrade(old)
+        audit = Audit(clock)
+        with old.write() as tx:
+            for number in range(1200):
+                audit.append(tx, "login", sub=f"person {number % 3}")
+            audit.append(tx, "client.created", client_id='of "sub" and \u0000 and ☃')
+            tx.execute(sa.update(AuditRow).values(sub=None))
+        schema.downgrade(old, "0021")
+        schema.upgrade(old)
+        with old.read() as tx:
+            assert [event.sequence for event in events_of(tx, "person 2", 2)] == [1200, 1197]
+            assert tx.execute(sa.select(AuditRow.sequence).where(AuditRow.sub.is_(None))).scalars().all() == [1201]
+        assert verdict(old) == Verdict(1201, None)
+        assert schema.drift(old) == []
+        with old.read() as tx:
+            columns = {column["name"] for column in sa.inspect(tx).get_columns("authorizations")}
+        assert "consented_sub" not in columns
