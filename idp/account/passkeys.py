@@ -116,8 +116,7 @@ class PasskeyPages:
         """Something else must open the account, and there must be a way back for the day that it is lost."""
         sub = visit.person.sub
         self.ways_in.hold(tx, sub)
-        if not self.ways_in.has_other(tx, sub):
-            raise Refused("last", N_("this is the only way into your account: add another one first"))
+        self.ways_in.check_other(tx, sub)
         if not self.recovery_codes.left(tx, sub) or not visit.person.email:
             raise Refused("recovery", N_("without a password you need recovery codes and an e-mail address"))
 

@@ -51,10 +51,12 @@ def passkey_ceremonies(house: House) -> Ceremonies | None:
 
 
 def ways_in(house: House) -> WaysIn:
-    """Every way to sign in that is offered here: a passkey may be known that is good for a second step only."""
-    methods = login_policy(house).methods
+    """Every way to sign in that counts here: a passkey may be known that is good for a second step only, and letters must be named."""
+    methods = set(login_policy(house).methods)
+    uncounted = {EMAIL} & methods - set(house.settings.login_methods)
     others = {PASSKEY: house.passkeys.has, EMAIL: EmailLogins.opens, UPSTREAM: house.linked_accounts.has}
-    return WaysIn([way for name, way in others.items() if name in methods], PASSWORD in methods)
+    counted = [way for name, way in others.items() if name in methods - uncounted]
+    return WaysIn(counted, PASSWORD in methods, letters=EmailLogins.opens if uncounted else None)
 
 
 def passkey_rooms(

@@ -261,7 +261,8 @@ def test_the_password_stays_where_a_passkey_is_a_second_step_only(
 def test_the_last_passkey_may_go_where_mail_opens_the_account(
     tmp_path_factory: pytest.TempPathFactory, proven: bool
 ) -> None:
-    with RunningIdp(tmp_path_factory.mktemp("mail"), host="localhost", email_login="true") as running:
+    settings = {"email_login": "true", "login_methods": "password,passkey,email"}
+    with RunningIdp(tmp_path_factory.mktemp("mail"), host="localhost", **settings) as running:
         running.user("ada", *(["--email-verified"] if proven else []))
         holder, browser = Holder.enrolled(running, "ada"), Browser(running.url)
         holder.answer(browser, sign_in(browser, running, "ada"))
