@@ -228,6 +228,9 @@ class Settings(SourceSettings):
         pattern=r"^#[0-9A-Fa-f]{6}$",
         description="colour of buttons and links, as #rrggbb; pages show shades of it that everybody can read",
     )
+    theme_file: Path | None = Field(
+        None, description="a CSS file of variables, for light pages and dark ones; docs/people.md names them"
+    )
 
     @field_validator("issuer")
     @classmethod

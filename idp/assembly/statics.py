@@ -12,5 +12,8 @@ _FOLDER = Path(__file__).parents[1] / "static"
 
 
 def statics_of(settings: Settings) -> Statics:
-    """Below the issuer's path; raises `Refused` for a logo that is none."""
-    return Statics(_FOLDER, theme.made(settings.accent, settings.logo_file), f"{settings.issuer_path}/static")
+    """Below the issuer's path; raises `Refused` for a look that cannot be."""
+    look = theme.made(
+        _FOLDER / "style.css", accent=settings.accent, theme_file=settings.theme_file, logo_file=settings.logo_file
+    )
+    return Statics(_FOLDER, look, f"{settings.issuer_path}/static")
