@@ -174,6 +174,10 @@ class Settings(SourceSettings):
         5,
         description="letters to confirm or change an address an hour per account, and to one address; as many of sign-ups",
     )
+    ask_max_wait: Seconds = Field(
+        4 * 3600,
+        description="the longest wait for another letter or sign-up: the first is an hour, each twice as long as the one before",
+    )
     code_max_failures: Count = Field(5, description="wrong one-time codes per account in the window")
     email_login: bool = Field(False, description="signing in by a link or a code sent to one's confirmed address")
     email_login_ttl: Annotated[int, Field(ge=1, le=3600)] = Field(600, description="life of such a link and code")

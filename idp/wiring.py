@@ -144,6 +144,7 @@ class House:
     audit: Audit
     limits: Limits
     throttle: Throttle
+    asks_throttle: Throttle
     jobs: Jobs
     mailer: Mailer
     notices: Notices
@@ -253,6 +254,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         password_min_length=settings.password_min_length,
         service_name=settings.name,
     )
+    throttle, asks_throttle = counting.throttles(settings, database, master, clock)
     rp = relying_party(settings.issuer, settings.name)
     client_directory = ClientDirectory(database)
     subjects = Subjects(master, settings.issuer, client_directory.get)
@@ -285,13 +287,8 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         master=master,
         audit=audit,
         limits=Limits(counting.counters(settings.redis_url, database), master, clock),
-        throttle=Throttle(
-            counting.tallies(settings.redis_url, database),
-            master,
-            clock,
-            window=settings.login_window,
-            longest=settings.login_max_wait,
-        ),
+        throttle=throttle,
+        asks_throttle=asks_throttle,
         jobs=jobs,
         mailer=mailer,
         notices=notices,

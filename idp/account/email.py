@@ -8,29 +8,26 @@ from flask import Blueprint, Response, request
 
 from idp.account.frame import AccountFrame, Visit, signed_in
 from idp.errors import Refused, TooManyRequests
-from idp.platform.limits import Limits
 from idp.platform.pages import wait
+from idp.users.asks import Asks
 from idp.users.email_changes import EmailChanges
 from idp.users.login.words import sentence
-from idp.users.store import email_key
 from idp.users.verification import EmailVerification
 
 PLACE = "email"
 PATH = "/account/email"
 CHANGE = "email-change"
 CHANGE_PATH = f"{PATH}/change"
-_HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class EmailPages:
-    """What the pages need; `letters` an hour for one account, and to one address. A change asks for a fresh login."""
+    """What the pages need. A change asks for a fresh login."""
 
     frame: AccountFrame
-    limits: Limits
+    asks: Asks
     changes: EmailChanges
     verification: EmailVerification
-    letters: int
 
     def blueprint(self) -> Blueprint:
         rooms = Blueprint("account_email", __name__)
@@ -52,7 +49,7 @@ class EmailPages:
             return self._form(visit)
         email = request.form.get("email", "").strip()
         try:
-            self._count(visit, email)
+            self.asks.letter(email, visit.person.sub)
             self.changes.ask(visit.person.sub, email)
         except TooManyRequests as error:
             refusal = self._form(visit, 429, alert=wait(error), email=email)
@@ -72,17 +69,13 @@ class EmailPages:
     def verify(self, visit: Visit) -> Response:
         """Send the link once more that shows that the address is one's own."""
         try:
-            self._count(visit, visit.person.email or "")
+            self.asks.letter(visit.person.email or "", visit.person.sub)
         except TooManyRequests as error:
             refusal = self._page(visit, 429, alert=wait(error))
             refusal.headers.extend(error.headers)
             return refusal
         self.verification.again(visit.person.sub)
         return self._page(visit, sent=True)
-
-    def _count(self, visit: Visit, email: str) -> None:
-        self.limits.take("email-letters", visit.person.sub, limit=self.letters, window=_HOUR)
-        self.limits.take("email-letters-to", email_key(email), limit=self.letters, window=_HOUR)
 
     def _page(self, visit: Visit, status: int = 200, *, alert: str | None = None, sent: bool = False) -> Response:
         change = self.changes.waiting(visit.person)

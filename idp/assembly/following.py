@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from idp.platform.jobs import Loop
+from idp.platform.throttle import LINES
 from idp.settings import Settings
 from idp.wiring import House
 from setting_sources.databases import Credentials, credentials_only
@@ -13,12 +14,7 @@ from setting_sources.live import Live, any_value
 
 Again = Callable[[], Settings]
 LIMITS: Mapping[str, str] = {
-    "signup": "signup_max",
     "registration": "registration_max",
-    "reset": "reset_max",
-    "reset-peer": "reset_max_per_address",
-    "email-login": "email_login_max",
-    "email-login-peer": "email_login_max_per_address",
 }
 """The limits that may change without a restart, and the setting of each."""
 BOUNDS: Mapping[str, str] = {
@@ -29,8 +25,23 @@ BOUNDS: Mapping[str, str] = {
     "second-factor-device": "code_max_failures",
 }
 """The same for wrong answers."""
+ASKS: Mapping[str, str] = {
+    "reset": "reset_max",
+    "reset-browser": "reset_max",
+    "reset-line": "reset_max_per_address",
+    "email-login": "email_login_max",
+    "email-login-browser": "email_login_max",
+    "email-login-line": "email_login_max_per_address",
+    "email-letters": "email_change_max",
+    "email-letters-to": "email_change_max",
+    "signup-letters": "email_change_max",
+    "signup-line": "signup_max",
+}
+"""The same for letters and sign-ups."""
+NETWORKS = ("reset", "email-login", "signup")
+"""Those that are counted by network too: as often as so many lines."""
 SAFE: Mapping[str, Callable[[Any, Any], bool]] = {
-    **dict.fromkeys((*LIMITS.values(), *BOUNDS.values()), any_value),
+    **dict.fromkeys((*LIMITS.values(), *BOUNDS.values(), *ASKS.values()), any_value),
     "database_url": credentials_only,
 }
 
@@ -45,6 +56,9 @@ def following(house: House, again: Again) -> Loop | None:
     def changed(new: Settings) -> None:
         house.limits.change({limit: getattr(new, name) for limit, name in LIMITS.items()})
         house.throttle.change({bound: getattr(new, name) for bound, name in BOUNDS.items()})
+        asks = {bound: getattr(new, name) for bound, name in ASKS.items()}
+        networks = {f"{name}-network": asks[f"{name}-line"] * LINES for name in NETWORKS}
+        house.asks_throttle.change({**asks, **networks})
         credentials.change(new.database)
 
     live.listen(changed)

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from idp.account import switch
 from idp.account.frame import AccountFrame
+from idp.assembly.asks import asks
 from idp.errors import Refused
 from idp.oauth.endpoints.authorize import AuthorizePages
 from idp.oauth.request import PROMPTS
 from idp.platform.pages import Pages
+from idp.platform.throttle import LINES
 from idp.upstream.directory import ProviderDirectory
 from idp.users.login.chain import LEVELS
 from idp.users.login.chooser import AccountChooser
@@ -28,8 +30,6 @@ from idp.users.seats import Seats
 from idp.wiring import House
 
 _DAY = 86400
-_LINES = 5
-"""A network may fail as often as so many of its addresses, where the settings do not say otherwise."""
 
 
 def login_policy(house: House) -> LoginPolicy:
@@ -52,7 +52,7 @@ def guesses(house: House) -> Guesses:
         per_account=settings.login_max_failures,
         per_code=settings.code_max_failures,
         per_line=per_address,
-        per_network=settings.login_max_failures_per_network or per_address * _LINES,
+        per_network=settings.login_max_failures_per_network or per_address * LINES,
     )
 
 
@@ -151,19 +151,17 @@ def login_pages(
 
 def email_login_rooms(house: House, second: SecondFactor) -> tuple[EmailLoginPages, ...]:
     """The pages of logins by mail, where such are offered."""
-    settings, policy = house.settings, login_policy(house)
+    policy = login_policy(house)
     if EMAIL not in policy.methods:
         return ()
     pages = EmailLoginPages(
         pages=second.pages,
         policy=policy,
-        limits=house.limits,
+        asks=asks(house),
         logins=house.email_logins,
         method=EmailMethod(house.email_logins, guesses(house)),
         second_factor=second,
         find_context=second.find_context,
-        asks=settings.email_login_max,
-        asks_per_peer=settings.email_login_max_per_address,
-        life=settings.email_login_ttl,
+        life=house.settings.email_login_ttl,
     )
     return (pages,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from idp.account.email import EmailPages
 from idp.account.frame import AccountFrame
+from idp.assembly.asks import asks
 from idp.platform import mailbox_pages
 from idp.platform.mailbox_pages import MailboxPages
 from idp.platform.pages import Pages
@@ -26,18 +27,16 @@ def mail_rooms(
     house: House, pages: Pages, frame: AccountFrame, proof: SignUpProof | None
 ) -> tuple[MailPages, EmailChangePages, EmailPages]:
     """Passwords by mail, the proof of an address, and another address."""
-    settings = house.settings
+    counted = asks(house)
     mail = MailPages(
         pages,
-        house.limits,
+        counted,
         house.recovery,
         house.verification,
         proof.answer if proof else _nobody,
-        resets=settings.reset_max,
-        resets_per_peer=settings.reset_max_per_address,
-        min_length=settings.password_min_length,
+        min_length=house.settings.password_min_length,
     )
-    address = EmailPages(frame, house.limits, house.email_changes, house.verification, settings.email_change_max)
+    address = EmailPages(frame, counted, house.email_changes, house.verification)
     return mail, EmailChangePages(pages, house.email_changes), address
 
 

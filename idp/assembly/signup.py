@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from idp.assembly.asks import asks
 from idp.assembly.login import login_policy
 from idp.platform.pages import Pages
 from idp.upstream.directory import ProviderDirectory
@@ -21,14 +22,12 @@ def admission(house: House, pages: Pages, find_context: FindContext) -> Admissio
     strangers = settings.signup == "on"
     return Admission(
         pages=pages,
-        limits=house.limits,
+        asks=asks(house),
         accounts=house.accounts,
         invitations=house.invitations,
         signups=house.signups if strangers and house.mailer.reaches_people else None,
         find_context=find_context,
         open=strangers,
-        most=settings.signup_max,
-        letters=settings.email_change_max,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from idp.account.frame import AccountFrame
 from idp.account.linked import LinkedPages
+from idp.assembly.asks import asks
 from idp.assembly.passkeys import ways_in
 from idp.platform.pages import Pages
 from idp.upstream.admin import ProviderAdmin
@@ -37,10 +38,9 @@ def upstream_rooms(
         verification=house.verification,
         audit=house.audit,
         notices=house.notices,
-        limits=house.limits,
+        asks=asks(house),
         invitations=house.invitations,
         signup=house.settings.signup == "on",
-        signup_max=house.settings.signup_max,
     )
     linked = LinkedPages(
         frame=frame,

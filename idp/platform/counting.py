@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
+from idp.clock import Clock
 from idp.platform.db import Database
 from idp.platform.limits import Counters, DatabaseCounters
-from idp.platform.throttle import DatabaseTallies, Tallies
+from idp.platform.secrets import MasterKey
+from idp.platform.throttle import DatabaseTallies, Tallies, Throttle
+from idp.settings import Settings
+
+_HOUR = 3600
 
 
 def counters(redis_url: SecretStr | None, database: Database) -> Counters:
@@ -15,6 +20,13 @@ def counters(redis_url: SecretStr | None, database: Database) -> Counters:
     from idp.platform.limits_redis import RedisCounters  # noqa: PLC0415 - an extra, loaded only where it is switched on
 
     return RedisCounters(redis_url.get_secret_value())
+
+
+def throttles(settings: Settings, database: Database, master: MasterKey, clock: Clock) -> tuple[Throttle, Throttle]:
+    """That of answers, which are right or wrong, and that of letters and new accounts, which are asked for."""
+    kept = tallies(settings.redis_url, database)
+    answers = Throttle(kept, master, clock, window=settings.login_window, longest=settings.login_max_wait)
+    return answers, Throttle(kept, master, clock, window=_HOUR, longest=settings.ask_max_wait)
 
 
 def tallies(redis_url: SecretStr | None, database: Database) -> Tallies:

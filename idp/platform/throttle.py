@@ -20,6 +20,8 @@ from idp.platform.db import Database, insert_each_or_ignore
 from idp.platform.models import ThrottleRow
 from idp.platform.secrets import MasterKey
 
+LINES = 5
+"""A network may do as much as so many of its lines, where nothing else is said."""
 _PREFIXES = {4: (32, 24), 6: (64, 48)}
 """How many bits of an address tell one line from another, and one network from another: whoever has IPv6 has 64 bits to themselves."""
 
@@ -178,14 +180,18 @@ class Throttle:
         """From now on these count, by the names of bounds, instead of what is asked for."""
         self._changed = most
 
+    def take(self, bounds: Sequence[Bound]) -> None:
+        """Count what can be neither right nor wrong, as a letter that is asked for; raises `TooManyRequests` while one of the bounds waits."""
+        self._tallies.count(self._most(self._keys(bounds)), self._pace, self._clock.now())
+
     @contextmanager
     def answer(self, bounds: Sequence[Bound]) -> Iterator[Answer]:
         """Count an answer, then look at it within the block; raises `TooManyRequests` while one of the bounds waits.
 
         An answer that an error kept from being looked at does not count.
         """
-        keys = {self._hashed(bound): bound for bound in bounds}
-        most = {key: self._changed.get(bound.name, bound.most) for key, bound in keys.items()}
+        keys = self._keys(bounds)
+        most = self._most(keys)
         began = self._tallies.count(most, self._pace, self._clock.now())
         answer = Answer()
         try:
@@ -198,8 +204,11 @@ class Throttle:
             shared = {key: most[key] for key, bound in keys.items() if not bound.own}
             self._tallies.give_back(shared, self._pace, began, forget=own)
 
-    def _hashed(self, bound: Bound) -> str:
-        return self._master.tag(f"{bound.name}|{bound.key}", purpose="throttle")
+    def _keys(self, bounds: Sequence[Bound]) -> dict[str, Bound]:
+        return {self._master.tag(f"{bound.name}|{bound.key}", purpose="throttle"): bound for bound in bounds}
+
+    def _most(self, keys: Mapping[str, Bound]) -> dict[str, int]:
+        return {key: self._changed.get(bound.name, bound.most) for key, bound in keys.items()}
 
 
 def line_of(peer: str) -> str:

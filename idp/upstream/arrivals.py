@@ -15,14 +15,13 @@ from idp.errors import Refused
 from idp.platform import i18n
 from idp.platform.audit import Audit
 from idp.platform.db import Database
-from idp.platform.limits import Limits
-from idp.platform.throttle import line_of
 from idp.upstream.identity import Identity
 from idp.upstream.linked import LinkedAccounts
 from idp.upstream.providers import Known
 from idp.upstream.stopped import Stopped
 from idp.users import store
 from idp.users.accounts import Accounts
+from idp.users.asks import Asks
 from idp.users.invitations import Invitation, Invitations
 from idp.users.notices import Notice, Notices
 from idp.users.people import Person
@@ -30,7 +29,6 @@ from idp.users.verification import EmailVerification
 
 _ATTEMPTS = 4
 _MAX_NAME = 48
-_HOUR = 3600
 
 
 class _LinkedMeanwhile(Exception):
@@ -50,10 +48,9 @@ class Arrivals:
     verification: EmailVerification
     audit: Audit
     notices: Notices
-    limits: Limits
+    asks: Asks
     invitations: Invitations
     signup: bool
-    signup_max: int
 
     def person(self, known: Known, identity: Identity, peer: str) -> Person:
         """The person to log in, found, linked or made; raises `Stopped`, and `TooManyRequests` where too many were made from there."""
@@ -112,7 +109,7 @@ class Arrivals:
                 provider=known.title,
             )
             raise Stopped("stranger", sentence, status=403)
-        self.limits.take("signup", line_of(peer), limit=self.signup_max, window=_HOUR)
+        self.asks.sign_up(peer)
         for attempt in range(_ATTEMPTS):
             try:
                 return self._create(known, identity, _username(known, identity, distinct=attempt > 0), invited)

@@ -11,33 +11,24 @@ from flask import Blueprint, Response, request
 from idp.errors import Refused
 from idp.platform import i18n
 from idp.platform import pages as web
-from idp.platform.limits import Limits
 from idp.platform.pages import Pages
-from idp.platform.throttle import line_of
 from idp.users.accounts import is_email
+from idp.users.asks import Asker, Asks
 from idp.users.login.words import sentence
 from idp.users.people import Person
 from idp.users.recovery import PasswordRecovery
-from idp.users.store import email_key
 from idp.users.verification import EmailVerification
-
-_HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class MailPages:
-    """What the pages need; `resets` an hour for one address, `resets_per_peer` for one visitor.
-
-    `joining` answers who proves the address of an account that they have not yet; None for everybody else.
-    """
+    """What the pages need; `joining` answers who proves the address of an account that they have not yet; None for everybody else."""
 
     pages: Pages
-    limits: Limits
+    asks: Asks
     recovery: PasswordRecovery
     verification: EmailVerification
     joining: Callable[[], Response | None]
-    resets: int
-    resets_per_peer: int
     min_length: int
 
     def blueprint(self) -> Blueprint:
@@ -55,9 +46,7 @@ class MailPages:
         email = request.form.get("email", "").strip()
         if not is_email(email):
             return self._form("forgot.html", "forgot", 400, alert=i18n.gettext("This is not an e-mail address."))
-        peer = line_of(request.environ.get("idp.peer", ""))
-        self.limits.take("reset-peer", peer, limit=self.resets_per_peer, window=_HOUR)
-        self.limits.take("reset", email_key(email), limit=self.resets, window=_HOUR)
+        self.asks.reset(email, Asker(request.environ.get("idp.peer", ""), self.pages.cookie(request, web.DEVICE)))
         self.recovery.ask(email)
         return self.pages.render("forgot_sent.html", email=email)
 

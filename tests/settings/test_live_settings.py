@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from tests.conftest import API
 from tests.resource_server.apis import open_apis
 from tests.settings.stores import TOKEN, Store, serving
 from tests.support import databases
-from tests.support.flows import App, Browser
+from tests.support.flows import App, Browser, Page
 from tests.support.running import RunningIdp
 from tests.support.servers import free_port
 
@@ -90,6 +91,15 @@ def test_a_limit_of_the_provider_changes_without_a_restart(tmp_path: Path) -> No
             assert register() == 201
             store.put(registration_max="1")
             eventually(lambda: register() == 429)
+
+            def ask() -> int:
+                browser = Browser(idp.url)
+                page = Page(browser.open(f"{idp.url}/password/forgot"))
+                return browser.submit(page, "forgot", email=f"{secrets.token_hex(4)}@example.com").status_code
+
+            assert ask() == 200
+            store.put(registration_max="1", reset_max_per_address="1")
+            eventually(lambda: ask() == 429)
             store.put(registration_max="50", registration="closed")
             eventually(lambda: register() == 201)
             assert '"names": ["registration"]' in idp.logs("that need a restart")

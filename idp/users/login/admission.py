@@ -14,18 +14,15 @@ import sqlalchemy as sa
 from flask import Response, request
 
 from idp.errors import PageError, Refused
-from idp.platform.limits import Limits
 from idp.platform.pages import Pages
-from idp.platform.throttle import line_of
 from idp.users.accounts import TAKEN, Accounts, Also
+from idp.users.asks import Asks
 from idp.users.invitations import Invitation, Invitations
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.people import Person
 from idp.users.signups import GONE, SignUp, SignUps
-from idp.users.store import email_key
 
 VERIFY = "/email/verify"
-_HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +65,15 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """`open`: whether strangers may make an account without an invitation; `signups` is None where they may not, or where no letters go out.
-
-    `most` accounts an hour are begun from one address; `letters` an hour go to one.
-    """
+    """`open`: whether strangers may make an account without an invitation; `signups` is None where they may not, or where no letters go out."""
 
     pages: Pages
-    limits: Limits
+    asks: Asks
     accounts: Accounts
     invitations: Invitations
     signups: SignUps | None
     find_context: FindContext
     open: bool
-    most: int
-    letters: int
 
     def admitted(self) -> Admitted | None:
         """Who asks for a sign-up page; None for who may not make an account. Raises `Refused` for a letter that is worth nothing any more."""
@@ -117,7 +109,7 @@ class Admission:
 
     def count(self) -> None:
         """Count an attempt of this visitor; raises `TooManyRequests`."""
-        self.limits.take("signup", line_of(request.environ.get("idp.peer", "")), limit=self.most, window=_HOUR)
+        self.asks.sign_up(request.environ.get("idp.peer", ""))
 
     def draft(self, admitted: Admitted, sub: str | None = None) -> Person:
         """Who they would be; raises `Refused` for what can never be, and looks at nobody else."""
@@ -133,7 +125,7 @@ class Admission:
 
     def count_letter(self, email: str) -> None:
         """Count a letter to an address, apart from those that its owner asks for; raises `TooManyRequests`."""
-        self.limits.take("signup-letters", email_key(email), limit=self.letters, window=_HOUR)
+        self.asks.sign_up_letter(email)
 
     def make(
         self, admitted: Admitted, person: Person, *, hashed: str | None = None, also: Also | None = None

@@ -14,20 +14,17 @@ from idp.errors import PageError, TooManyRequests
 from idp.marked import N_
 from idp.platform import i18n
 from idp.platform import pages as web
-from idp.platform.limits import Limits
 from idp.platform.pages import Pages, wait
-from idp.platform.throttle import line_of
 from idp.users.accounts import is_email
+from idp.users.asks import Asker, Asks
 from idp.users.email_logins import EmailLogins, Owned
 from idp.users.login.chain import Attempt, Proven
 from idp.users.login.context import FindContext, LoginContext
 from idp.users.login.guesses import Guesses
 from idp.users.login.policy import EMAIL, LoginPolicy
 from idp.users.login.second_factor import SecondFactor
-from idp.users.store import email_key
 
 PATH = "/login/email"
-_HOUR = 3600
 _GONE = N_("This login has expired. Go back and start again.")
 
 
@@ -58,17 +55,15 @@ class EmailMethod:
 
 @dataclass(frozen=True, slots=True)
 class EmailLoginPages:
-    """What the pages need; `asks` letters an hour to one address, `asks_per_peer` for one visitor, each good for `life` seconds."""
+    """What the pages need; letters are good for `life` seconds."""
 
     pages: Pages
     policy: LoginPolicy
-    limits: Limits
+    asks: Asks
     logins: EmailLogins
     method: EmailMethod
     second_factor: SecondFactor
     find_context: FindContext
-    asks: int
-    asks_per_peer: int
     life: int
 
     def blueprint(self) -> Blueprint:
@@ -91,7 +86,7 @@ class EmailLoginPages:
         if not is_email(email):
             return self._ask_form(context, 400, alert=i18n.gettext("This is not an e-mail address."))
         try:
-            self._count(email)
+            self.asks.login(email, Asker(request.environ.get("idp.peer", ""), self.pages.cookie(request, web.DEVICE)))
         except TooManyRequests as error:
             refusal = self._ask_form(context, 429, alert=wait(error))
             refusal.headers.extend(error.headers)
@@ -137,11 +132,6 @@ class EmailLoginPages:
         device = self.pages.cookie(request, web.DEVICE)
         proven = self.method.prove(Attempt(request.form, device, request.environ.get("idp.peer", ""), browser or ""))
         return None if proven is None else self.second_factor.go_on(context, browser or "", proven)
-
-    def _count(self, email: str) -> None:
-        peer = request.environ.get("idp.peer", "")
-        self.limits.take("email-login-peer", line_of(peer), limit=self.asks_per_peer, window=_HOUR)
-        self.limits.take("email-login", email_key(email), limit=self.asks, window=_HOUR)
 
     def _context(self, flow: str | None, browser: str | None) -> LoginContext | None:
         if flow is None:
