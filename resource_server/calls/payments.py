@@ -36,7 +36,8 @@ class RemotePayments:
 
     def authorize(self, wanted: PaymentWanted, token: str) -> None:
         """Exchange the person's token, narrowed to paying; raises `Refused` when the issuer does not agree."""
-        exchanged = self._exchange.token(token, audience=self._audience, scope=WRITE)
+        details = [] if wanted.detail is None else [self._narrowed(wanted.detail)]
+        exchanged = self._exchange.token(token, audience=self._audience, scope=WRITE, details=details)
         with self._lock:
             self._held[wanted.key] = exchanged
             while len(self._held) > _MOST_HELD:
@@ -82,6 +83,10 @@ class RemotePayments:
     def _context(self, scope: str, owner: str) -> Callable[[bool], str]:
         return lambda _fresh: self._key.context(self._audience, scope, subject=owner)
 
+    def _narrowed(self, detail: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same for payments alone; where it names other places only, the issuer refuses it."""
+        return {**detail, "locations": [self._audience]} if "locations" in detail else detail
+
     def _detail(self, wanted: PaymentWanted) -> Mapping[str, Any]:
         """Exactly this payment, once (RFC 9396)."""
         return {
@@ -91,6 +96,7 @@ class RemotePayments:
             "instructed_amount": {"value": wanted.value, "currency": wanted.currency},
             "order": wanted.order,
             "authorization_id": wanted.key,
+            **({"uses": wanted.allowed} if wanted.allowed else {}),
         }
 
 

@@ -28,7 +28,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PaymentWanted:
-    """A payment that orders ask for. `key` is the checkout's id; `owner` and `client_id` are whose order it is and through which client."""
+    """A payment that orders ask for. `key` is the checkout's id; `owner` and `client_id` are whose order it is and through which client.
+
+    `detail` is what allows it where a person allowed just this (RFC 9396), and `allowed` what that is remembered by once it is used.
+    """
 
     key: str
     order: str
@@ -38,6 +41,8 @@ class PaymentWanted:
     currency: str
     method: str
     capture: str = "automatic"
+    detail: Mapping[str, Any] | None = None
+    allowed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from flask import Response, jsonify, request
 from pydantic import Field
-from token_guard import Needs
+from token_guard import DetailsNeed, Needs
+from token_guard.details import find_detail, use_detail, used_as
 
 from resource_server.api import bodies, idempotency
 from resource_server.api.acknowledged import OPERATIONS, Acknowledgements, OperationShown
+from resource_server.api.allowed import Uses, of_sum
 from resource_server.api.operation import Doc, Operation
 from resource_server.api.permissions import Access
 from resource_server.api.problems import Problem
@@ -21,7 +24,7 @@ from resource_server.edges.faces import PaymentWanted, Refused, Unreachable
 from resource_server.edges.joined import Edges
 from resource_server.orders import documents, matrix
 from resource_server.orders.desk import Desk, expect_payable
-from resource_server.orders.models import CheckoutRow
+from resource_server.orders.models import CheckoutRow, UsedOnce
 from resource_server.orders.saga import Saga
 from resource_server.orders.v2 import ORDER, READ, WRITE, Tools, changed, within_reach
 from resource_server.platform.ids import new_id
@@ -29,7 +32,6 @@ from resource_server.platform.store import Row
 
 PAY = Needs(scopes=("orders:write", "payments:write"), on_stale="deny")
 """Money does not move on a token of which nobody can tell whether it was revoked."""
-_IN_DETAIL = "payment_initiation"
 _PROBLEMS = ("illegal_step", "precondition_failed")
 _PAY_PROBLEMS = (*_PROBLEMS, "insufficient_authorization_details", "insufficient_user_authentication")
 PREFIX = "oop"
@@ -55,6 +57,7 @@ class Till:
     edges: Edges
     acknowledged: Acknowledgements
     step_up: StepUp
+    details: DetailsNeed
 
 
 class Checkouts:
@@ -70,9 +73,10 @@ class Checkouts:
         cancel = Doc(summary="Call off", answers=made, body=Nothing, problems=_PROBLEMS)
         follow = Doc(summary="Follow an operation", answers={200: OperationShown})
         listed = Doc(summary="List the checkouts of an order", answers={200: documents.Checkouts})
+        pay = replace(PAY, details=self._till.details)
         one = f"{OPERATIONS}/<prefixed({PREFIX}):operation_id>"
         return [
-            Operation("POST", f"{ORDER}/checkouts", PAY, self.create, matrix.CHECKOUT, key="required", doc=checkout),
+            Operation("POST", f"{ORDER}/checkouts", pay, self.create, matrix.CHECKOUT, key="required", doc=checkout),
             Operation("GET", f"{ORDER}/checkouts", READ, self.list, matrix.READ, doc=listed),
             Operation("POST", f"{ORDER}/cancellations", WRITE, self.cancel, matrix.CANCEL, key="required", doc=cancel),
             Operation("GET", one, READ, self.operation, matrix.READ, doc=follow),
@@ -86,14 +90,17 @@ class Checkouts:
         wanted = self._till.saga.wanted(new_id("chk"), seen, asked.method)
         if self._is_new(access, seen, document):
             expect_payable(seen)
+            wanted = self._in_detail(access, wanted)
             self._allow(access, wanted)
 
         def do(tx: sa.Connection) -> str:
             order = within_reach(tx, access, order_id)
             if order.version != seen.version:
                 raise changed()
-            client = access.principal.client_id
-            return self._till.desk.check_out(tx, order, key=wanted.key, method=asked.method, client_id=client)
+            self._use(tx, access, wanted)
+            client, key = access.principal.client_id, wanted.key
+            check_out = self._till.desk.check_out
+            return check_out(tx, order, key=key, method=asked.method, client_id=client, allowed=wanted.allowed)
 
         return self._answer(access, f"POST /v2/orders/{seen.id}/checkouts", document, do)
 
@@ -123,11 +130,28 @@ class Checkouts:
         use = idempotency.asked(access.principal, f"POST /v2/orders/{order.id}/checkouts", document)
         return use is None or not self._tools.kept.knows(use)
 
+    def _in_detail(self, access: Access, wanted: PaymentWanted) -> PaymentWanted:
+        """With what allows it, where the token allows payments in detail only; raises `GuardError` where none of that is this one."""
+        need = self._need(wanted)
+        detail = find_detail(principal=access.principal, need=need)
+        if detail is None:
+            return wanted
+        allowed = used_as(principal=access.principal, need=need, detail=detail)
+        return replace(wanted, detail=detail, allowed=allowed)
+
+    def _use(self, tx: sa.Connection, access: Access, wanted: PaymentWanted) -> None:
+        """Use it up here too: who tries twice hears so at once."""
+        if wanted.allowed is not None:
+            uses = Uses(tx, UsedOnce)
+            use_detail(principal=access.principal, need=self._need(wanted), store=uses, now=time.time())
+
+    def _need(self, wanted: PaymentWanted) -> DetailsNeed:
+        amount = {"value": wanted.value, "currency": wanted.currency}
+        return of_sum(self._till.details, amount, wanted.order)
+
     def _allow(self, access: Access, wanted: PaymentWanted) -> None:
         """Whether this person may pay this sum, by their login and by the issuer; raises what the caller is to be told."""
         self._till.step_up.check(access.principal, wanted.value)
-        if any(detail.get("type") == _IN_DETAIL for detail in access.principal.details):
-            raise Problem(403, "insufficient_authorization_details", "What is allowed in detail is paid at payments.")
         try:
             self._till.edges.payments.authorize(wanted, request.headers["Authorization"].partition(" ")[2])
         except Refused as error:

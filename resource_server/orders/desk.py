@@ -47,7 +47,9 @@ class Desk:
         self._operations = operations
         self._now = now
 
-    def check_out(self, tx: sa.Connection, order: Row, *, key: str, method: str, client_id: str) -> str:
+    def check_out(
+        self, tx: sa.Connection, order: Row, *, key: str, method: str, client_id: str, allowed: str | None = None
+    ) -> str:
         """Have an order paid, as it was read; `key` is the checkout's id. Returns the operation's."""
         expect_payable(order)
         self._step(tx, order, Status.AWAITING_PAYMENT, order.owner)
@@ -62,6 +64,7 @@ class Desk:
             "currency": order.currency,
             "state": State.WAITING.value,
             "payment_version": 0,
+            "allowed": allowed,
             "created_at": int(self._now()),
         }
         tx.execute(sa.insert(CheckoutRow).values(**values))

@@ -67,7 +67,7 @@ class TransitionRow(Model):
 class CheckoutRow(Model):
     """An attempt to have an order paid; its id is the key under which payments are asked. `state` says how far it is (`checkouts.State`).
 
-    `payment_version` is the newest step of the payment that was heard of.
+    `payment_version` is the newest step of the payment that was heard of. `allowed` is what a person's allowance of just this is remembered by.
     """
 
     __tablename__ = "checkouts"
@@ -82,6 +82,7 @@ class CheckoutRow(Model):
     payment_id: Mapped[str | None] = mapped_column(sa.String(32), unique=True)
     payment_version: Mapped[int] = mapped_column(sa.Integer)
     failure: Mapped[str | None] = mapped_column(sa.String(64))
+    allowed: Mapped[str | None] = mapped_column(sa.String(64))
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
 
 

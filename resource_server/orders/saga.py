@@ -93,6 +93,7 @@ class Saga:
             checkout.value,
             checkout.currency,
             checkout.method,
+            allowed=checkout.allowed,
         )
         self._steps.at("payments.calling")
         try:

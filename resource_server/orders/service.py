@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from resource_server.api.acknowledged import Acknowledgements
+from resource_server.api.allowed import allowed_payment
 from resource_server.api.guarding import of_service
 from resource_server.api.idempotency import KeptAnswers
 from resource_server.api.listing import Listing
@@ -65,6 +66,7 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         edges=parts.edges,
         acknowledged=Acknowledgements(store, OperationRow, operations, _order),
         step_up=StepUp(settings, guard, acr_values=settings.checkout_acr),
+        details=allowed_payment(settings.audiences("payments")),
     )
     parts.edges.join(orders=OrdersAnswers(store, saga))
     return Service(

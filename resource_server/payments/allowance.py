@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import sqlalchemy as sa
-from token_guard import DetailsNeed, Guard, Principal
-from token_guard.details import Detail, use_detail
+from token_guard import Guard, Principal
+from token_guard.details import use_detail
 
+from resource_server.api.allowed import USES, Uses, allowed_payment, of_sum
+from resource_server.api.problems import Problem
 from resource_server.api.step_up import StepUp
 from resource_server.payments.desk import Wanted
 from resource_server.payments.models import UsedOnce
-from resource_server.platform.store import insert_or_ignore
 from resource_server.settings import Settings
-
-TYPE = "payment_initiation"
-
-
-def _once(principal: Principal, detail: Detail) -> str:
-    """The id the issuer gave to what was allowed, whichever token it comes with; without one, this token."""
-    named = detail.get("authorization_id")
-    return f"authorization {named}" if isinstance(named, str) else f"token {principal.token_id}"
 
 
 class Allowance:
@@ -29,31 +21,25 @@ class Allowance:
 
     def __init__(self, settings: Settings, guard: Guard) -> None:
         self._step_up = StepUp(settings, guard, acr_values=settings.step_up_acr)
-        self.details = DetailsNeed(
-            type=TYPE, actions=("create",), locations=settings.audiences("payments"), required=False, same=_once
-        )
+        self._issuer = settings.issuer
+        self.details = allowed_payment(settings.audiences("payments"))
 
     def check(self, principal: Principal, value: int) -> None:
         """Whether the login is good enough for the sum."""
         self._step_up.check(principal, value)
 
     def use(self, tx: sa.Connection, principal: Principal, payment: Wanted) -> None:
-        """Use up the detail that allows this payment, in the transaction that makes it; a token without any may pay what its scope lets it."""
-        need = replace(self.details, fits=lambda detail: _fits(detail, payment))
-        use_detail(principal=principal, need=need, store=_Uses(tx), now=time.time())
+        """Use up the detail that allows this payment, in the transaction that makes it; a token without any may pay what its scope lets it.
+
+        What one of our services says itself uses up as well what a person had allowed it.
+        """
+        need = of_sum(self.details, payment.money.document(), payment.order)
+        detail = use_detail(principal=principal, need=need, store=Uses(tx, UsedOnce), now=time.time())
+        if detail is not None and principal.issuer != self._issuer:
+            use_allowed(tx, detail.get(USES), time.time() + need.remember)
 
 
-def _fits(detail: Detail, payment: Wanted) -> bool:
-    """Exactly this sum and, where one is named, this order."""
-    amount, order = payment.money.document(), payment.order
-    return bool(detail["instructed_amount"] == amount and detail.get("order", order) == order)
-
-
-class _Uses:
-    """The guard's `OnceStore` within the transaction of the payment: both are kept, or neither."""
-
-    def __init__(self, tx: sa.Connection) -> None:
-        self._tx = tx
-
-    def use(self, key: str, until: float) -> bool:
-        return insert_or_ignore(self._tx, UsedOnce, {"id": key, "until": int(until)})
+def use_allowed(tx: sa.Connection, key: object, until: float) -> None:
+    """Use up what a person allowed in detail, if anything; raises 403 where it was used before."""
+    if isinstance(key, str) and not Uses(tx, UsedOnce).use(key, until):
+        raise Problem(403, "insufficient_authorization_details", "What was allowed in detail was used before.")

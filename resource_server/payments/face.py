@@ -11,6 +11,7 @@ from resource_server.api.problems import Problem
 from resource_server.edges.faces import PaymentSeen, PaymentWanted, Refused, Unreachable
 from resource_server.edges.joined import Edges
 from resource_server.payments import book, documents
+from resource_server.payments.allowance import use_allowed
 from resource_server.payments.desk import Desk, Wanted
 from resource_server.payments.machine import REFUNDABLE, Status
 from resource_server.payments.models import InboxRow, Payment
@@ -22,6 +23,7 @@ from resource_server.work.kinds import BackOff, Effect, Job, Kind
 TELL_ORDERS = "orders.payment_changed"
 _GIVE_BACK = "payments.give_back"
 _ORDERS = "orders"
+_MONTH = 30 * 86400
 
 
 class PaymentsAnswers:
@@ -36,7 +38,14 @@ class PaymentsAnswers:
         """The payment of this key, made by the first call."""
         asked = _translated(wanted)
         with self._store.change() as tx:
-            return seen(self._desk.asked_before(tx, asked) or self._desk.create(tx, asked))
+            return seen(self._desk.asked_before(tx, asked) or self._made(tx, wanted, asked))
+
+    def _made(self, tx: sa.Connection, wanted: PaymentWanted, asked: Wanted) -> Row:
+        try:
+            use_allowed(tx, wanted.allowed, self._jobs.now() + _MONTH)
+        except Problem as problem:
+            raise Refused(problem.code, problem.detail) from problem
+        return self._desk.create(tx, asked)
 
     def authorize(self, wanted: PaymentWanted, token: str) -> None:
         """In one process the token was judged for both."""

@@ -62,7 +62,7 @@ def use_detail(*, principal: Principal, need: DetailsNeed, store: OnceStore, now
     if detail is None:
         return None
     try:
-        first = store.use(_key(principal, need.same(principal, detail)), now + need.remember)
+        first = store.use(used_as(principal=principal, need=need, detail=detail), now + need.remember)
     except StoreError as error:
         raise cannot_know(Check.STORE_AWAY, str(error)) from error
     if not first:
@@ -89,6 +89,8 @@ def _meets(told: Any, wanted: tuple[str, ...]) -> bool:
     return isinstance(told, (list, tuple)) and any(one in told for one in wanted)
 
 
-def _key(principal: Principal, same: str) -> str:
+def used_as(*, principal: Principal, need: DetailsNeed, detail: Detail) -> str:
+    """What `use_detail` remembers: for who hands on what was allowed to where it is used up. At most 64 characters."""
+    same = need.same(principal, detail)
     canonical = json.dumps([principal.issuer, principal.subject, same], separators=(",", ":"))
     return "rar:" + base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).rstrip(b"=").decode("ascii")
