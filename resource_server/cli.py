@@ -26,6 +26,7 @@ from resource_server.calls.opening import service_key
 from resource_server.calls.users import DELIVER
 from resource_server.following import Again
 from resource_server.payments import service as payments
+from resource_server.payments.provider import ProviderDown
 from resource_server.platform.logs import configure_logs
 from resource_server.platform.metrics import serve_metrics
 from resource_server.platform.parent import end_with_parent
@@ -153,6 +154,27 @@ def client(service: str) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
+@resource_server.command()
+@click.option("--repair", is_flag=True, help="begin what the payment machine can put right by itself")
+@click.option("--quiet", type=click.FloatRange(0), help="leave out what changed within so many seconds")
+def reconcile(repair: bool, quiet: float | None) -> None:
+    """Compare our payments and ledger with the provider's books; exit 1 when they differ. Prints JSON."""
+    settings = _settings(service="payments")
+    process = build(settings)
+    (service,) = process.services
+    assert service.jobs is not None, "payments have work"
+    comparing = payments.reconciliation(settings, shared_secret(settings), service.store, service.jobs)
+    try:
+        report = comparing.run(quiet=settings.reconcile_quiet if quiet is None else quiet, repair=repair)
+    except ProviderDown as error:
+        raise OSError(f"the payment provider cannot be asked: {error}") from error
+    finally:
+        process.close()
+    click.echo(json.dumps(report.document(), indent=2))
+    if report.differences:
+        raise click.exceptions.Exit(REFUSED)
+
+
 @resource_server.group()
 def jobs() -> None:
     """Work that waits, and dead letters."""
@@ -256,17 +278,17 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status."""
     try:
-        resource_server.main(arguments, "resource-server", standalone_mode=False)
+        status: int | None = resource_server.main(arguments, "resource-server", standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.ctx.get_help(), file=sys.stderr)
         return WRONG_USAGE
     except (click.ClickException, click.Abort, SettingsError, OperationalError, OSError) as error:
-        sentences, status = _sentences(error)
+        sentences, refused = _sentences(error)
         print(*(f"Error: {sentence}" for sentence in sentences), sep="\n", file=sys.stderr)
-        return status
-    return 0
+        return refused
+    return status or 0
 
 
 def _sentences(error: Exception) -> tuple[list[str], int]:

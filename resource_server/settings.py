@@ -114,6 +114,12 @@ class Settings(SourceSettings):
     provider_timeout: Seconds = Field(5, description="how long the provider may take")
     provider_follow: Seconds = Field(2, description="a payment that stays open is asked for after so long, then twice")
     authorization_ttl: Seconds = Field(604800, description="an authorized payment that nobody captures expires then")
+    reconcile_every: Annotated[float, Field(ge=0)] = Field(
+        3600, description="our books are compared with the provider's after so long each; 0 = by command alone"
+    )
+    reconcile_quiet: Annotated[float, Field(ge=0)] = Field(
+        300, description="payments that changed within so long are left out then"
+    )
     refund_support_limit: Annotated[int, Field(ge=0)] = Field(
         5_000, description="support refunds up to so many minor units"
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import urllib3
 
@@ -15,6 +15,7 @@ from resource_server.api.money import Money
 from resource_server.platform import traces
 
 _MAX_ANSWER = 64 * 1024
+_PAGE = 100
 
 
 class ProviderDown(Exception):
@@ -48,6 +49,30 @@ class Outcome:
             raise ProviderDown("an answer that cannot be read") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A charge in the provider's books: `key` is the attempt it was made with, `reference` the payment it is for; values in minor units."""
+
+    key: str
+    reference: str
+    value: int
+    currency: str
+    state: str
+    captured: int
+    refunded: int
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> Charge:
+        """From the provider's JSON; raises `ProviderDown` for what makes no sense."""
+        try:
+            texts = [str(document[name]) for name in ("key", "reference", "currency", "state")]
+            numbers = [int(document[name]) for name in ("value", "captured", "refunded")]
+        except (KeyError, ValueError, TypeError) as error:
+            raise ProviderDown("a charge that cannot be read") from error
+        key, reference, currency, state = texts
+        return cls(key, reference, numbers[0], currency, state, numbers[1], numbers[2])
+
+
 class Provider:
     """Calls the provider at `url` with its secret, which may change; `timeout` in seconds. May be used by many threads."""
 
@@ -75,6 +100,17 @@ class Provider:
         """What became of the request with this key; None when it never arrived."""
         status, document = self._send("GET", f"/requests/{quote(key, safe='')}", None, None)
         return None if status == 404 else Outcome.parse(document)
+
+    def charges(self) -> Iterator[list[Charge]]:
+        """The provider's books, a page at a time, the oldest charge first."""
+        after: str | None = "0"
+        while after is not None:
+            status, document = self._send("GET", f"/charges?{urlencode({'after': after, 'limit': _PAGE})}", None, None)
+            if status != 200 or not isinstance(document, dict):
+                raise ProviderDown("no books")
+            yield [Charge.parse(one) for one in document.get("charges", [])]
+            following = document.get("next")
+            after = following if isinstance(following, str) else None
 
     def _post(self, path: str, key: str, body: Mapping[str, Any]) -> Outcome:
         status, document = self._send("POST", path, key, body)

@@ -25,6 +25,8 @@ from resource_server.payments.face import OrdersHear, PaymentsAnswers
 from resource_server.payments.models import InboxRow, JobRow, KeptAnswer, Model, OperationRow
 from resource_server.payments.operating import Operating, Watch
 from resource_server.payments.provider import Provider
+from resource_server.payments.reconciliations import Scheduled
+from resource_server.payments.reconciling import Reconciliation
 from resource_server.payments.reversals import Reversals
 from resource_server.payments.settling import Settling, Timing
 from resource_server.payments.v1 import PaymentsV1
@@ -79,6 +81,7 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         orders_client=parts.settings.client_id("orders"),
     )
     keys = Keys(parts.secret)
+    reconciling = Scheduled(core.jobs, InboxRow, Reconciliation(store, core.jobs, core.provider), parts)
     hooks, hook_kinds = _webhooks(parts, store, core, keys, kept, listing)
     limits = RefundLimits(parts.settings.refund_support_limit, parts.settings.refund_approval_from)
     callbacks = Callbacks(store, core.settling, provider_secrets(parts.settings, parts.secret))
@@ -98,12 +101,12 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
             *Reversals(answers).mounted(),
             *Operating(watch).mounted(),
         ),
-        work=_measuring(parts, watch, kept),
+        work=(*_measuring(parts, watch, kept), *reconciling.work()),
         jobs=core.jobs,
         hooks=dict.fromkeys(TYPES, EventShown),
         follow=partial(_follow, parts.secret, core.provider, callbacks),
         renew_seals=partial(keys.renew_seals, store),
-        kinds=(*core.settling.kinds(), *core.orders.kinds(), *hook_kinds),
+        kinds=(*core.settling.kinds(), *core.orders.kinds(), *hook_kinds, *reconciling.kinds()),
     )
 
 
@@ -112,6 +115,20 @@ def _follow(secret: Secret, provider: Provider, callbacks: Callbacks, settings: 
     known_by = provider_secrets(settings, secret)
     provider.change_secret(known_by[0])
     callbacks.change(known_by)
+
+
+def _provider(settings: Settings, secret: Secret) -> Provider:
+    return Provider(
+        settings.provider_url,
+        provider_secrets(settings, secret)[0],
+        timeout=settings.provider_timeout,
+        connections=settings.worker_threads,
+    )
+
+
+def reconciliation(settings: Settings, secret: Secret, store: Store, jobs: Jobs) -> Reconciliation:
+    """What compares our books with the provider's, for the command."""
+    return Reconciliation(store, jobs, _provider(settings, secret))
 
 
 def _payment(tx: sa.Connection, payment_id: str) -> dict[str, Any]:
@@ -147,12 +164,7 @@ def _core(parts: Parts, store: Store) -> _Core:
         parts.steps.at("effect.told")
 
     book = Book(told)
-    provider = Provider(
-        settings.provider_url,
-        provider_secrets(settings, parts.secret)[0],
-        timeout=settings.provider_timeout,
-        connections=settings.worker_threads,
-    )
+    provider = _provider(settings, parts.secret)
     timing = Timing(follow=settings.provider_follow, retries=retries, authorization=settings.authorization_ttl)
     settling = Settling(store, book, jobs, operations, provider, timing=timing, steps=parts.steps)
     return _Core(jobs, operations, announcer, orders, Desk(book, jobs, operations), settling, provider)

@@ -85,6 +85,15 @@ class Accounts:
                 self._settle(row, passed=True)
             return self._known(key)
 
+    def page(self, after: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+        """So many charges as they stand, made after the one with this number; and the number to go on from, None at the end."""
+        query = "SELECT rowid AS number, * FROM charges WHERE rowid > ? ORDER BY rowid LIMIT ?"
+        with self._lock:
+            rows = [dict(row) for row in self._database.execute(query, (after, limit + 1))]
+        page = rows[:limit]
+        numbers = [row.pop("number") for row in page]
+        return page, numbers[-1] if len(rows) > limit else None
+
     def charges(self) -> list[dict[str, Any]]:
         """Every charge, as it stands."""
         with self._lock:

@@ -8,9 +8,11 @@ import secrets
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import structlog
 import urllib3
@@ -22,6 +24,7 @@ from resource_server.simulator.accounts import Accounts, Order
 from resource_server.simulator.magic import Magic
 
 _MAX_BODY = 64 * 1024
+_MOST_CHARGES = 100
 _CALLBACK_TRIES = 5
 _CHANGES = frozenset({"captures", "cancellations", "refunds"})
 log = structlog.get_logger("rs.simulator")
@@ -142,10 +145,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(401, {"error": "unauthorized"})
         elif self.path == "/charges":
             self._answer(200, {"charges": self._simulator.accounts.charges()})
+        elif self.path.startswith("/charges?"):
+            self._page(parse_qs(urlsplit(self.path).query))
         else:
             time.sleep(self._simulator.manner.latency)
             found = self._simulator.accounts.find(self.path.removeprefix("/requests/"))
             self._answer(200 if found else 404, found or {"error": "unknown"})
+
+    def _page(self, asked: Mapping[str, list[str]]) -> None:
+        """The books, a page at a time."""
+        after, limit = (asked.get(name, [otherwise])[0] for name, otherwise in (("after", "0"), ("limit", "100")))
+        if not (after.isascii() and after.isdigit() and limit.isascii() and limit.isdigit() and int(limit)):
+            self._answer(400, {"error": "malformed"})
+            return
+        charges, following = self._simulator.accounts.page(int(after), min(int(limit), _MOST_CHARGES))
+        self._answer(200, {"charges": charges, "next": None if following is None else str(following)})
 
     def do_POST(self) -> None:
         body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), _MAX_BODY))

@@ -1,0 +1,173 @@
+"""Our books beside the provider's: after kills and with magic sums, by the command and by the job; what is safe is put right by the machine."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import sqlalchemy as sa
+
+from resource_server.payments import ledger
+from resource_server.payments.models import LedgerEntry, Payment
+from resource_server.platform.store import Row, Store
+from resource_server.simulator.magic import Magic
+from tests.payments.chaos import Chaos
+from tests.payments.paying import eventually
+from tests.resource_server.apis import PROVIDER_SECRET, simulator
+from tests.support.running import BIN
+
+PROVIDER = {"Authorization": f"Bearer {PROVIDER_SECRET}"}
+
+
+class Books(Chaos):
+    """Payments whose books are compared."""
+
+    folder: Path
+
+    def reconciled(self, *options: str) -> tuple[int, list[dict[str, Any]]]:
+        """The exit status of the command, and the differences it prints."""
+        command = [str(BIN / "resource-server"), "reconcile", "--quiet", "0", *options]
+        done = subprocess.run(command, check=False, env=self._environ, capture_output=True, text=True, cwd=self.folder)
+        assert done.stdout, done.stderr
+        report = json.loads(done.stdout)
+        return done.returncode, report["differences"]
+
+    def made(self) -> Row:
+        """The newest payment."""
+        with self.store.read() as tx:
+            return tx.execute(sa.select(Payment.__table__).order_by(Payment.id.desc()).limit(1)).one()
+
+    def paid(self) -> Row:
+        """One more payment that succeeded."""
+        self.pay(1)
+        with self.running():
+            eventually(self.left, lambda count: count == 0)
+        return self.made()
+
+    def at_the_provider(self, statement: str, *values: object) -> None:
+        """A change of the provider's books behind our back."""
+        (file,) = self.folder.glob("provider-*/*.sqlite3")
+        with closing(sqlite3.connect(file)) as books, books:
+            books.execute(statement, values)
+
+
+@pytest.fixture
+def books(store: Store, store_url: str, tmp_path: Path) -> Iterator[Books]:
+    with simulator(tmp_path, "http://127.0.0.1:9/none", hang="0.8", late="0.3") as provider:
+        books = Books(store, store_url, "db://", provider, tmp_path)
+        books.folder = tmp_path
+        with books.receiver.open():
+            yield books
+
+
+def kinds(differences: list[dict[str, Any]]) -> list[str]:
+    return [one["kind"] for one in differences]
+
+
+def test_books_that_agree_differ_in_nothing(books: Books) -> None:
+    assert books.reconciled() == (0, [])
+    books.pay(6)
+    with books.running():
+        books.settle()
+    assert books.reconciled("--repair") == (0, [])
+
+
+@pytest.mark.parametrize(("value", "step"), [(1234, "provider.answered"), (Magic.TIME_OUT_BUT_CHARGED, "job.failed")])
+def test_what_was_charged_by_a_worker_that_died_is_found_and_settled(
+    books: Books, monkeypatch: pytest.MonkeyPatch, value: int, step: str
+) -> None:
+    """Killed between the charge and its record; or charged though no answer came, and killed then."""
+    monkeypatch.setattr("tests.payments.chaos.SUMS", (value,))
+    books.pay(1)
+    books.start(kill_at=step).wait(60)
+    payment = books.made()
+    assert payment.status == "processing"
+    status, (difference,) = books.reconciled()
+    assert (status, difference["kind"], difference["repair"]) == (1, "charged_but_not_settled", None)
+    assert (difference["payment"], difference["ours"], difference["theirs"]) == (payment.id, 0, value)
+    assert books.made() == payment, "nothing is written by looking"
+    _, (difference,) = books.reconciled("--repair")
+    assert difference["repair"] == "asked_again"
+    with books.running():
+        eventually(lambda: books.made().status, lambda now: now == "succeeded")
+        eventually(books.left, lambda count: count == 0)
+    assert books.check() == 1
+    assert books.reconciled() == (0, [])
+
+
+def test_a_refund_whose_job_was_given_up_is_done_by_that_job(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.payments.chaos.SUMS", (1234,))
+    payment = books.paid()
+    with books.store.change() as tx:
+        books._desk.refund(tx, payment, 100, "finance", "app", approved=True)
+    books.start(kill_at="provider.answered").wait(60)
+    with books.store.change() as tx:
+        tx.execute(sa.text("UPDATE jobs SET state = 'dead' WHERE kind = 'payment.refund'"))
+    status, (difference,) = books.reconciled()
+    assert (status, difference["kind"], difference["ours"], difference["theirs"]) == (1, "sums_differ", 1234, 1134)
+    _, (difference,) = books.reconciled("--repair")
+    assert difference["repair"] == "replayed"
+    with books.running():
+        eventually(lambda: books.made().refunded_value, lambda value: value == 100)
+        eventually(books.left, lambda count: count == 0)
+    assert books.check() == 1
+    assert books.reconciled() == (0, [])
+
+
+def test_what_the_machine_has_no_step_for_is_said_and_left_alone(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.payments.chaos.SUMS", (1234,))
+    gone, lessened, kept = (books.paid() for _ in range(3))
+    books.at_the_provider("DELETE FROM charges WHERE key = ?", gone.attempt)
+    books.at_the_provider("UPDATE charges SET refunded = 34 WHERE key = ?", lessened.attempt)
+    body = {"amount": {"value": 77, "currency": "EUR"}, "capture": True, "method": "pm_card", "reference": "elsewhere"}
+    requests.post(f"{books.provider}/charges", json=body, headers={**PROVIDER, "Idempotency-Key": "x"}, timeout=10)
+    with books.store.change() as tx:
+        cash = (LedgerEntry.payment_id == kept.id, LedgerEntry.account == ledger.Account.CASH)
+        tx.execute(sa.update(LedgerEntry).where(*cash).values(value=1))
+    status, differences = books.reconciled("--repair")
+    assert status == 1
+    found = {one["kind"]: one for one in differences}
+    assert len(found) == len(differences) == 4
+    assert found["succeeded_but_not_charged"]["payment"] == gone.id
+    assert (found["sums_differ"]["ours"], found["sums_differ"]["theirs"]) == (1234, 1200)
+    assert (found["unknown_charge"]["charge"], found["unknown_charge"]["theirs"]) == ("x", 77)
+    assert (found["ledger_differs"]["payment"], found["ledger_differs"]["theirs"]) == (kept.id, 1)
+    assert {one["repair"] for one in differences} == {None}
+    with books.store.read() as tx:
+        assert set(tx.execute(sa.select(Payment.version)).scalars()) == {gone.version}
+
+
+def test_a_failed_payment_that_was_charged_is_for_somebody_to_decide(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.payments.chaos.SUMS", (int(Magic.DECLINE),))
+    payment = books.paid()
+    changed = "UPDATE charges SET state = 'succeeded', captured = value WHERE key = ?"
+    books.at_the_provider(changed, payment.attempt)
+    status, differences = books.reconciled("--repair")
+    assert (status, kinds(differences), differences[0]["repair"]) == (1, ["charged_but_not_succeeded"], None)
+    assert books.made() == payment
+
+
+def test_the_books_are_read_a_page_at_a_time(books: Books) -> None:
+    for number in range(205):
+        values = (f"k{number}", f"r{number}", 1, "EUR", 1, "succeeded", 1)
+        names = "key, reference, value, currency, capture, state, captured"
+        books.at_the_provider(f"INSERT INTO charges ({names}) VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
+    status, differences = books.reconciled()
+    assert (status, len(differences)) == (1, 205)
+
+
+def test_a_provider_that_is_away_is_said(books: Books) -> None:
+    books._environ["RS_PROVIDER_URL"] = "http://127.0.0.1:9"
+    command = [str(BIN / "resource-server"), "reconcile"]
+    done = subprocess.run(command, check=False, env=books._environ, capture_output=True, text=True, cwd=books.folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the payment provider cannot be asked" in done.stderr
