@@ -374,10 +374,16 @@ def _person_changed(
     tx: sa.Connection,
     event: PersonChanged,
 ) -> None:
-    """Who is disabled, deleted or gets another password is logged out everywhere, apps included, at once; no address change waits any more."""
+    """Who is disabled, deleted or gets another password is logged out everywhere, apps included, at once; no address change waits any more.
+
+    Who loses a role stays logged in: apps get tokens anew.
+    """
     if event.change in _ENDS_TOKENS:
         sessions.end_all(tx, event.person.sub, partial(grants.end_subject, tx, event.person.sub))
         EmailChanges.void(tx, event.person.sub)
+    if event.lost:
+        sessions.lock_all(tx, event.person.sub)
+        grants.outdate(tx, event.person.sub)
     if event.change is Change.PASSWORD_SET and event.person.email is not None:
         letters.password_changed(tx, event.person.email, event.person)
     if event.change is Change.PASSWORD_REMOVED:

@@ -57,7 +57,7 @@ class LivingTokens:
         if lineage.exchanges(token.jti) and not self._origin_holds(tx, token):
             return None
         person = self.people.find_tx(tx, token.sub) if token.grant_id else None
-        if token.grant_id and (person is None or person.disabled):
+        if token.grant_id and (person is None or person.disabled or not _has_roles(person, token)):
             return None
         return Living(token, person)
 
@@ -71,6 +71,11 @@ class LivingTokens:
         if not is_enabled(tx, origin.client_id) or self.revocations.is_revoked(tx, origin, None):
             return False
         return not any(self.revocations.is_token_revoked(tx, jti) for jti in between)
+
+
+def _has_roles(person: Person, token: AccessToken) -> bool:
+    """Whether the person still has every role that the token says they have."""
+    return set(token.claims.get("roles", ())) <= set(person.roles)
 
 
 def is_enabled(tx: sa.Connection, client_id: str) -> bool:

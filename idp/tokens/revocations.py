@@ -52,6 +52,12 @@ class Revocations:
         for listener in self._listeners:
             listener(tx, kind, target, token)
 
+    def outdate(self, tx: sa.Connection, sub: str) -> None:
+        """A person lost a role: whoever lists revoked tokens hears of it as if all of theirs were. No row is written, since grants go on, and
+        whoever reads a token here compares its roles with the person's."""
+        for listener in self._listeners:
+            listener(tx, "subject", sub, None)
+
     def is_revoked(self, tx: sa.Connection, token: AccessToken, sid: str | None) -> bool:
         """Whether any row speaks of this token itself; what it was exchanged from is another question."""
         targets = {

@@ -110,6 +110,14 @@ class Grants:
         tx.execute(_LOCK.where(GrantRow.sub == sub))
         self._add(tx, "subject", sub)
 
+    def outdate(self, tx: sa.Connection, sub: str) -> None:
+        """End every access token of a person that is out, since it says of them what is so no longer. Grants go on: a refresh gives another.
+
+        Their sessions are locked first, so that nothing is granted meanwhile.
+        """
+        tx.execute(_LOCK.where(GrantRow.sub == sub))
+        self._revocations.outdate(tx, sub)
+
     @staticmethod
     def forget(tx: sa.Connection, sub: str) -> None:
         """Forget what apps asked for a person who is gone; what is left of their ended grants names nobody."""

@@ -313,11 +313,11 @@ class Accounts:
                 raise Refused("conflict", N_("somebody else changed this user at the same moment, try again"))
         except IntegrityError as error:
             raise TAKEN from error
-        self._tell(tx, change, person)
+        self._tell(tx, change, person, lost=frozenset(old.roles) - frozenset(person.roles))
         return person
 
-    def _tell(self, tx: sa.Connection, change: Change, person: Person) -> None:
-        event = PersonChanged(change, person, self._clock.now())
+    def _tell(self, tx: sa.Connection, change: Change, person: Person, *, lost: frozenset[str] = frozenset()) -> None:
+        event = PersonChanged(change, person, self._clock.now(), lost)
         for listener in self._listeners:
             listener(tx, event)
         if change not in _OURS_ALONE:

@@ -57,11 +57,12 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PersonChanged:
-    """Sent inside the transaction that changes a person, so listeners' writes commit or vanish with it."""
+    """Sent inside the transaction that changes a person, so listeners' writes commit or vanish with it. `lost`: roles they no longer have."""
 
     change: Change
     person: Person
     at: int
+    lost: frozenset[str] = frozenset()
 
 
 PersonListener = Callable[[sa.Connection, PersonChanged], None]

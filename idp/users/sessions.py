@@ -46,6 +46,9 @@ _INSERT = sa.insert(SessionRow)
 _LIVING = (SessionRow.expires_at > sa.bindparam("now"), SessionRow.seen_at > sa.bindparam("seen_after"))
 _ALIVE = sa.select(SessionRow.sid).where(SessionRow.sid == sa.bindparam("sid"), *_LIVING)
 _HOLD = _ALIVE.with_for_update(read=True, key_share=True)
+_LOCK_ALL = (
+    sa.select(SessionRow.sid).where(SessionRow.sub == sa.bindparam("person")).order_by(SessionRow.sid).with_for_update()
+)
 _SINCE = (
     sa.select(SessionRow.auth_time)
     .where(SessionRow.sid == sa.bindparam("sid"), SessionRow.sub == sa.bindparam("sub"), *_LIVING)
@@ -212,6 +215,10 @@ class Sessions:
         """Log a person out everywhere and forget their devices. `also` may write before the audit trail does."""
         self._end(tx, SessionRow.sub == sub, also)
         tx.execute(sa.delete(DeviceRow).where(DeviceRow.sub == sub))
+
+    def lock_all(self, tx: sa.Connection, sub: str) -> None:
+        """Let nothing be given in the sessions of a person until this transaction ends."""
+        tx.execute(_LOCK_ALL, {"person": sub})
 
     def _end(
         self, tx: sa.Connection, condition: sa.ColumnElement[bool], also: Callable[[], None] | None = None

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.conftest import API
-from tests.support.flows import App, Browser
+from tests.support.flows import App, Browser, claims
 from tests.support.running import RunningIdp
 from tests.support.status import is_revoked, place_of
 
@@ -44,10 +44,16 @@ def given(responses: Sequence[requests.Response | None]) -> list[str]:
     return [answer["access_token"] for answer in answers if "access_token" in answer]
 
 
-def new_person(idp: RunningIdp) -> str:
+def new_person(idp: RunningIdp, *options: str) -> str:
     name = f"person-{secrets.token_hex(4)}"
-    idp.user(name)
+    idp.user(name, *options)
     return name
+
+
+def code_form(app: App, answer: dict[str, str], verifier: str) -> dict[str, str]:
+    """What redeems the code of an authorization response."""
+    code = {"code": answer["code"], "code_verifier": verifier, "redirect_uri": app.redirect_uri}
+    return {"grant_type": "authorization_code", **code}
 
 
 def own_app(idp: RunningIdp) -> App:
@@ -89,15 +95,25 @@ def test_a_refresh_or_a_code_beside_the_disabling_of_a_person_leaves_no_living_t
         person = new_person(idp)
         tokens = web_app.tokens(Browser(idp.url), person, scope=SCOPE)
         answer, verifier = web_app.login(Browser(idp.url), person, scope=SCOPE)
-        code = {
-            "grant_type": "authorization_code",
-            "code": answer["code"],
-            "code_verifier": verifier,
-            "redirect_uri": web_app.redirect_uri,
-        }
+        code = code_form(web_app, answer, verifier)
         form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
         answers = together(*posts(web_app, nodes, number, code, form), ending(idp, "user", "disable", person))
         assert all(is_revoked(token) for token in [tokens["access_token"], *given(answers)])
+
+
+def test_a_refresh_or_a_code_beside_the_loss_of_a_role_leaves_no_living_token_that_has_it(
+    idp: RunningIdp, nodes: Sequence[str], web_app: App
+) -> None:
+    for number in range(ROUNDS):
+        person = new_person(idp, "--role", "reader")
+        tokens = web_app.tokens(Browser(idp.url), person, scope=SCOPE)
+        answer, verifier = web_app.login(Browser(idp.url), person, scope=SCOPE)
+        form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+        lost = ending(idp, "user", "update", person, "--role", "")
+        answers = together(*posts(web_app, nodes, number, code_form(web_app, answer, verifier), form), lost)
+        assert is_revoked(tokens["access_token"])
+        assert all(claims(token)["roles"] == [] or is_revoked(token) for token in given(answers))
+        assert len(given(answers)) == 2, "nobody was logged out"
 
 
 def test_tokens_beside_the_disabling_of_a_client_leave_none_alive(idp: RunningIdp, nodes: Sequence[str]) -> None:

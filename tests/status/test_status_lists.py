@@ -165,6 +165,32 @@ def test_what_ends_a_persons_tokens_revokes_them(
     assert not is_revoked(bystander["access_token"])
 
 
+def test_a_role_that_is_taken_away_ends_the_tokens_that_are_out_and_no_grant(
+    idp: RunningIdp, web_app: App, service: App, tokens: dict[str, Any], person: str
+) -> None:
+    bystander = web_app.tokens(Browser(idp.url), "alice", scope=SCOPE)["access_token"]
+    later = web_app.refresh(tokens["refresh_token"]).json()
+    assert claims(later["access_token"])["roles"] == ["reader"]
+    idp.cli("user", "update", person, "--role", "")
+    for token in (tokens["access_token"], later["access_token"]):
+        assert is_revoked(token)
+        assert service.introspect(token) == {"active": False}
+    assert not is_revoked(bystander)
+    fresh = web_app.refresh(later["refresh_token"]).json()["access_token"]
+    assert claims(fresh)["roles"] == []
+    assert not is_revoked(fresh)
+    assert service.introspect(fresh)["active"] is True
+
+
+@pytest.mark.parametrize("options", [("--role", "reader", "--role", "writer"), ("--claim", "given_name=Ada")])
+def test_what_takes_no_role_away_ends_no_token(
+    idp: RunningIdp, service: App, tokens: dict[str, Any], person: str, options: tuple[str, ...]
+) -> None:
+    idp.cli("user", "update", person, *options)
+    assert not is_revoked(tokens["access_token"])
+    assert service.introspect(tokens["access_token"])["active"] is True
+
+
 @pytest.mark.parametrize("how", ["disable", "delete"])
 def test_what_ends_a_client_revokes_its_own_tokens_and_those_people_allowed_it(
     idp: RunningIdp, service: App, person: str, how: str
