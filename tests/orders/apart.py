@@ -31,6 +31,10 @@ class Apart(Apis):
     processes: dict[str, Process] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    at_root = "users"
+
+    def logged(self) -> str:
+        return "".join(process.log.read_text() for process in self.processes.values())
 
     def start(self, service: str, **settings: str) -> None:
         """Start a service at its address."""
@@ -72,7 +76,7 @@ def open_apart(
         simulator(folder, f"{gateway.url}/provider-callbacks") as provider,
     ):
         url = gateway.url
-        events_token, app, service = register(idp, url)
+        events_token, app, service = register(idp, url, also=(urls["orders"], urls["payments"]))
         settings = {
             "RS_AUDIENCE": url,
             "RS_EVENTS_TOKEN": events_token,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,23 +11,26 @@ from flask import Flask
 from resource_server.payments.service import open_store
 from resource_server.platform.store import Store, open_engines
 from tests.payments.paying import Till
-from tests.resource_server.apis import Apis, open_apis
+from tests.resource_server.apis import Apis
+from tests.resource_server.ways import Houses, houses, ways
 from tests.support import databases
 
 
-@pytest.fixture(scope="session", params=databases.KINDS)
-def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apis]:
+@pytest.fixture(scope="package")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Houses]:
+    """What has been started for this room."""
+    settings = {"RS_WEBHOOK_RETRIES": "0.05,0.05,0.05", "RS_AUTHORIZATION_TTL": "600"}
+    with houses(tmp_path_factory, settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="package", params=ways("payments"))
+def apis(request: pytest.FixtureRequest, running: Houses) -> Apis:
     """Everything running, each side on a database of its own."""
-    with contextlib.ExitStack() as stack:
-        urls: list[str | None] = [None, None]
-        if request.param == "postgresql":
-            server = request.getfixturevalue("postgres_server")
-            urls = [stack.enter_context(databases.empty_postgres(server)) for _ in urls]
-        settings = {"RS_WEBHOOK_RETRIES": "0.05,0.05,0.05", "RS_AUTHORIZATION_TTL": "600"}
-        yield stack.enter_context(open_apis(tmp_path_factory.mktemp("apis"), *urls, settings))
+    return running.at(request.param, request)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def till(apis: Apis) -> Till:
     """A customer, and staff of each role."""
     return Till(apis)

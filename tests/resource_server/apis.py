@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,12 @@ class Apis:
     service: App
     provider: str
     subjects: dict[str, str] = field(default_factory=dict)
+    at_root = ""
+    """The service that answers what belongs to none: where all are one process, it is all of them."""
+
+    def logged(self) -> str:
+        """What the services logged."""
+        return self.process.log.read_text()
 
     def person(self, scope: str = ALL) -> Caller:
         """Somebody new who has allowed the app these scopes."""
@@ -100,11 +106,16 @@ def open_apis(
                 process.stop()
 
 
-def register(idp: RunningIdp, url: str) -> tuple[str, App, App]:
-    """The services at the identity provider: the receiver's token, an app for people, and a client that calls for itself."""
+def register(idp: RunningIdp, url: str, also: Iterable[str] = ()) -> tuple[str, App, App]:
+    """The services at the identity provider: the receiver's token, an app for people, and a client that calls for itself.
+
+    `also`: where revocations are told of besides.
+    """
     options = [word for name in SCOPES for word in ("--scope", f"{name}=Do {name}")]
     idp.cli("resource", "create", url, "--name", "The services", "--claim", "roles", *options)
     receiver = idp.cli("receiver", "create", f"{url}/events", "--events", "user.*,status.*", "--audience", url)
+    for place in also:
+        idp.cli("receiver", "create", f"{place}/events", "--events", "status.*", "--audience", url)
     web = {"redirect_uris": ["https://app.test/callback"], "grant_types": ["authorization_code"]}
     app = idp.client(client_name="App", audience=[url], **web)
     service = idp.client(client_name="Service", audience=[url], grant_types=["client_credentials"])

@@ -1,39 +1,40 @@
-"""The services and their identity provider, started once a run on SQLite and once on PostgreSQL."""
+"""The services and their identity provider, running in the ways of this room until it is left."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 
 import pytest
 
-from tests.resource_server.apis import Apis, Caller, open_apis
-from tests.support import databases
+from tests.resource_server.apis import Apis, Caller
+from tests.resource_server.ways import Houses, houses, ways
 
 
-@pytest.fixture(scope="session", params=databases.KINDS)
-def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apis]:
+@pytest.fixture(scope="package")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Houses]:
+    """What has been started for this room."""
+    with houses(tmp_path_factory) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="package", params=ways("resource_server"))
+def apis(request: pytest.FixtureRequest, running: Houses) -> Apis:
     """Everything running, each side on a database of its own."""
-    with contextlib.ExitStack() as stack:
-        urls: list[str | None] = [None, None]
-        if request.param == "postgresql":
-            server = request.getfixturevalue("postgres_server")
-            urls = [stack.enter_context(databases.empty_postgres(server)) for _ in urls]
-        yield stack.enter_context(open_apis(tmp_path_factory.mktemp("apis"), *urls))
+    return running.at(request.param, request)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def somebody(apis: Apis) -> Caller:
     """A person with every scope."""
     return apis.person()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def somebody_else(apis: Apis) -> Caller:
     return apis.person()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def machine(apis: Apis) -> Caller:
     """A service with every scope."""
     return apis.machine()

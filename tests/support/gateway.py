@@ -1,77 +1,97 @@
-"""What stands before services that run apart: one address, and each path goes to the service it belongs to."""
+"""What stands before services that run apart: one address, and each path goes to the service it belongs to, as in `deploy/nginx`."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
+from urllib.parse import urlsplit
 
-import requests
-
+_PARTS = "openapi|.well-known/oauth-protected-resource"
+_PAYMENTS = "payments|operations|webhook-endpoints|events|condition|dead-letters"
 _SERVICES = (
-    (re.compile(r"/v\d+/users|/events$|/\.well-known/oauth-protected-resource$"), "users"),
-    (re.compile(r"/v\d+/(orders|payment-events)|/v2/operations/oop_"), "orders"),
-    (re.compile(r"/"), "payments"),
+    (re.compile(rf"/(v\d+/(orders|payment-events)|({_PARTS})/orders)(/|\?|$)|/v2/operations/oop_"), "orders"),
+    (re.compile(rf"/(v\d+/({_PAYMENTS})|provider-callbacks|({_PARTS})/payments)(/|\?|$)"), "payments"),
+    (re.compile(""), "users"),
 )
-_NOT_HANDED_ON = {"connection", "transfer-encoding", "content-length", "date", "server", "keep-alive"}
+_NOT_HANDED_ON = {"connection", "transfer-encoding", "content-length", "keep-alive"}
+_WITHOUT_BODY = {"GET", "HEAD", "DELETE", "OPTIONS"}
+_PATIENCE = 30
 
 
-class Gateway:
+class Gateway(ThreadingHTTPServer):
     """`services` are URLs by name; one that is not there is a 503."""
 
+    request_queue_size = 128
+    daemon_threads = True
+
     def __init__(self, services: Mapping[str, str]) -> None:
-        self._services = services
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(("127.0.0.1", 0), _HandOn)
+        self._places = {name: urlsplit(url).netloc for name, url in services.items()}
+        self.url = f"http://127.0.0.1:{self.server_port}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.shutdown()
+        self.server_close()
 
-    def target(self, path: str) -> str:
+    def place(self, path: str) -> str:
         """Where a path is answered."""
-        return self._services[next(name for pattern, name in _SERVICES if pattern.match(path))] + path
+        return self._places[next(name for pattern, name in _SERVICES if pattern.match(path))]
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        gateway = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+class _HandOn(BaseHTTPRequestHandler):
+    """Every request as it came to its service, and the answer back."""
 
-            def _hand_on(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_HANDED_ON}
-                try:
-                    answer = requests.request(
-                        self.command,
-                        gateway.target(self.path),
-                        data=body,
-                        headers=headers,
-                        timeout=30,
-                        allow_redirects=False,
-                    )
-                except requests.ConnectionError:
-                    self.send_response(503)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                self.send_response(answer.status_code)
-                for name, value in answer.headers.items():
-                    if name.lower() not in _NOT_HANDED_ON:
-                        self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer.content)))
-                self.end_headers()
-                self.wfile.write(answer.content)
+    protocol_version = "HTTP/1.1"
+    server: Gateway
 
-            do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _hand_on
+    def hand_on(self) -> None:
+        path, body = self.raw_requestline.split()[1].decode("latin-1"), self._body()
+        with contextlib.closing(HTTPConnection(self.server.place(path), timeout=_PATIENCE)) as service:
+            try:
+                self._ask(service, path, body)
+                answer = service.getresponse()
+                self._answer(answer.status, answer.getheaders(), answer.read())
+            except (OSError, HTTPException):
+                self._answer(503, [], b"")
 
-            def log_message(self, *_arguments: object) -> None:
-                pass
+    do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_PUT = do_OPTIONS = hand_on
 
-        return Handler
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        chunks = []
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def _ask(self, service: HTTPConnection, path: str, body: bytes) -> None:
+        service.putrequest(self.command, path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():
+            if name.lower() not in _NOT_HANDED_ON:
+                service.putheader(name, value.encode("latin-1"))
+        if body or self.command not in _WITHOUT_BODY:
+            service.putheader("Content-Length", str(len(body)))
+        service.endheaders(body or None)
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.send_response_only(status)
+        for name, value in headers:
+            if name.lower() not in _NOT_HANDED_ON:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
