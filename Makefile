@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test test-full lint format messages bench check-python clean
+.PHONY: help run cluster test test-full rows lint format messages bench check-python clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,10 @@ test: $(VENV)/.installed-test ## Run the whole suite on SQLite, PostgreSQL and R
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-full: $(VENV)/.installed-test ## All of that, and what takes minutes
-	@$(BIN)/python -m pytest -m "" $(PYTEST_ARGS)
+	@FULL=1 $(BIN)/python -m pytest -m "" $(PYTEST_ARGS)
+
+rows: $(VENV)/.installed-test ## Run what docs/services.md links to, and write there what it said
+	@$(BIN)/python -m tests.rows $(ROWS_ARGS)
 
 lint: $(VENV)/.installed-test ## Formatting, lint, types, and the floors of the house
 	@$(BIN)/ruff format --check .

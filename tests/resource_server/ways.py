@@ -18,6 +18,7 @@ import pytest
 from tests.orders.apart import open_apart
 from tests.resource_server.apis import Apis, open_apis
 from tests.support import databases, servers
+from tests.support.full import FULL
 from tests.support.rabbitmq import RabbitMq
 
 PROCESSES = ("together", "apart")
@@ -48,7 +49,8 @@ ROOMS: Mapping[str, tuple[Way, Way]] = {
 
 def ways(room: str) -> list[Any]:
     """The parameters of a room's services: two ways, and where everything is run all of them."""
-    return [pytest.param(way, id=str(way), marks=() if way in ROOMS[room] else pytest.mark.full) for way in EVERY]
+    others = [pytest.param(way, id=str(way), marks=pytest.mark.full) for way in EVERY if way not in ROOMS[room]]
+    return [*(pytest.param(way, id=str(way)) for way in ROOMS[room]), *(others if FULL else ())]
 
 
 @dataclass(frozen=True, slots=True)
