@@ -71,6 +71,7 @@ class Settings(SourceSettings):
     token_cache: Annotated[float, Field(ge=0, le=30)] = Field(
         0, description="seconds a verified token is remembered; 0 checks every signature"
     )
+    dpop_nonce: bool = Field(False, description="whether DPoP proofs carry a nonce of ours (RFC 9449 §9)")
     data_dir: Path = Field(Path("var"), description="where the SQLite databases lie")
     database_url: SecretStr | None = Field(
         None,

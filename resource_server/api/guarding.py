@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from token_guard import Guard, IssuerTrust, JwksPolicy
+from token_guard.dpop import Dpop
+from token_guard.nonces import Nonces
 from token_guard.once_sql import SqlOnce
 
 from resource_server.calls.opening import trusted_callers
@@ -26,7 +28,10 @@ def build_guard(settings: Settings, secret: Secret) -> Guard:
         policy=policy,
     )
     resource = settings.audience if settings.audience.startswith(("https://", "http://")) else None
-    return Guard(trust, *trusted_callers(settings, secret), resource=resource, cache_seconds=settings.token_cache)
+    dpop = Dpop(nonces=Nonces((secret.sign("dpop nonce", b""),))) if settings.dpop_nonce else None
+    return Guard(
+        trust, *trusted_callers(settings, secret), dpop=dpop, resource=resource, cache_seconds=settings.token_cache
+    )
 
 
 def of_service(guard: Guard, store: Store) -> Guard:

@@ -146,7 +146,8 @@ class Desk:
         payment = book.find(tx, refund.payment_id)
         if payment is not None:
             self._book.release(tx, payment)
-        self._operations.end(tx, refund.operation_id, _REJECTED)
+        instance = f"/v2/payments/{refund.payment_id}"
+        self._operations.end(tx, refund.operation_id, _REJECTED.document(instance=instance, trace_id="-"))
 
     def _ask(self, tx: sa.Connection, payment: Row, kind: str, value: int, actor: str, client_id: str) -> str:
         operation = self._operations.new_id()
@@ -185,14 +186,7 @@ class Desk:
         )
 
 
-_REJECTED = {
-    "type": "/problems/refund_rejected",
-    "title": "Conflict",
-    "status": 409,
-    "detail": "The refund was not approved.",
-    "code": "refund_rejected",
-    "retryable": False,
-}
+_REJECTED = Problem(409, "refund_rejected", "The refund was not approved.")
 
 
 def _expect(payment: Row, fits: bool, done: str) -> None:

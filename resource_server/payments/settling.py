@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from resource_server.api.money import Money
+from resource_server.api.problems import Problem
 from resource_server.payments import book
 from resource_server.payments.book import Book, Step
 from resource_server.payments.machine import REFUNDABLE, UNSETTLED, Status
@@ -193,7 +194,7 @@ class Settling:
             if refund_id is not None:
                 of = sa.update(Refund).where(Refund.id == refund_id)
                 tx.execute(of.values(status="failed" if declined else "succeeded"))
-            self._operations.end(tx, operation, _declined(outcome.reason) if declined else None)
+            self._operations.end(tx, operation, _declined(payment, outcome.reason) if declined else None)
 
         return effect
 
@@ -206,7 +207,7 @@ class Settling:
         """End the operation, when there is nothing more to wait for."""
         if outcome.state is State.REQUIRES_ACTION:
             return
-        declined = _declined(outcome.reason) if outcome.state is State.DECLINED else None
+        declined = _declined(payment, outcome.reason) if outcome.state is State.DECLINED else None
         self._operations.end(tx, payment.attempt, declined)
         self._steps.at("effect.operation")
         if outcome.state is State.AUTHORIZED:
@@ -227,18 +228,11 @@ def _charged(payment: Row, outcome: Outcome) -> Step:
             return Step(Status.FAILED, reason=reason, changes={"busy": None, "failure": reason})
 
 
-def _declined(reason: str | None) -> dict[str, Any]:
+def _declined(payment: Row, reason: str | None) -> dict[str, Any]:
     """The problem an operation ended with."""
-    code = "payment_declined"
-    return {
-        "type": f"/problems/{code}",
-        "title": "Payment Required",
-        "status": 402,
-        "detail": "The payment provider declined.",
-        "code": code,
-        "reason": reason or "declined",
-        "retryable": False,
-    }
+    told = {"reason": reason or "declined"}
+    problem = Problem(402, "payment_declined", "The payment provider declined.", more=told)
+    return problem.document(instance=f"/v2/payments/{payment.id}", trace_id="-")
 
 
 def _money(payment: Row) -> Money:
