@@ -25,6 +25,7 @@ from resource_server.calls.exchange import GRANT_TYPE, OWN
 from resource_server.calls.opening import service_key
 from resource_server.calls.users import DELIVER
 from resource_server.following import Again
+from resource_server.payments import ledger
 from resource_server.payments import service as payments
 from resource_server.payments.provider import ProviderDown
 from resource_server.platform.logs import configure_logs
@@ -214,6 +215,17 @@ def replay(identifier: str | None, every: bool) -> None:
 def _queues() -> list[tuple[str, Jobs]]:
     process = build(_settings())
     return [(service.name, service.jobs) for service in process.services if service.jobs is not None]
+
+
+@resource_server.command()
+def recount() -> None:
+    """Put the sums of the ledger right, after an update from a version that kept none."""
+    process = build(_settings(service="payments"))
+    wrong = ledger.recount(process.services[0].store)
+    process.close()
+    for (account, currency), value in sorted(wrong.items()):
+        click.echo(f"{account} {currency} was wrong by {value}")
+    click.echo("the sums are right")
 
 
 @resource_server.group()

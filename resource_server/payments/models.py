@@ -95,6 +95,16 @@ class LedgerEntry(Model):
     created_at: Mapped[float] = mapped_column(sa.Float(53))
 
 
+class LedgerSum(Model):
+    """What an account holds of a currency, in parts that are written beside the entries they sum up: who writes at once seldom meets."""
+
+    __tablename__ = "ledger_sums"
+    account: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    currency: Mapped[str] = mapped_column(sa.String(3), primary_key=True)
+    part: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    value: Mapped[int] = mapped_column(sa.BigInteger)
+
+
 class Refund(Model):
     """Money given back, or to be; above a limit a second person, `approved_by`, is needed."""
 

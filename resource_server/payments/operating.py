@@ -93,10 +93,10 @@ class Watch:
     now: Callable[[], float] = time.time
 
     def condition(self) -> Condition:
-        """Everything at once. Reads the whole ledger."""
-        held = ledger.balances(self.store)
+        """Everything at once."""
+        held = ledger.held(self.store)
         accounts = [Balance(account=name, currency=of, value=value) for (name, of), value in sorted(held.items())]
-        books = Ledger(balanced=not ledger.imbalance(self.store), accounts=accounts)
+        books = Ledger(balanced=not ledger.imbalance(held), accounts=accounts)
         return Condition(queue=self.queue(), operations=self.operations(), ledger=books)
 
     def queue(self) -> Queue:

@@ -184,7 +184,8 @@ def _measuring(parts: Parts, watch: Watch, kept: KeptAnswers) -> tuple[Work, ...
     metrics = parts.metrics
 
     def balance() -> None:
-        metrics.measure("ledger_imbalance", sum(abs(value) for value in ledger.imbalance(watch.store).values()))
+        found = ledger.imbalance(ledger.held(watch.store))
+        metrics.measure("ledger_imbalance", sum(abs(value) for value in found.values()))
 
     return (
         Work("kept answers", kept.prune, every=_PRUNE_SECONDS),

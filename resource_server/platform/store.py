@@ -106,6 +106,20 @@ def _insert_or_ignore(dialect: str, table: type[DeclarativeBase]) -> Any:
     return _INSERTS[dialect](table).on_conflict_do_nothing().returning(sa.literal(1))
 
 
+def insert_or_add(tx: sa.Connection, table: type[DeclarativeBase], values: Mapping[str, Any], *, to: str) -> None:
+    """Insert one row or, where there is one of its key, add the number in column `to` to that one's."""
+    tx.execute(_insert_or_add(tx.dialect.name, table, to), dict(values))
+
+
+@cache
+def _insert_or_add(dialect: str, table: type[DeclarativeBase], to: str) -> Any:
+    inserting = _INSERTS[dialect](table)
+    key = [column.name for column in sa.inspect(table).primary_key]
+    return inserting.on_conflict_do_update(
+        index_elements=key, set_={to: getattr(table, to) + getattr(inserting.excluded, to)}
+    )
+
+
 class _Turn:
     """SQLite has one writer: this process's threads take turns here, so no thread waits in vain while others come and go."""
 

@@ -237,9 +237,11 @@ class Chaos:
             charge = charges[payment.attempt]
             assert (charge["captured"], charge["refunded"]) == (payment.captured_value, payment.refunded_value)
             assert (charge["state"] == "succeeded") == (Status(payment.status) in PAID)
-        assert ledger.imbalance(self.store) == {}
+        held = ledger.held(self.store)
+        assert ledger.imbalance(held) == {}
+        assert held == ledger.recounted(self.store)
         kept = sum(charge["captured"] - charge["refunded"] for charge in charges.values())
-        assert ledger.balances(self.store).get((Account.CASH, "EUR"), 0) == kept
+        assert held.get((Account.CASH, "EUR"), 0) == kept
         assert events <= self.receiver.taken
         return len(payments)
 

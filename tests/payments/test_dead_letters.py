@@ -55,6 +55,12 @@ def test_a_dead_letter_is_listed_and_replayed_once_the_provider_is_back(apis: Ap
             process.stop()
 
 
+def test_the_sums_of_the_ledger_are_recounted_by_a_command(tmp_path: Path) -> None:
+    environ = {"RS_DATA_DIR": str(tmp_path)}
+    assert command(environ, "db", "upgrade").returncode == 0
+    assert command(environ, "recount").stdout == "the sums are right\n"
+
+
 def test_a_worker_apart_does_the_work_and_logs_no_secret(apis: Apis, till: Till, tmp_path: Path) -> None:
     url, folder = f"http://127.0.0.1:{free_port()}", tmp_path / "services"
     environ = {

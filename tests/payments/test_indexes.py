@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
+from resource_server.payments import ledger
 from resource_server.payments.models import EventRow, JobRow, OperationRow, Payment, TransitionRow
 from resource_server.payments.v2 import listed
 from resource_server.platform.store import Store
@@ -50,6 +51,12 @@ def plan(store: Store, query: sa.Select[Any]) -> str:
         for way in ("seqscan", "bitmapscan", "sort"):
             tx.exec_driver_sql(f"SET LOCAL enable_{way} = off")
         return "\n".join(row[0] for row in tx.exec_driver_sql(f"EXPLAIN {compiled}"))
+
+
+def test_what_accounts_hold_is_read_without_a_look_at_any_entry(store: Store) -> None:
+    told = plan(store, ledger._HELD)
+    assert "ledger_sums" in told
+    assert "ledger_entries" not in told
 
 
 @pytest.mark.parametrize("what", FOUND)

@@ -11,6 +11,7 @@ from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -20,7 +21,7 @@ from resource_server.payments import book, ledger
 from resource_server.payments.book import Book, Changed, Step
 from resource_server.payments.ledger import Account, Unbalanced
 from resource_server.payments.machine import STEPS, IllegalStep, Status
-from resource_server.payments.models import LedgerEntry
+from resource_server.payments.models import LedgerEntry, LedgerSum
 from resource_server.platform.store import Row, Store
 from tests.payments.conftest import open_payments
 
@@ -122,8 +123,9 @@ class PaymentMachine(RuleBasedStateMachine):
         assert now.status == self.path[-1]
         assert [step.after for step in steps] == self.path == self.told
         assert [step.version for step in steps] == list(range(1, len(self.path) + 1))
-        assert ledger.imbalance(self.store) == {}
-        held = ledger.balances(self.store)
+        held = ledger.held(self.store)
+        assert ledger.imbalance(held) == {}
+        assert held == ledger.recounted(self.store)
         assert held.get((Account.CASH, "EUR"), 0) == self.cash
         assert held.get((Account.REFUNDS, "EUR"), 0) == self.refunds
 
@@ -181,7 +183,51 @@ def test_a_ledger_that_is_out_of_balance_is_seen(store: Store) -> None:
     row = {"payment_id": "pay_1", "version": 2, "account": "cash", "currency": "JPY", "value": 5, "created_at": 0.0}
     with store.change() as tx:
         tx.execute(sa.insert(LedgerEntry).values(**row))
-    assert ledger.imbalance(store) == {"JPY": 5}
+    assert ledger.imbalance(ledger.recounted(store)) == {"JPY": 5}
+    assert ledger.imbalance({(Account.CASH, "JPY"): 5, (Account.CASH, "EUR"): 3, (Account.REFUNDS, "EUR"): -3}) == {
+        "JPY": 5
+    }
+
+
+def test_the_sums_are_as_many_rows_for_hundreds_of_payments_as_for_one(store: Store) -> None:
+    def pay(number: int) -> None:
+        changes = {Account.CASH: number, Account.RECEIVABLE: -number}
+        with store.change() as tx:
+            ledger.post(tx, payment_id=f"pay_{number}", version=2, currency="EUR", changes=changes, at=0.0)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(pay, range(1, 301)))
+    with store.read() as tx:
+        rows = tx.execute(sa.select(sa.func.count()).select_from(LedgerSum)).scalar_one()
+    assert rows == 2 * ledger.PARTS
+    assert ledger.held(store) == ledger.recounted(store)
+    assert ledger.held(store)[Account.CASH, "EUR"] == sum(range(1, 301))
+
+
+def test_a_ledger_from_before_there_were_sums_is_summed_up(store: Store) -> None:
+    with store.change() as tx:
+        command.downgrade(store.migrations(tx), "0004")
+        row = {"payment_id": "pay_1", "version": 2, "currency": "EUR", "created_at": 0.0}
+        for account, value in (("cash", 5), ("receivable", -5)):
+            tx.execute(sa.insert(LedgerEntry).values(**row, account=account, value=value))
+    store.upgrade()
+    assert ledger.held(store) == {(Account.CASH, "EUR"): 5, (Account.RECEIVABLE, "EUR"): -5}
+
+
+def test_what_an_old_node_wrote_is_missing_in_the_sums_until_they_are_recounted(store: Store) -> None:
+    changes = {Account.CASH: 7, Account.RECEIVABLE: -7}
+    with store.change() as tx:
+        ledger.post(tx, payment_id="pay_new", version=2, currency="EUR", changes=changes, at=0.0)
+        row = {"payment_id": "pay_old", "version": 2, "currency": "EUR", "created_at": 0.0}
+        for account, value in (("cash", 5), ("receivable", -5)):
+            tx.execute(sa.insert(LedgerEntry).values(**row, account=account, value=value))
+    assert ledger.held(store)[Account.CASH, "EUR"] == 7
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: ledger.recount(store), range(4)))
+    assert [one for one in found if one] == [{(Account.CASH, "EUR"): 5, (Account.RECEIVABLE, "EUR"): -5}]
+    assert (
+        ledger.held(store) == ledger.recounted(store) == {(Account.CASH, "EUR"): 12, (Account.RECEIVABLE, "EUR"): -12}
+    )
 
 
 @pytest.mark.parametrize("status", Status)
