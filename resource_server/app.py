@@ -26,6 +26,7 @@ from resource_server.api.operation import Mounting, Operation, mount, prepare
 from resource_server.api.problem_pages import problem_pages
 from resource_server.api.rates import Rates
 from resource_server.api.service import Parts, Service, Work
+from resource_server.api.token_page import TokenPage
 from resource_server.api.versions import Version, Versions
 from resource_server.calls.opening import join_remote
 from resource_server.edges.joined import Edges
@@ -154,6 +155,7 @@ def _common(process: Process, found: dict[str, list[Operation]]) -> list[Operati
         *receiver.operations(),
         *document_operations(settings, process.services),
         *reference_operations(settings, described(settings, process.services)[""]),
+        *TokenPage(process.guard).operations(),
         *metadata_operations(process.guard, found),
         *problem_pages(),
         migration_page(),

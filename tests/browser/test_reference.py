@@ -10,6 +10,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
+from tests.browser.looking import Looker
 from tests.resource_server.apis import ALL, Apis, open_apis
 from tests.support.running import PASSWORD
 
@@ -100,6 +101,31 @@ def test_without_javascript_everything_can_be_read(visit: Visit, apis: Apis) -> 
     expect(section).to_contain_text("payments:write")
     expect(section).to_contain_text("Idempotency-Key")
     expect(section.get_by_role("button")).to_be_hidden()
+
+
+def test_a_person_takes_a_token_apart(visit: Visit, apis: Apis, look: Looker) -> None:
+    token = apis.person().token
+    page = visit(java_script_enabled=False)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{apis.url}/reference")
+    page.get_by_role("link", name="Take a token apart").click()
+    page.get_by_label("The access token").fill(f"Bearer {token}")
+    page.get_by_role("button", name="Take it apart").click()
+    expect(page.get_by_role("heading", level=2)).to_have_text("This API accepts it")
+    expect(page.get_by_role("row", name=re.compile("^sub "))).to_contain_text("whom it speaks for")
+    expect(page.get_by_role("row", name=re.compile("^signature Does"))).to_contain_text("passed")
+    expect(page.locator("textarea")).to_have_value("")
+    look(page, "token")
+
+    page.get_by_label("The access token").fill(f"{token[:-6]}AAAAAA")
+    page.get_by_role("button", name="Take it apart").click()
+    expect(page.get_by_role("heading", level=2)).to_have_text("This API refuses it")
+    expect(page.locator("#verdict")).to_contain_text("Refused by signature")
+    expect(page.get_by_role("row", name=re.compile("^status Has"))).to_contain_text("not asked")
+    assert page.url == f"{apis.url}/reference/token"
+    assert {"/".join(url.split("/")[:3]) for url in asked} == {apis.url}, "it goes nowhere else"
+    assert not any(token[-20:] in url for url in asked)
 
 
 @pytest.mark.parametrize("path", ["/reference", "/reference/v1", "/reference/v2"])

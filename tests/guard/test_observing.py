@@ -50,6 +50,19 @@ def test_decisions_are_counted_by_outcome_and_check() -> None:
     assert found["token_guard_status_lists",] == 0
 
 
+def test_who_only_looks_leaves_no_trace(caplog: pytest.LogCaptureFixture) -> None:
+    guarding = guard(cache_seconds=10)
+    looking = guarding.unobserved()
+    with caplog.at_level(logging.DEBUG):
+        ask(looking, token(), trace_id="one")
+        ask(looking, token(exp=FromNow(-60)), trace_id="two")
+    assert caplog.records == []
+    assert looking.refusal("two") is None
+    assert not [name for name in samples(guarding.metrics()) if name[0] == "token_guard_requests_total"]
+    ask(guarding, token())
+    assert samples(guarding.metrics())["token_guard_requests_total", "accepted", ""] == 1
+
+
 def test_an_outage_is_counted_apart() -> None:
     def away(_trust: IssuerTrust) -> Fetched:
         raise FetchError("away")

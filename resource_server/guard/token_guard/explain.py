@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from token_guard.checks import ADVICE, Check
 from token_guard.errors import GuardError
@@ -15,6 +15,7 @@ from token_guard.needs import Needs
 from token_guard.presented import Presented
 from token_guard.validation import MAX_TOKEN, Malformed, split
 
+Result = Literal["passed", "refused", "not asked"]
 _LINE = re.compile(r"(\S+) (?:refused|unknown) by (\w+): (.*)")
 _SCHEME = re.compile(r"(Bearer|DPoP) +", re.IGNORECASE)
 
@@ -33,6 +34,17 @@ class Explanation:
     def advice(self) -> str:
         """What to do about it."""
         return ADVICE[self.check] if self.check else "Nothing: the request may pass."
+
+    @property
+    def checks(self) -> Iterator[tuple[Check, Result]]:
+        """Every check in the order in which it is asked, and what it said."""
+        result: Result = "passed"
+        for check in Check:
+            if check is self.check:
+                yield check, "refused"
+                result = "not asked"
+            else:
+                yield check, result
 
     def document(self) -> Mapping[str, Any]:
         """For machines."""

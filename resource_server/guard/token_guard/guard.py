@@ -20,7 +20,7 @@ from token_guard.fetch import FetchJwks, fetch_jwks
 from token_guard.issuers import Issuers
 from token_guard.jwks_cache import KeysState
 from token_guard.needs import NOTHING, Needs, check_needs
-from token_guard.observing import Observations, Observe, Outcome, prometheus
+from token_guard.observing import Observations, Observe, Outcome, Unobserved, prometheus
 from token_guard.once import MemoryOnce, OnceStore
 from token_guard.presented import Credentials, Presented, credentials_of
 from token_guard.principal import Principal
@@ -91,6 +91,12 @@ class Guard:
         """The same guard, with the same keys, lists and counters, for a part of the API that remembers elsewhere what was used once."""
         part = copy.copy(self)
         part._once = once
+        return part
+
+    def unobserved(self) -> Guard:
+        """The same guard, with the same keys and lists, for who only looks at a token: nothing is counted, written down or used up."""
+        part = copy.copy(self)
+        part._observations, part._once, part._verified = Unobserved(), MemoryOnce(now=self._now), None
         return part
 
     # -- deciding --------------------------------------------------------------------------------------------------------

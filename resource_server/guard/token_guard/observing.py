@@ -105,6 +105,19 @@ class Observations:
             log.exception("the observer of the app failed")
 
 
+class Unobserved(Observations):
+    """Counts, keeps and tells nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(journal=0, observe=None)
+
+    def accepted(self, *, issuer: str, trace_id: str | None, now: float) -> None:
+        """Nobody hears of it."""
+
+    def refused(self, error: GuardError, *, token: str | None, now: float) -> None:
+        """Nobody hears of it."""
+
+
 def prometheus(counts: Mapping[tuple[str, str], int], keys: Mapping[str, KeysState], lists: ListsState) -> str:
     """The counters and states in Prometheus' text format; the labels are checks and trusted issuers, so there are only so many."""
     return "\n".join([*_requests(counts), *_keys(keys), *_lists(lists), ""])
