@@ -151,6 +151,7 @@ def paying(bench: Bench, folder: Path) -> None:
     """What asking first and doing later is worth, and that payments which are many cost no more than few."""
     plan = bench.plan
     bench.add(**payments.taken(folder / "paying", plan.seconds))
+    bench.add(**payments.waiting(folder / "waiting", plan.payment_calls))
     bench.add(**payments.growth(folder / "payments", plan.payment_calls, plan.payments))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -20,6 +21,7 @@ from tests.support.servers import free_port
 
 _LATENCY = "0.2"
 _WARM_UP = 20
+_MOST_PAID = 100
 _OWN = 1000
 """How many of the many are the caller's."""
 _FILL = """
@@ -69,6 +71,17 @@ def taken(folder: Path, seconds: float) -> Figures:
         }
 
 
+def waiting(folder: Path, calls: int) -> Figures:
+    """Milliseconds of the slowest twentieth of what a client waits for: a read, and a payment v1 makes, from a provider that needs 0.2 s."""
+    payment = {"amount": "12.34", "currency": "EUR"}
+    with _services(folder, _LATENCY) as (apis, url, _place):
+        person = Caller(url, apis.person().token)
+        return {
+            "a read p95 ms": _p95(person, "/v2/orders", calls),
+            "a payment of v1 p95 ms": _p95(person, "/v1/payments", min(calls, _MOST_PAID), json=payment),
+        }
+
+
 def growth(folder: Path, calls: int, count: int) -> Figures:
     """Milliseconds of the slowest twentieth of calls: a person's list and one payment, among a hundred and among `count`."""
     figures: Figures = {}
@@ -106,12 +119,14 @@ def _fill(place: Path, count: int, owner: str, *, every: int) -> None:
     database.close()
 
 
-def _p95(caller: Caller, path: str, calls: int) -> float:
+def _p95(caller: Caller, path: str, calls: int, **sent: Any) -> float:
+    """Of GETs, or of POSTs where there is something to send."""
+    method = "POST" if sent else "GET"
     with requests.Session() as http:
         http.headers["Authorization"] = f"Bearer {caller.token}"
         found = []
         for _ in range(calls + _WARM_UP):
             begin = time.perf_counter()
-            assert http.get(f"{caller.api}{path}", timeout=30).status_code == 200
+            assert http.request(method, f"{caller.api}{path}", timeout=30, **sent).ok
             found.append(time.perf_counter() - begin)
     return sorted(found[_WARM_UP:])[int(calls * 0.95)] * 1000

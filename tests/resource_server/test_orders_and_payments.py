@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.payments.paying import Till, eventually
 from tests.resource_server.apis import Apis, Caller, problem
 
 PAYMENT = {"amount": "12.34", "currency": "EUR"}
@@ -52,6 +53,21 @@ def test_a_payment_of_an_order_is_settled_in_time(somebody: Caller) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert now == {**payment, "status": "paid"}
+
+
+def test_a_payment_that_takes_long_is_answered_in_time_and_settled_later(apis: Apis, somebody: Caller) -> None:
+    """v1 waits for 2 s; the payer takes longer."""
+    till = Till(apis)
+    begin = time.monotonic()
+    payment = made(somebody, "payments", {"amount": "66.07", "currency": "EUR"})
+    assert payment["status"] == "pending"
+    assert time.monotonic() - begin >= 2
+    waiting = eventually(
+        lambda: somebody.get(f"/v2/payments/{payment['id']}").json(),
+        lambda seen: seen["status"] == "requires_authentication",
+    )
+    till.authenticate(waiting, passed=True)
+    eventually(lambda: somebody.get(f"/v1/payments/{payment['id']}").json(), lambda seen: seen["status"] == "paid")
 
 
 @kinds

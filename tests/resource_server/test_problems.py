@@ -163,7 +163,7 @@ def test_a_request_id_that_is_sound_is_kept_and_any_other_replaced(somebody: Cal
 def test_a_trace_id_is_found_in_the_log_and_the_query_and_the_token_are_not(apis: Apis, somebody: Caller) -> None:
     response = somebody.get("/v1/orders?page=0&note=s3cret-note")
     trace_id = problem(response, 400, "invalid_parameter")["trace_id"]
-    log = apis.process.log.read_text()
+    log = apis.logged()
     lines = [json.loads(line) for line in log.splitlines() if trace_id in line]
     assert [(line["path"], line["status"]) for line in lines] == [("/v1/orders", 400)]
     assert "s3cret-note" not in log

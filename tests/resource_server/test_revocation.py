@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import requests
 
-from tests.resource_server.apis import Apis, Caller, open_apis, problem
+from tests.resource_server.apis import ALL, Apis, Caller, open_apis, problem, serve
+from tests.resource_server.ways import ROOMS
+from tests.support.flows import App, Browser
+from tests.support.servers import free_port
 
 PATIENCE = 40
 PAYMENT = {"amount": "12.34", "currency": "EUR"}
@@ -63,6 +67,41 @@ def test_a_push_is_much_faster_than_the_list(pushed: Apis) -> None:
     revoke(pushed, caller)
     assert becomes(orders(caller)) < PATIENCE
     assert other.get("/v1/orders").status_code == 200
+
+
+def test_a_role_that_was_taken_away_is_told_and_the_app_gets_a_token_without_it(pushed: Apis) -> None:
+    """The list may be relied on for five minutes here, so what is refused sooner was told."""
+    name = pushed.new_person("--role", "support")
+    client = pushed.idp.client(
+        redirect_uris=["https://staff.test/"],
+        grant_types=["authorization_code", "refresh_token"],
+        audience=[pushed.url],
+    )
+    app = App(pushed.idp.url, client)
+    tokens = app.tokens(Browser(pushed.idp.url), name, scope=f"offline_access {ALL}")
+    caller, other = Caller(pushed.url, tokens["access_token"]), pushed.person()
+    assert caller.get("/v2/users").status_code == other.get("/v1/orders").status_code == 200
+    pushed.idp.cli("user", "update", name, "--role", "")
+    becomes(lambda: caller.get("/v2/users"))
+    refreshed = app.refresh(tokens["refresh_token"]).json()["access_token"]
+    problem(Caller(pushed.url, refreshed).get("/v2/users"), 403, "access_denied")
+    assert Caller(pushed.url, refreshed).get("/v1/orders").status_code == 200
+    assert other.get("/v1/orders").status_code == 200
+
+
+@pytest.mark.parametrize("apis", [ROOMS["resource_server"][0]], indirect=True, ids=str)
+def test_where_nothing_is_told_the_list_says_it(apis: Apis, tmp_path: Path) -> None:
+    """A node that is no receiver."""
+    name = apis.new_person("--role", "support")
+    url = f"http://127.0.0.1:{free_port()}"
+    process = serve(apis.idp, tmp_path, url, RS_AUDIENCE=apis.url)
+    try:
+        there = Caller(url, apis.caller(name).token)
+        assert there.get("/v2/users").status_code == 200
+        apis.idp.cli("user", "update", name, "--role", "")
+        becomes(lambda: there.get("/v2/users"))
+    finally:
+        process.stop()
 
 
 def test_what_a_revoked_key_signed_is_refused(pushed: Apis) -> None:
