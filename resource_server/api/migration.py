@@ -20,6 +20,7 @@ _DIFFERENCES = (
         "pending, paid, failed, refunded",
         "every state, with its transitions, captures and refunds",
     ),
+    ("The payment of an order", "in the order", "with expand=payments, all of them"),
     ("Lists", "page, per_page, total", "limit, page_token, next_page_token; no total"),
     ("Names of people", "name", "given_name and family_name"),
     ("Times", "seconds since 1970", "RFC 3339, such as 2026-11-25T12:00:00Z"),

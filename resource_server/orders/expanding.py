@@ -53,6 +53,10 @@ class Expanding:
             for order in orders
         ]
 
+    def may_show(self, access: Access) -> bool:
+        """Whether this caller may read payments."""
+        return set(_READ[PAYMENTS].scopes) <= access.principal.scopes
+
     def payments(self, access: Access, order: Row) -> list[dict[str, Any]]:
         """The payments of an order within reach, the first first; raises 503 while payments cannot be asked."""
         try:

@@ -69,13 +69,14 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         details=allowed_payment(settings.audiences("payments")),
     )
     parts.edges.join(orders=OrdersAnswers(store, saga))
+    expanding = Expanding(parts.edges, guard)
     return Service(
         name=NAME,
         store=store,
         guard=guard,
         operations=(
-            *OrdersV1(tools).mounted(),
-            *OrdersV2(tools, Listing(parts.secret), Expanding(parts.edges, guard)).mounted(),
+            *OrdersV1(tools, expanding).mounted(),
+            *OrdersV2(tools, Listing(parts.secret), expanding).mounted(),
             *Checkouts(tools, till).mounted(),
             *Fulfilments(tools, delivery, till.acknowledged).mounted(),
             *PaymentEvents(saga).mounted(),

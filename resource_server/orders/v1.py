@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -14,8 +16,11 @@ from resource_server.api.idempotency import Answer
 from resource_server.api.money import Money
 from resource_server.api.operation import Doc, Operation
 from resource_server.api.permissions import Access
+from resource_server.api.problems import Problem
+from resource_server.edges.v1 import PAYMENT_STATUS
 from resource_server.orders import documents, matrix
 from resource_server.orders.documents import MAX_LINES, V1_STATUS, Quantity, Sku
+from resource_server.orders.expanding import Expanding, variant
 from resource_server.orders.machine import Status
 from resource_server.orders.models import Order
 from resource_server.orders.v2 import READ, WRITE, Tools, within_reach
@@ -56,6 +61,23 @@ class OrderShown(BaseModel):
     created_at: int
 
 
+class PaymentOfOrder(BaseModel):
+    """The payment of an order, as v1 shows payments."""
+
+    id: str
+    amount: str
+    currency: str
+    order: str | None
+    status: str
+    created_at: int
+
+
+class OrderWithPayment(OrderShown):
+    """An order with its newest payment: null where there is none, where the caller may not read payments, and while they cannot be asked."""
+
+    payment: PaymentOfOrder | None
+
+
 class OrderPage(BaseModel):
     """A page of the list."""
 
@@ -68,9 +90,10 @@ class OrderPage(BaseModel):
 class OrdersV1:
     """Create and read."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, expanding: Expanding) -> None:
         self._tools = tools
         self._store = tools.store
+        self._expanding = expanding
 
     def mounted(self) -> list[Operation]:
         return [
@@ -81,7 +104,7 @@ class OrdersV1:
                 self.create,
                 matrix.CREATE,
                 key="optional",
-                doc=Doc(summary="Place an order", answers={201: OrderShown}, body=NewOrder),
+                doc=Doc(summary="Place an order", answers={201: OrderWithPayment}, body=NewOrder),
             ),
             Operation(
                 "GET",
@@ -98,7 +121,7 @@ class OrdersV1:
                 self.show,
                 matrix.READ,
                 tagged="shown",
-                doc=Doc(summary="Show an order", answers={200: OrderShown}),
+                doc=Doc(summary="Show an order", answers={200: OrderWithPayment}),
             ),
         ]
 
@@ -111,7 +134,7 @@ class OrdersV1:
             first = kept.first(tx, use)
             if first is None:
                 order = self._tools.book.add(tx, access.subject, content)
-                answer = Answer(201, _shown(order), {"Location": f"/v1/orders/{order.id}"})
+                answer = Answer(201, {**_shown(order), "payment": None}, {"Location": f"/v1/orders/{order.id}"})
                 kept.keep(tx, use, answer)
         return (first or answer).response(replayed=first is not None)
 
@@ -125,7 +148,19 @@ class OrdersV1:
     def show(self, access: Access, order_id: str) -> Response:
         with self._store.read() as tx:
             order = within_reach(tx, access, order_id)
-        return with_etag(jsonify(_shown(order)), order.id, order.version)
+        payment = self._payment(access, order)
+        shown = jsonify({**_shown(order), "payment": payment})
+        return with_etag(shown, order.id, order.version, variant=variant(payment) if payment else None)
+
+    def _payment(self, access: Access, order: Row) -> dict[str, Any] | None:
+        """The newest one, as far as it can be shown: v1 never failed for want of it."""
+        if not self._expanding.may_show(access):
+            return None
+        try:
+            found = self._expanding.payments(access, order)
+        except Problem:
+            return None
+        return _payment(found[-1]) if found else None
 
 
 def _in_minor_units(asked: NewOrder) -> list[dict[str, Any]]:
@@ -136,6 +171,19 @@ def _in_minor_units(asked: NewOrder) -> list[dict[str, Any]]:
         ]
     except ValueError as error:
         raise documents.does_not_fit(str(error)) from error
+
+
+def _payment(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """What v2 shows, in v1's words."""
+    amount = shown["amount"]
+    return {
+        "id": shown["id"],
+        "amount": Money(amount["value"], amount["currency"]).text(),
+        "currency": amount["currency"],
+        "order": shown["order"],
+        "status": PAYMENT_STATUS[shown["status"]],
+        "created_at": int(datetime.fromisoformat(shown["created_at"]).timestamp()),
+    }
 
 
 def _shown(order: Row) -> dict[str, Any]:

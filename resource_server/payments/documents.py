@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from resource_server.api import bodies, times
 from resource_server.api.money import EXPONENTS, MAX_VALUE
+from resource_server.edges.v1 import PAYMENT_STATUS
 from resource_server.payments.machine import Status
 from resource_server.platform.store import Row
 
@@ -148,18 +149,7 @@ def refund(row: Row, currency: str) -> dict[str, Any]:
     }
 
 
-V1_STATUS: Mapping[Status, str] = {
-    Status.CREATED: "pending",
-    Status.REQUIRES_AUTHENTICATION: "pending",
-    Status.PROCESSING: "pending",
-    Status.AUTHORIZED: "pending",
-    Status.SUCCEEDED: "paid",
-    Status.PARTIALLY_REFUNDED: "paid",
-    Status.REFUNDED: "refunded",
-    Status.FAILED: "failed",
-    Status.CANCELED: "failed",
-    Status.EXPIRED: "failed",
-}
+V1_STATUS: Mapping[Status, str] = {status: PAYMENT_STATUS[status] for status in Status}
 """What v1 calls each status."""
 
 

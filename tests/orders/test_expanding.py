@@ -40,3 +40,27 @@ def test_payments_need_their_scope_and_nothing_else_is_expanded(till: Till) -> N
     assert 'scope="payments:read"' in refused.headers["WWW-Authenticate"]
     problem(caller.get(f"/v2/orders/{order['id']}?expand=secrets"), 400, "invalid_parameter")
     problem(till.other().get(f"/v2/orders/{order['id']}?expand=payments"), 404, "not_found")
+
+
+def test_in_v1_an_order_has_its_newest_payment_in_it(till: Till) -> None:
+    caller = till.customer()
+    order = ordered(caller)
+    path = f"/v1/orders/{order['id']}"
+    before = caller.get(path)
+    assert (before.status_code, before.json()["payment"]) == (200, None)
+    assert paid_for(caller, order)["status"] == "paid"
+    after = caller.get(path)
+    (payment,) = payments(caller, order)
+    assert after.json()["payment"] == caller.get(f"/v1/payments/{payment['id']}").json()
+    assert after.json()["payment"]["status"] == "paid"
+    assert caller.get(path, headers={"If-None-Match": after.headers["ETag"]}).status_code == 304
+    assert caller.get(path, headers={"If-None-Match": before.headers["ETag"]}).status_code == 200
+
+
+def test_in_v1_an_order_comes_without_its_payment_for_who_may_not_read_those(till: Till) -> None:
+    name = till.apis.new_person()
+    caller, clerk = till.apis.caller(name), till.apis.caller(name, "orders:read")
+    order = ordered(caller)
+    assert paid_for(caller, order)["status"] == "paid"
+    shown = clerk.get(f"/v1/orders/{order['id']}").json()
+    assert (shown["status"], shown["payment"]) == ("paid", None)
