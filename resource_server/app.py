@@ -169,7 +169,9 @@ def create_wsgi(settings: Settings, again: Again | None = None) -> WsgiApp:
     process = build(settings, Metrics(metrics_folder(settings) if settings.metrics_port else None))
     start_background(process, again)
     if settings.worker == "inside":
-        build_worker(process).start()
+        worker = build_worker(process)
+        worker.start()
+        Finalize(None, worker.stop, exitpriority=1)  # what it began is finished, not left to a lease that must run out
     application = Edge(process.flask.wsgi_app, logged=settings.log_level in {"debug", "info"})
     if settings.grpc_port is not None:
         _serve_rpc(process, application)

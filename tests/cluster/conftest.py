@@ -93,6 +93,7 @@ def open_site(
             "RS_EVENTS_TOKEN": receiver["token"],
             "RS_SECRET": secrets.token_urlsafe(48),
             "RS_PROVIDER_SECRET": PROVIDER_SECRET,
+            "RS_JOB_LEASE": "3",
             "RS_RATE_READS": "0",
             "RS_RATE_WRITES": "0",
         }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import configparser
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -106,6 +109,28 @@ def resolved(name: str, value: Any, folder: Path) -> str:
 
 def secret_for(name: str) -> str:
     return URL if "DATABASE_URL" in name else new_secret()
+
+
+def test_the_manifests_are_what_kubernetes_takes() -> None:
+    """Every object by the schemas of Kubernetes, without a name that is unknown there; the list of files is no object."""
+    checked = []
+    for path in sorted((DEPLOY / "kubernetes").glob("*.yaml")):
+        for document in yaml.safe_load_all(path.read_text("utf-8")):
+            if document["kind"] == "Kustomization":
+                assert {DEPLOY / "kubernetes" / name for name in document["resources"]} == set(
+                    path.parent.glob("*.yaml")
+                ) - {path}
+            else:
+                kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+                checked.append(document["kind"])
+    assert {"Deployment", "Service", "Ingress", "ConfigMap", "PodDisruptionBudget", "Namespace"} == set(checked)
+
+
+def test_the_compose_file_is_one_by_the_specification() -> None:
+    program = Path(sys.executable).with_name("check-jsonschema")
+    command = [program, "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_secrets_are_referred_to_and_never_written() -> None:
