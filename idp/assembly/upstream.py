@@ -35,7 +35,7 @@ def upstream_rooms(
         database=house.database,
         accounts=house.accounts,
         linked=house.linked_accounts,
-        verification=house.verification,
+        email_changes=house.email_changes,
         audit=house.audit,
         notices=house.notices,
         asks=asks(house),

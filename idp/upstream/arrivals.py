@@ -2,6 +2,7 @@
 
 Only the link (provider, subject) opens an account. A link is made by the person logged in here; or, without them, where the provider is trusted for
 addresses, calls this one verified, and the account here proved the same address: whoever reads its mail could open the account anyway.
+A new account has no address but a proved one: any other would wait there for its owner, and be open to somebody else.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from idp.upstream.stopped import Stopped
 from idp.users import store
 from idp.users.accounts import Accounts
 from idp.users.asks import Asks
+from idp.users.email_changes import EmailChanges
 from idp.users.invitations import Invitation, Invitations
 from idp.users.notices import Notice, Notices
 from idp.users.people import Person
-from idp.users.verification import EmailVerification
 
 _ATTEMPTS = 4
 _MAX_NAME = 48
@@ -45,7 +46,7 @@ class Arrivals:
     database: Database
     accounts: Accounts
     linked: LinkedAccounts
-    verification: EmailVerification
+    email_changes: EmailChanges
     audit: Audit
     notices: Notices
     asks: Asks
@@ -87,8 +88,7 @@ class Arrivals:
         return store.find(tx, owner) if owner else None
 
     def _linked_by_address(self, known: Known, identity: Identity, namesake: Person) -> Person:
-        proven = known.provider.trusts_email and identity.email_verified
-        if not proven or not namesake.email_verified or namesake.disabled:
+        if not _proven(known, identity) or not namesake.email_verified or namesake.disabled:
             raise _clash(known)
         with self.database.write() as tx:
             now = store.hold(tx, namesake.sub)
@@ -127,22 +127,25 @@ class Arrivals:
         raise Stopped("refused", "No account could be made just now. Try again.", status=503)
 
     def _invited(self, known: Known, identity: Identity) -> Invitation | None:
-        proven = known.provider.trusts_email and identity.email_verified
-        return self.invitations.of(identity.email) if proven and identity.email else None
+        proven = _proven(known, identity)
+        return self.invitations.of(proven) if proven else None
 
     def _create(self, known: Known, identity: Identity, username: str, invited: Invitation | None) -> Person:
+        proven = _proven(known, identity)
+
         def also(tx: sa.Connection, person: Person) -> None:
             if not self.linked.add(tx, person.sub, identity):
                 raise _LinkedMeanwhile
             self.audit.append(tx, "account.linked", sub=person.sub, provider=known.name, by="sign_up")
             if invited is not None:
                 self.invitations.use(tx, invited, person)
-            self.verification.send(tx, person)
+            if identity.email and not proven:
+                self.email_changes.ask_tx(tx, person.sub, identity.email)
 
         return self.accounts.create(
             username=username,
-            email=identity.email,
-            email_verified=identity.email_verified and known.provider.trusts_email,
+            email=proven,
+            email_verified=proven is not None,
             roles=invited.roles if invited else (),
             claims=identity.claims,
             also=also,
@@ -152,6 +155,11 @@ class Arrivals:
         """In the audit trail, and to the person: there is one more way into the account."""
         self.audit.append(tx, "account.linked", sub=person.sub, provider=known.name, by=by)
         self.notices.tell(tx, person, Notice.ACCOUNT_LINKED, about=known.title)
+
+
+def _proven(known: Known, identity: Identity) -> str | None:
+    """The address, where the provider is trusted for addresses and calls it verified."""
+    return identity.email if known.provider.trusts_email and identity.email_verified else None
 
 
 def _clash(known: Known) -> Stopped:

@@ -80,18 +80,22 @@ class EmailChanges:
     def ask(self, sub: str, email: str) -> None:
         """Write to both addresses, in place of what was asked before; raises `Refused` for what can never be."""
         with self._database.write() as tx:
-            person = self._held(tx, sub)
-            if person is None:
-                raise Refused("gone", N_("you were signed out, or your account was changed"))
-            _check(person, email)
-            approved = not (person.email and person.email_verified)
-            values = {"sub": sub, "email": email, "old_email": person.email, "confirmed": False, "approved": approved}
-            until = self._clock.now() + LIVES[Purpose.CONFIRM]
-            upsert(tx, EmailChangeRow, {**values, "expires_at": until}, key=("sub",))
-            self._write_to_new(tx, person, email)
-            if not approved:
-                self._write_to_old(tx, person, email)
-            self._audit.append(tx, "email.change_asked", sub=sub)
+            self.ask_tx(tx, sub, email)
+
+    def ask_tx(self, tx: sa.Connection, sub: str, email: str) -> None:
+        """As `ask`, within the caller's transaction, which a refusal must end."""
+        person = self._held(tx, sub)
+        if person is None:
+            raise Refused("gone", N_("you were signed out, or your account was changed"))
+        _check(person, email)
+        approved = not (person.email and person.email_verified)
+        values = {"sub": sub, "email": email, "old_email": person.email, "confirmed": False, "approved": approved}
+        until = self._clock.now() + LIVES[Purpose.CONFIRM]
+        upsert(tx, EmailChangeRow, {**values, "expires_at": until}, key=("sub",))
+        self._write_to_new(tx, person, email)
+        if not approved:
+            self._write_to_old(tx, person, email)
+        self._audit.append(tx, "email.change_asked", sub=sub)
 
     def waiting(self, person: Person) -> EmailChange | None:
         """The change of this person's address that waits, if there is one."""

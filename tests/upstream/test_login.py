@@ -13,8 +13,10 @@ import pytest
 
 from tests.support.flows import App, Browser, Page, answer_of
 from tests.support.provider import CLIENT_ID, CLIENT_SECRET, Provider
-from tests.support.running import RunningIdp
+from tests.support.running import PASSWORD, RunningIdp
 from tests.upstream.support import Upstream, is_home, new_name, stopped, way_back, who
+from tests.users.joining import joined
+from tests.users.mail import letter_about, link_in
 from tests.users.test_second_factor import enrol
 
 
@@ -68,6 +70,34 @@ def test_only_what_a_trusted_provider_calls_verified_is(
     provider.person |= {"preferred_username": name, "email": f"{name}@example.com", "email_verified": said}
     assert is_home(upstream.log_in(browser), name)
     assert who(upstream.idp, name)["email_verified"] is verified
+
+
+def test_an_address_that_nobody_proved_is_asked_for_by_a_letter(
+    upstream: Upstream, provider: Provider, browser: Browser
+) -> None:
+    idp, name = upstream.idp, new_name()
+    provider.person |= {"preferred_username": name, "email": f"{name}@example.com", "email_verified": False}
+    assert is_home(upstream.log_in(browser), name)
+    assert who(idp, name)["email"] is None
+    link = link_in(letter_about(idp, f"{name}@example.com", "is this your new address"))
+    reader = Browser(idp.url)
+    assert reader.submit(Page(reader.open(link)), "email-confirm").status_code == 200
+    assert (who(idp, name)["email"], who(idp, name)["email_verified"]) == (f"{name}@example.com", True)
+
+
+def test_an_address_that_nobody_proved_is_held_for_nobody(
+    upstream: Upstream, provider: Provider, browser: Browser
+) -> None:
+    """Whoever writes somebody's address into an account elsewhere has no way into the account that they make later."""
+    idp, name = upstream.idp, new_name()
+    provider.person |= {"preferred_username": f"{name}-thief", "email": f"{name}@example.com", "email_verified": False}
+    assert is_home(upstream.log_in(browser), f"{name}-thief")
+    link, owner = link_in(letter_about(idp, f"{name}@example.com", "is this your new address")), Browser(idp.url)
+    fields = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+    assert "Your account is made" in joined(idp, owner, Page(owner.open(f"{idp.url}/signup")), **fields).text
+    assert owner.submit(Page(owner.open(link)), "email-confirm").status_code == 400
+    assert is_home(upstream.log_in(Browser(idp.url)), f"{name}-thief")
+    assert who(idp, name)["email"] == f"{name}@example.com"
 
 
 def test_an_untrusted_provider_verifies_nothing(upstream: Upstream, provider: Provider, browser: Browser) -> None:
