@@ -11,10 +11,10 @@ from resource_server.calls.caller import Caller
 from resource_server.calls.exchange import TokenExchange
 from resource_server.calls.identity import ServiceKey
 from resource_server.calls.transport import Call
-from resource_server.edges.faces import PaymentSeen, PaymentWanted, Unreachable
+from resource_server.edges.faces import OrderStep, PaymentSeen, PaymentWanted, Unreachable
 
-READ, WRITE, REVERSE = "payments:read", "payments:write", "payments:reverse"
-"""`payments:reverse` is a scope that no issuer grants: only services say it, of what they asked for themselves."""
+READ, WRITE, REVERSE, HEAR = "payments:read", "payments:write", "payments:reverse", "payments:hear"
+"""The last two are scopes that no issuer grants: only services say them, of what they asked for themselves."""
 _DETAILS = "payment_initiation"
 _MOST_HELD = 1000
 
@@ -79,6 +79,20 @@ class RemotePayments:
     def give_back(self, payment_id: str, *, owner: str, key: str) -> PaymentSeen:
         call = Call("payments.give_back", {"id": payment_id}, key)
         return _seen(self._caller.call(call, self._context(REVERSE, owner)).document, owner)
+
+    def order_changed(self, step: OrderStep) -> None:
+        """A CloudEvent, with which orders act as themselves."""
+        event = {
+            "specversion": "1.0",
+            "id": f"{step.order}.{step.version}",
+            "source": self._key.client_id,
+            "type": f"order.{step.status}",
+            "subject": step.order,
+            "datacontenttype": "application/json",
+            "data": {"order": step.order, "owner": step.owner, "status": step.status, "version": step.version},
+        }
+        call = Call("payments.order_changed", event, str(event["id"]))
+        self._caller.call(call, lambda _fresh: self._key.context(self._audience, HEAR))
 
     def _context(self, scope: str, owner: str) -> Callable[[bool], str]:
         return lambda _fresh: self._key.context(self._audience, scope, subject=owner)

@@ -34,6 +34,7 @@ ROUTES: Mapping[str, Route] = {
     "payments.find": Route("GET", "/v2/payments/{id}"),
     "payments.list": Route("GET", "/v2/payments"),
     "payments.give_back": Route("POST", "/v2/payments/{id}/reversals"),
+    "payments.order_changed": Route("POST", "/v2/order-events"),
     "orders.payment_changed": Route("POST", "/v2/payment-events"),
     "users.find": Route("GET", "/v2/users/{id}"),
     "users.list": Route("GET", "/v2/users"),

@@ -20,6 +20,7 @@ METHODS: Mapping[str, str] = {
     "payments.find": "/shop.v2.Payments/Get",
     "payments.list": "/shop.v2.Payments/List",
     "payments.give_back": "/shop.v2.Payments/GiveBack",
+    "payments.order_changed": "/shop.v2.Payments/OrderChanged",
     "orders.payment_changed": "/shop.v2.Orders/PaymentChanged",
     "users.find": "/shop.v2.Users/Get",
     "users.list": "/shop.v2.Users/List",

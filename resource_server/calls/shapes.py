@@ -51,7 +51,12 @@ class Shapes:
 @cache
 def shapes() -> Shapes:
     """The file, read once."""
-    described = parsed(FILE.read_text("utf-8"))
+    return shapes_of(FILE.read_text("utf-8"))
+
+
+def shapes_of(source: str) -> Shapes:
+    """What such a file describes."""
+    described = parsed(source)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(described)
     methods = {}

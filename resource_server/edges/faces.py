@@ -73,6 +73,16 @@ class OrderSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderStep:
+    """A step of an order, told to who sends webhooks: `version` is the one it led to."""
+
+    order: str
+    owner: str
+    status: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Asker:
     """On whose behalf something is asked: the caller as the guard knows them, and the token they came with, which nobody keeps."""
 
@@ -124,6 +134,9 @@ class PaymentsFace(Protocol):
     def give_back(self, payment_id: str, *, owner: str, key: str) -> PaymentSeen:
         """Void what was authorized, refund what was paid: nothing of it is the customer's cost afterwards. As it is now, which may be before
         that is done; while the payment is being changed it is `Unreachable`."""
+
+    def order_changed(self, step: OrderStep) -> None:
+        """Orders tell of a step that others want to hear of; repeats do no harm."""
 
 
 class OrdersFace(Protocol):

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from resource_server.api.problems import Problem
-from resource_server.edges.faces import Recipient, Unreachable
+from resource_server.edges.faces import OrderStep, Recipient, Unreachable
 from resource_server.edges.joined import Edges
 from resource_server.orders import book
 from resource_server.orders.book import Book
@@ -27,7 +27,7 @@ from resource_server.work.kinds import Effect, Job, Kind, Later, jittered
 from resource_server.work.operations import Operations
 from resource_server.work.steps import Steps
 
-FULFIL = "order.fulfil"
+FULFIL, TELL = "order.fulfil", "payments.order_changed"
 _NOT_FULFILLED = Problem(409, "not_fulfilled", "The order could not be sent out.")
 
 
@@ -64,7 +64,8 @@ class Delivery:
         self._now = now
 
     def kinds(self) -> tuple[Kind, ...]:
-        return (Kind(FULFIL, self.fulfil, self._timing.retries, buried=self._given_up),)
+        retries = self._timing.retries
+        return (Kind(FULFIL, self.fulfil, retries, buried=self._given_up), Kind(TELL, self.tell, retries))
 
     def begin(self, tx: sa.Connection, order: Row, *, tracking: str | None, actor: str, client_id: str) -> str:
         """Have a paid order sent out, once. Returns the operation's id."""
@@ -103,6 +104,18 @@ class Delivery:
         self._steps.at("users.answered")
         return lambda tx: self._end(tx, row, recipient)
 
+    def tell(self, job: Job) -> Effect | None:
+        """Payments hear of it, which send the webhooks of both."""
+        with self._store.read() as tx:
+            order = book.find(tx, job.payload["order"])
+        if order is not None:
+            self._steps.at("fulfilled.telling")
+            try:
+                self._edges.payments.order_changed(OrderStep(order.id, order.owner, order.status, order.version))
+            except Unreachable as error:
+                raise Later(jittered(self._timing.follow)) from error
+        return None
+
     def _end(self, tx: sa.Connection, row: Row, recipient: Recipient | None) -> None:
         """Sent out, unless it was called off meanwhile."""
         book.hold(tx, row.order_id)
@@ -116,6 +129,7 @@ class Delivery:
         told = None if recipient is None else asdict(recipient)
         self._set(tx, row.order_id, state=State.DONE.value, recipient=told)
         self._operations.end(tx, row.operation_id)
+        self._jobs.enqueue(tx, TELL, {"order": row.order_id})
 
     def _given_up(self, tx: sa.Connection, job: Job) -> None:
         """Somebody may ask for it again."""

@@ -42,12 +42,12 @@ class PaymentTold(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
     payment: _Text
-    order: _Text | None
+    order: _Text | None = None
     owner: _Text
     status: _Text
     version: Annotated[int, Field(ge=1)]
-    key: _Text | None
-    failure: _Text | None
+    key: _Text | None = None
+    failure: _Text | None = None
 
 
 class PaymentEvent(BaseModel):

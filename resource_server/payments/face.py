@@ -8,11 +8,12 @@ import sqlalchemy as sa
 
 from resource_server.api.money import Money
 from resource_server.api.problems import Problem
-from resource_server.edges.faces import PaymentSeen, PaymentWanted, Refused, Unreachable
+from resource_server.edges.faces import OrderStep, PaymentSeen, PaymentWanted, Refused, Unreachable
 from resource_server.edges.joined import Edges
 from resource_server.payments import book, documents
 from resource_server.payments.allowance import use_allowed
 from resource_server.payments.desk import Desk, Wanted
+from resource_server.payments.hearing import Hearing
 from resource_server.payments.machine import REFUNDABLE, Status
 from resource_server.payments.models import InboxRow, Payment
 from resource_server.platform.store import Row, Store
@@ -29,10 +30,11 @@ _MONTH = 30 * 86400
 class PaymentsAnswers:
     """Fills `PaymentsFace`."""
 
-    def __init__(self, store: Store, desk: Desk, jobs: Jobs) -> None:
+    def __init__(self, store: Store, desk: Desk, jobs: Jobs, hearing: Hearing) -> None:
         self._store = store
         self._desk = desk
         self._jobs = jobs
+        self._hearing = hearing
 
     def create(self, wanted: PaymentWanted) -> PaymentSeen:
         """The payment of this key, made by the first call."""
@@ -73,6 +75,9 @@ class PaymentsAnswers:
             if inbox.take(tx, InboxRow, _GIVE_BACK, key, self._jobs.now()):
                 self._give_back(tx, payment, status)
         return seen(payment)
+
+    def order_changed(self, step: OrderStep) -> None:
+        self._hearing.order_changed(step)
 
     def _give_back(self, tx: sa.Connection, payment: Row, status: Status) -> None:
         try:

@@ -22,5 +22,7 @@ REFUND = Cells(support=Reach.ALL, finance=Reach.ALL, admin=Reach.ALL)
 DECIDE = Cells(finance=Reach.ALL, admin=Reach.ALL)
 """Approving a refund of somebody else's, or not."""
 WEBHOOKS = Cells(admin=Reach.ALL, service=Reach.OWN)
+HEAR = Cells(service=Reach.ALL)
+"""What orders tell. The scope for it is no issuer's: only services say it."""
 OPERATE = Cells(finance=Reach.ALL, admin=Reach.ALL)
 """How the service is doing, and its dead letters."""

@@ -22,6 +22,7 @@ from resource_server.payments.callbacks import Callbacks
 from resource_server.payments.changes import Changes, RefundLimits
 from resource_server.payments.desk import Desk
 from resource_server.payments.face import OrdersHear, PaymentsAnswers
+from resource_server.payments.hearing import Hearing, OrderEvents
 from resource_server.payments.models import InboxRow, JobRow, KeptAnswer, Model, OperationRow
 from resource_server.payments.operating import Operating, Watch
 from resource_server.payments.provider import Provider
@@ -85,7 +86,8 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
     hooks, hook_kinds = _webhooks(parts, store, core, keys, kept, listing)
     limits = RefundLimits(parts.settings.refund_support_limit, parts.settings.refund_approval_from)
     callbacks = Callbacks(store, core.settling, provider_secrets(parts.settings, parts.secret))
-    answers = PaymentsAnswers(store, core.desk, core.jobs)
+    hearing = Hearing(store, core.jobs, core.announcer)
+    answers = PaymentsAnswers(store, core.desk, core.jobs, hearing)
     parts.edges.join(payments=answers)
     watch = Watch(store, core.jobs)
     return Service(
@@ -99,6 +101,7 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
             *hooks,
             *callbacks.operations(),
             *Reversals(answers).mounted(),
+            *OrderEvents(hearing).mounted(),
             *Operating(watch).mounted(),
         ),
         work=(*_measuring(parts, watch, kept), *reconciling.work()),

@@ -11,7 +11,7 @@ from tests.orders.apart import Apart
 from tests.orders.ordering import now, ordered, steps
 from tests.orders.test_checkouts import paid_for
 from tests.orders.test_customers import known
-from tests.payments.paying import Till, accepted, ask, key, over
+from tests.payments.paying import Till, accepted, ask, eventually, key, over
 from tests.resource_server.apis import Apis, Caller, problem
 
 
@@ -39,6 +39,18 @@ def test_a_paid_order_is_fulfilled_and_tells_to_whom_it_went(apis: Apis, till: T
     assert caller.get(f"/v1/orders/{order['id']}").json()["status"] == "paid"
     problem(till.finance().get(path(order)), 403, "access_denied")
     problem(till.other().get(path(order)), 404, "not_found")
+
+
+def test_a_webhook_tells_of_it_once(till: Till) -> None:
+    order = paid(till.customer())
+    assert over(till.support(), accepted(till.support(), path(order)))["status"] == "succeeded"
+
+    def told() -> list[dict[str, Any]]:
+        events = till.admin().get("/v2/events?limit=100").json()["items"]
+        return [one["data"] for one in events if one["type"] == "order.fulfilled" and one["data"]["id"] == order["id"]]
+
+    (data,) = eventually(told, bool)
+    assert (data["status"], data["version"]) == ("fulfilled", 4)
 
 
 def test_who_would_rather_wait_gets_the_fulfilled_order(till: Till) -> None:

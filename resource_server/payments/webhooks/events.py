@@ -16,13 +16,14 @@ from resource_server.platform.store import Row, insert_or_ignore
 from resource_server.work.jobs import Jobs
 
 DELIVER = "webhook.deliver"
-TYPES = tuple(f"payment.{status.value}" for status in Status)
+FULFILLED = "order.fulfilled"
+TYPES = (*(f"payment.{status.value}" for status in Status), FULFILLED)
 """Every type there is; an endpoint names them, or all by `*`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a payment made through `client_id`."""
+    """Something that happened to a payment made through `client_id`, or to the order that it paid."""
 
     type: str
     client_id: str
