@@ -112,7 +112,10 @@ def worker(only: str | None, **options: Any) -> None:
 @click.option("--latency", type=float, default=0.05, help="seconds each request takes")
 @click.option("--hang", type=float, default=10.0, help="seconds a magic time-out lasts")
 @click.option("--late", type=float, default=3.0, help="seconds until a late callback")
-def provider_simulator(host: str, port: int, callback_url: str | None, **manner: float) -> None:
+@click.option(
+    "--shop", "shops", multiple=True, help="origin that payers may go back to from their bank; several are possible"
+)
+def provider_simulator(host: str, port: int, callback_url: str | None, shops: tuple[str, ...], **manner: float) -> None:
     """Play the payment provider, with magic sums that decline, time out and call back twice. Moves no money."""
     settings = _settings()
     configure_logs(settings.log_level)
@@ -120,7 +123,8 @@ def provider_simulator(host: str, port: int, callback_url: str | None, **manner:
     known_by = payments.provider_secrets(settings, shared_secret(settings))
     callbacks = callback_url or f"{settings.audience}/provider-callbacks"
     accounts = Accounts(settings.data_dir / f"provider-simulator-{port}.sqlite3")
-    server = Server(Simulator(accounts, Manner(known_by, callbacks, **manner)), host, port)
+    behaving = Manner(known_by, callbacks, url=f"http://{host}:{port}", shops=shops, **manner)
+    server = Server(Simulator(accounts, behaving), host, port)
     stopped = _stopped()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     stopped.wait()

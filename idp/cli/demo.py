@@ -207,10 +207,11 @@ def parts_of(settings: Settings, credentials: Mapping[str, str]) -> list[Part]:
     # The API's pushes and the IdP's own address are loopback: only the demo lets the outbound guard reach it.
     idp = {**_shown(settings), "IDP_OUTBOUND_ALLOW": "127.0.0.0/8"}
     services, provider = f"{program}/resource-server", PROVIDER.rpartition(":")[2]
+    simulator = [services, "provider-simulator"]
     parts = [
         Part("idp", [f"{program}/idp", "serve", "--workers", "1"], idp, f"{settings.issuer}/readyz"),
         Part("resource server", [services, "serve", "--port", "8001"], api, f"{API}/readyz"),
-        Part("payment provider", [services, "provider-simulator", "--port", provider], api, f"{PROVIDER}/readyz"),
+        Part("payment provider", [*simulator, "--port", provider, "--shop", APP], api, f"{PROVIDER}/readyz"),
         Part("worker", [services, "worker"], api, f"{API}/readyz"),
     ]
     if _EXAMPLE.is_dir():

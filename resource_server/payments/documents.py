@@ -78,6 +78,12 @@ class TransitionShown(BaseModel):
     at: str
 
 
+class AuthenticationShown(BaseModel):
+    """The page of their bank on which the payer says that it is them, to be opened in their browser."""
+
+    url: str
+
+
 class RefundShown(BaseModel):
     """Money given back, or to be."""
 

@@ -15,6 +15,8 @@ READ = Cells(
 CREATE = Cells(customer=Reach.OWN, service=Reach.OWN, delegated=True)
 REVERSE = Cells(customer=Reach.OWN, delegated=True)
 """Giving back what a service asked for, for whom it did; its scope is no issuer's, so nobody asks for this directly."""
+AUTHENTICATE = Cells(customer=Reach.OWN, service=Reach.OWN)
+"""Where a payer proves at their bank who they are: whoever has the address may answer there, so staff never see it."""
 CAPTURE = Cells(finance=Reach.ALL)
 CANCEL = Cells(customer=Reach.OWN, finance=Reach.ALL)
 REFUND = Cells(support=Reach.ALL, finance=Reach.ALL, admin=Reach.ALL)

@@ -34,17 +34,18 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a request, and why it was declined."""
+    """What became of a request, why it was declined, and where the payer has to act."""
 
     state: State
     reason: str | None = None
+    action_url: str | None = None
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Outcome:
         """From the provider's JSON; raises `ProviderDown` for what makes no sense."""
         try:
-            reason = document.get("reason")
-            return cls(State(document["state"]), reason[:64] if isinstance(reason, str) else None)
+            reason, state = document.get("reason"), State(document["state"])
+            return cls(state, reason[:64] if isinstance(reason, str) else None, _page(document.get("action_url")))
         except (KeyError, ValueError, TypeError) as error:
             raise ProviderDown("an answer that cannot be read") from error
 
@@ -131,3 +132,8 @@ class Provider:
             return answer.status, json.loads(answer.data)
         except ValueError as error:
             raise ProviderDown("no JSON") from error
+
+
+def _page(url: object) -> str | None:
+    """The address, when it is one that a browser may be sent to."""
+    return url if isinstance(url, str) and url.startswith(("https://", "http://")) else None

@@ -17,6 +17,7 @@ from resource_server.api.operation import Operation
 from resource_server.api.service import Parts, Service, Work
 from resource_server.payments import book, documents, ledger
 from resource_server.payments.allowance import Allowance
+from resource_server.payments.authentication import Authentications
 from resource_server.payments.book import Book
 from resource_server.payments.callbacks import Callbacks
 from resource_server.payments.changes import Changes, RefundLimits
@@ -98,6 +99,7 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
             *PaymentsV1(tools).mounted(),
             *PaymentsV2(tools, listing).mounted(),
             *Changes(tools, limits).mounted(),
+            *Authentications(store, core.provider).mounted(),
             *hooks,
             *callbacks.operations(),
             *Reversals(answers).mounted(),

@@ -94,6 +94,12 @@ class Accounts:
         numbers = [row.pop("number") for row in page]
         return page, numbers[-1] if len(rows) > limit else None
 
+    def look(self, charge: str) -> dict[str, Any] | None:
+        """A charge, as it stands."""
+        with self._lock:
+            row = self._charge(charge)
+            return dict(row) if row is not None else None
+
     def charges(self) -> list[dict[str, Any]]:
         """Every charge, as it stands."""
         with self._lock:

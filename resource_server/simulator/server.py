@@ -1,4 +1,4 @@
-"""The simulator over HTTP, and the callbacks it signs."""
+"""The simulator over HTTP: what the services ask for, what the payer's browser sees, and the callbacks it signs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ import urllib3
 
 from resource_server.platform import signatures
 from resource_server.platform.signatures import SigningKey
-from resource_server.simulator import magic
+from resource_server.simulator import bank, magic
 from resource_server.simulator.accounts import Accounts, Order
+from resource_server.simulator.bank import Bank, Page
 from resource_server.simulator.magic import Magic
 
 _MAX_BODY = 64 * 1024
@@ -34,11 +35,15 @@ log = structlog.get_logger("rs.simulator")
 class Manner:
     """How the simulator behaves; seconds. `hang` is how long a magic time-out lasts, `late` how long a pending charge takes.
 
+    Browsers reach it at `url`, and go back to these `shops` (origins).
+
     While a secret changes there are two: it takes requests with either, and signs with both.
     """
 
     secrets: tuple[str, ...]
     callback_url: str | None
+    url: str = ""
+    shops: tuple[str, ...] = ()
     latency: float = 0.05
     hang: float = 10.0
     late: float = 3.0
@@ -50,6 +55,7 @@ class Simulator:
     def __init__(self, accounts: Accounts, manner: Manner) -> None:
         self.accounts = accounts
         self.manner = manner
+        self.bank = Bank(self, manner.secrets, manner.url, manner.shops)
         self._tries: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(total=5))
@@ -57,7 +63,7 @@ class Simulator:
     def charge(self, order: Order) -> tuple[int, dict[str, Any]]:
         """Charge, in the manner of the sum."""
         odd, first = magic.of(order.value), self._count(order.key) == 1
-        known = self.accounts.find(order.key)
+        known = self.find(order.key)
         if known is not None:
             return 200, known
         match odd:
@@ -71,11 +77,20 @@ class Simulator:
             case Magic.DOUBLE_CALLBACK | Magic.LATE_CALLBACK:
                 return 201, self._pending(order, odd)
             case Magic.AUTHENTICATION:
-                return 201, self.accounts.charge(order, "requires_action", None, None)
+                return 201, self._with_page(self.accounts.charge(order, "requires_action", None, None))
         made = self.accounts.charge(order, "succeeded", None, None)
         if odd is Magic.TIME_OUT_BUT_CHARGED and first:
             time.sleep(self.manner.hang)
         return 201, made
+
+    def find(self, key: str) -> dict[str, Any] | None:
+        """What became of a request, and where its payer has something to do."""
+        found = self.accounts.find(key)
+        return None if found is None else self._with_page(found)
+
+    def look(self, charge: str) -> dict[str, Any] | None:
+        """A charge, as it stands."""
+        return self.accounts.look(charge)
 
     def authenticate(self, charge: str, *, passed: bool) -> dict[str, Any] | None:
         """The payer's bank says whether it was them, and we tell."""
@@ -83,6 +98,10 @@ class Simulator:
         if done is not None:
             threading.Thread(target=self._tell, args=(charge, 1), daemon=True).start()
         return done
+
+    def _with_page(self, found: dict[str, Any]) -> dict[str, Any]:
+        waits = found["what"] == "charge" and found["state"] == "requires_action"
+        return {**found, "action_url": self.bank.page_of(found["charge"])} if waits else found
 
     def _count(self, key: str) -> int:
         with self._lock:
@@ -141,6 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/readyz":
             self._answer(200, {"status": "ready"})
+        elif self.path.startswith(bank.PREFIX):
+            self._show(self._simulator.bank.get(self.path))
         elif not self._authentic():
             self._answer(401, {"error": "unauthorized"})
         elif self.path == "/charges":
@@ -149,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._page(parse_qs(urlsplit(self.path).query))
         else:
             time.sleep(self._simulator.manner.latency)
-            found = self._simulator.accounts.find(self.path.removeprefix("/requests/"))
+            found = self._simulator.find(self.path.removeprefix("/requests/"))
             self._answer(200 if found else 404, found or {"error": "unknown"})
 
     def _page(self, asked: Mapping[str, list[str]]) -> None:
@@ -163,6 +184,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), _MAX_BODY))
+        if self.path.startswith(bank.PREFIX):
+            self._show(self._simulator.bank.post(self.path, body))
+            return
         if not self._authentic():
             self._answer(401, {"error": "unauthorized"})
             return
@@ -194,13 +218,16 @@ class _Handler(BaseHTTPRequestHandler):
         return any(hmac.compare_digest(given, one) for one in good)
 
     def _answer(self, status: int, document: dict[str, Any]) -> None:
-        content = json.dumps(document).encode()
+        self._show(Page(status, json.dumps(document).encode(), {"Content-Type": "application/json"}))
+
+    def _show(self, page: Page) -> None:
         try:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
+            self.send_response(page.status)
+            for name, value in page.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(page.content)))
             self.end_headers()
-            self.wfile.write(content)
+            self.wfile.write(page.content)
         except OSError:
             self.close_connection = True
 

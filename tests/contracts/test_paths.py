@@ -18,7 +18,7 @@ VERBS = frozenset(
     )
     for word in line.split()
 )
-ONE = frozenset({"me", "condition"})
+ONE = frozenset({"me", "condition", "authentication"})
 """What is one of its kind, so that it is not in the plural."""
 SEGMENTS = sorted(
     {

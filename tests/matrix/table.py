@@ -34,6 +34,7 @@ TABLE = {
     "GET /v2/payments": "omaao d",
     "GET /v2/payments/<payment_id>": "omaao d",
     "GET /v2/payments/<payment_id>/transitions": "omaao d",
+    "GET /v2/payments/<payment_id>/authentication": "o---o -",
     "GET /v2/operations/<operation_id>": "omaao d",
     "POST /v2/payments/<payment_id>/captures": "--a-- -",
     "POST /v2/payments/<payment_id>/cancellations": "o-a-- -",

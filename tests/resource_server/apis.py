@@ -22,6 +22,7 @@ SCOPES = (
     *("users:read", "users:write", "orders:read", "orders:write"),
     *("payments:read", "payments:write", "payments:refund", "payments:operate", "webhooks:manage"),
 )
+SHOP = "https://shop.test"
 PROVIDER_SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS1wcm92aWRlcg=="
 ALL = " ".join(SCOPES)
 PROBLEM = {"type", "title", "status", "detail", "instance", "code", "trace_id", "retryable"}
@@ -126,8 +127,8 @@ def register(idp: RunningIdp, url: str, also: Iterable[str] = ()) -> tuple[str, 
 def simulator(
     folder: Path, callback_url: str, settings: Mapping[str, str] = MappingProxyType({}), **options: str
 ) -> Iterator[str]:
-    """A payment provider that calls back there; its URL."""
-    manner = {"port": str(free_port()), "latency": "0", "hang": "1.5", "late": "0.5", **options}
+    """A payment provider that calls back there, from which payers go back to `SHOP`; its URL."""
+    manner = {"port": str(free_port()), "latency": "0", "hang": "1.5", "late": "0.5", "shop": SHOP, **options}
     port = manner["port"]
     command = [str(BIN / "resource-server"), "provider-simulator", "--callback-url", callback_url]
     command += [word for name, value in manner.items() for word in (f"--{name}", value)]
