@@ -8,9 +8,6 @@ from decimal import Decimal, InvalidOperation
 
 import requests
 
-_THEIRS = frozenset({404, 409, 422})
-"""Refusals that are for the person to read, and no fault of ours."""
-
 
 class ApiError(Exception):
     """The API refused, or could not be reached; 400: it is for the person to do something else."""
@@ -19,6 +16,14 @@ class ApiError(Exception):
         super().__init__(sentence)
         self.sentence = sentence
         self.status = status
+
+
+class NotThere(ApiError):
+    """There is no such thing, or it is somebody else's."""
+
+
+class Moved(ApiError):
+    """What was asked for does not fit any more, or is being done already: look again."""
 
 
 class StepUp(Exception):
@@ -57,7 +62,11 @@ def refused_by(answer: requests.Response) -> Exception:
         return step_up
     if answer.status_code == 403:
         return ApiError(_not_allowed(answer), 403)
-    return ApiError(_detail(answer), 400 if answer.status_code in _THEIRS else 502)
+    if answer.status_code == 404:
+        return NotThere(_detail(answer), 400)
+    if answer.status_code == 409:
+        return Moved(_detail(answer), 400)
+    return ApiError(_detail(answer), 400 if answer.status_code in {400, 422} else 502)
 
 
 def _not_allowed(answer: requests.Response) -> str:

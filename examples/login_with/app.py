@@ -18,18 +18,24 @@ from urllib.parse import urlencode
 import desk
 import requests
 import shop
-from apis import ApiError, StepUp, exactly, refused_by
+from apis import ApiError, Moved, StepUp, exactly, refused_by
 from authlib.common.security import generate_token
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, abort, redirect, render_template, request, session, url_for
 from joserfc.errors import JoseError
 from logins import Logins, read_logout_token
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 SCOPE = "openid profile email offline_access payments:read payments:write orders:read orders:write users:read"
 TIMEOUT = 10
 EARLY = 30
+WORDS = {
+    400: "The shop does not understand that. Go back, load the page again, and try once more.",
+    404: "There is no such page.",
+    500: "Something went wrong on our side.",
+}
 
 
 def secret(name: str) -> str:
@@ -48,17 +54,22 @@ class Config:
     api: str
     base_url: str
     secret_key: str
+    security_url: str
+    """Where people set up a second factor."""
 
     @classmethod
     def from_environment(cls) -> Config:
-        """APP_ISSUER, APP_CLIENT_ID, APP_CLIENT_SECRET, APP_API, APP_BASE_URL, APP_SECRET_KEY; secrets also as NAME_FILE."""
+        """APP_ISSUER, APP_CLIENT_ID, APP_CLIENT_SECRET, APP_API, APP_BASE_URL, APP_SECRET_KEY, and if it is not the issuer's own
+        APP_SECURITY_URL; secrets also as NAME_FILE."""
+        issuer = os.environ["APP_ISSUER"]
         return cls(
-            issuer=os.environ["APP_ISSUER"],
+            issuer=issuer,
             client_id=os.environ["APP_CLIENT_ID"],
             client_secret=secret("APP_CLIENT_SECRET"),
             api=os.environ["APP_API"],
             base_url=os.environ["APP_BASE_URL"],
             secret_key=secret("APP_SECRET_KEY"),
+            security_url=os.environ.get("APP_SECURITY_URL") or f"{issuer}/account/security",
         )
 
 
@@ -127,7 +138,7 @@ def create_app(config: Config) -> Flask:
         if key in logins.tokens:
             return redirect(url_for("profile"))
         session.pop("login", None)
-        return render_template("home.html", ended=logins.was_ended(key))
+        return render_template("home.html", ended=logins.was_ended(key), lost=bool(key))
 
     def authorize(**parameters: str) -> Response:
         """To the identity provider, and back to `callback`."""
@@ -174,28 +185,35 @@ def create_app(config: Config) -> Flask:
         session["login"] = logins.keep(token)
         return redirect(target or url_for("profile"))
 
-    def paid(payment: dict[str, Any], fresh: dict[str, Any]) -> Response:
+    def paid(payment: dict[str, Any], fresh: dict[str, Any]) -> Any:
         """Pay what the person was sent to the identity provider for: by a login as the API wants it, or by a token for this payment alone."""
         token = logins.tokens.get(session.get("login", ""))
         if token is None or fresh["userinfo"]["sub"] != token["userinfo"]["sub"]:
             raise ApiError("Somebody else logged in meanwhile. Nothing was paid.", 400)
         if not payment["exactly"]:
             token.update(fresh)
+        order = payment.get("order")
+        back = url_for("payments") if order is None else url_for("show_order", order_id=order)
         try:
-            if "order" in payment:
-                orders.pay(fresh, payment["order"], payment["key"])
-                return redirect(url_for("show_order", order_id=payment["order"]))
-            send(fresh, payment)
-        except StepUp as error:
-            sentence = "The shop wants a stronger login. Set up a second factor in your account."
-            raise ApiError(sentence, 400) from error
-        return redirect(url_for("payments"))
+            if order is None:
+                send(fresh, payment)
+            else:
+                orders.pay(fresh, order, payment["key"])
+        except Moved:
+            return redirect(back)
+        except StepUp:
+            return render_template("stronger.html", security=config.security_url, back=back, order=order), 400
+        return redirect(back)
 
     def send(token: dict[str, Any], payment: dict[str, Any]) -> None:
         asked = {"amount": payment["amount"], "currency": payment["currency"]}
         call(token, "POST", "/v1/payments", json=asked, headers={"Idempotency-Key": payment["key"]})
 
-    tools = shop.Tools(call, logged_in, authorize, check_csrf)
+    def end_session(token: dict[str, Any]) -> Response:
+        query = urlencode({"id_token_hint": token["id_token"], "post_logout_redirect_uri": f"{config.base_url}/"})
+        return redirect(f"{idp.load_server_metadata()['end_session_endpoint']}?{query}")
+
+    tools = shop.Tools(call, logged_in, authorize, check_csrf, end_session, config.base_url)
     orders, at_the_desk = shop.install(app, tools), desk.install(app, tools, logins)
 
     @app.get("/profile")
@@ -249,8 +267,7 @@ def create_app(config: Config) -> Flask:
         for name in ("login", "desk"):
             logins.tokens.pop(session.get(name, ""), None)
         session.clear()
-        query = urlencode({"id_token_hint": token["id_token"], "post_logout_redirect_uri": f"{config.base_url}/"})
-        return redirect(f"{idp.load_server_metadata()['end_session_endpoint']}?{query}")
+        return end_session(token)
 
     @app.post("/backchannel-logout")
     def backchannel_logout() -> Response:
@@ -272,6 +289,13 @@ def create_app(config: Config) -> Flask:
     @app.errorhandler(ApiError)
     def failed(error: ApiError) -> tuple[str, int]:
         return render_template("sorry.html", sentence=error.sentence), error.status
+
+    @app.errorhandler(HTTPException)
+    def no_such_thing(error: HTTPException) -> tuple[str, int]:
+        """What no page of ours asks for: a form from another time, an address that somebody typed."""
+        status = error.code or 500
+        sentence = WORDS.get(status, "That did not work. Go back and try it again.")
+        return render_template("sorry.html", sentence=sentence), status
 
     app.jinja_env.globals["new_key"] = lambda: secrets.token_urlsafe(12)
     return app

@@ -6,10 +6,14 @@ They log in for it by themselves, with a scope that customers are never asked fo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
+from apis import NotThere
 from flask import Flask, redirect, render_template, request, session, url_for
 from logins import Logins
 from shop import Tools
@@ -43,8 +47,9 @@ def install(app: Flask, tools: Tools, logins: Logins) -> Callable[[dict[str, Any
             return render_template("desk_login.html")
         condition = tools.call(held, "GET", "/v2/condition")
         letters = tools.call(held, "GET", "/v2/dead-letters")["items"]
-        words = {"kinds": KINDS, "accounts": ACCOUNTS, "money": money}
-        return render_template("desk.html", condition=condition, letters=letters, **words)
+        words = {"kinds": KINDS, "accounts": ACCOUNTS, "money": money, "span": span}
+        gaps = gaps_of(condition["ledger"]["accounts"])
+        return render_template("desk.html", condition=condition, letters=letters, gaps=gaps, **words)
 
     @app.post("/desk/login")
     def log_in_at_the_desk() -> Response:
@@ -54,12 +59,19 @@ def install(app: Flask, tools: Tools, logins: Logins) -> Callable[[dict[str, Any
 
     @app.post("/desk/replays")
     def replay() -> Response:
+        """Try those again that the form names; what somebody else was faster with is done already."""
         tools.check_csrf()
         held = token()
-        if held is not None:
-            letter = request.form.get("letter", "")
-            tools.call(held, "POST", f"/v2/dead-letters/{letter}/replays", json={})
+        for letter in request.form.getlist("letter") if held is not None else ():
+            with suppress(NotThere):
+                tools.call(held, "POST", f"/v2/dead-letters/{quote(letter, safe='')}/replays", json={})
         return redirect(url_for("desk"), 303)
+
+    @app.post("/desk/logout")
+    def leave_the_desk() -> Response:
+        tools.check_csrf()
+        held = logins.tokens.pop(session.pop("desk", ""), None)
+        return redirect(url_for("desk"), 303) if held is None else tools.log_out(held)
 
     def arrived(fresh: dict[str, Any]) -> Response:
         logins.tokens.pop(session.get("desk", ""), None)
@@ -67,6 +79,22 @@ def install(app: Flask, tools: Tools, logins: Logins) -> Callable[[dict[str, Any
         return redirect(url_for("desk"))
 
     return arrived
+
+
+def gaps_of(accounts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """What all accounts of a currency sum to, in minor units, where that is not zero."""
+    sums = Counter[str]()
+    for one in accounts:
+        sums[one["currency"]] += one["value"]
+    return {currency: value for currency, value in sorted(sums.items()) if value}
+
+
+def span(seconds: float) -> str:
+    """A time span in its largest unit."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
 
 
 def money(value: int, currency: str) -> str:

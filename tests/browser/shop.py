@@ -6,11 +6,12 @@ import json
 import secrets
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from idp.cli import demo_payments
+from tests.resource_server.apis import PROVIDER_SECRET, simulator
 from tests.support.running import BIN, Process, RunningIdp, clean_environment
 from tests.support.servers import free_port
 
@@ -42,12 +43,25 @@ class Shop:
 
 
 @contextmanager
-def open_shop(folder: Path, *, host: str = "127.0.0.1", **settings: str) -> Iterator[Shop]:
-    """Start the three servers, the API with these settings; stop them all at the end. `host` is the identity provider's."""
+def open_shop(
+    folder: Path, *, host: str = "127.0.0.1", provider: Mapping[str, str] | None = None, **settings: str
+) -> Iterator[Shop]:
+    """Start the three servers, the API with these settings; stop them all at the end. `host` is the identity provider's.
+
+    `provider`: a payment provider that behaves so is started with them.
+    """
     api, app = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
     started: list[Process] = []
     idp_settings = {"signup": "on", "signup_max": "1000", "login_max_failures_per_address": "100000"}
-    with RunningIdp(folder, host=host, **idp_settings) as idp:
+    with ExitStack() as stack:
+        idp = stack.enter_context(RunningIdp(folder, host=host, **idp_settings))
+        if provider is not None:
+            paying = simulator(folder, f"{api}/provider-callbacks", **{**provider, "shop": app})
+            settings = {
+                "RS_PROVIDER_URL": stack.enter_context(paying),
+                "RS_PROVIDER_SECRET": PROVIDER_SECRET,
+                **settings,
+            }
         options = [word for name, words in SCOPES.items() for word in ("--scope", f"{name}={words}")]
         idp.cli("resource", "create", api, "--name", "Demo shop", "--claim", "roles", *options)
         idp.cli(

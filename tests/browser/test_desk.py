@@ -69,3 +69,14 @@ def test_what_was_given_up_is_made_by_a_button(visit: Visit, tmp_path: Path) -> 
         at_the_desk(customer, shop)
         expect(customer.locator("#sorry")).to_be_visible()
         expect(customer.locator("main")).to_contain_text("You may not do that.")
+
+
+def test_whoever_leaves_the_desk_is_logged_out(visit: Visit, shop: Shop) -> None:
+    page = visit()
+    at_the_desk(page, shop, "finance")
+    expect(page.locator("#balance")).to_be_visible()
+    page.click("#leave")
+    page.wait_for_url(f"{shop.app}/")
+    page.get_by_role("link", name="For staff").click()
+    page.click("#desk-login")
+    expect(page.locator("form#login")).to_be_visible()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pyotp
 import pytest
@@ -14,7 +12,6 @@ from tests.browser.conftest import Visit
 from tests.browser.shop import Shop, open_shop
 from tests.browser.test_login_with import go_to_login, log_in
 from tests.browser.test_paying import age, log_in_again
-from tests.resource_server.apis import PROVIDER_SECRET, simulator
 from tests.users.test_second_factor import earlier
 
 SETTLED_MS = 30_000
@@ -24,19 +21,10 @@ PHONE = {"width": 375, "height": 740}
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop whose payments are made by a provider that takes its time."""
-    folder: Path = tmp_path_factory.mktemp("shop-with-provider")
-    with ExitStack() as stack:
-        # Nothing answers to its callbacks: what is pending is asked for.
-        slow = {"latency": "0.5", "late": "3", "hang": "1.5"}
-        provider = stack.enter_context(simulator(folder, "http://127.0.0.1:9/none", **slow))
-        settings = {
-            "RS_PROVIDER_URL": provider,
-            "RS_PROVIDER_SECRET": PROVIDER_SECRET,
-            "RS_PROVIDER_FOLLOW": "0.5",
-            "RS_PROVIDER_TIMEOUT": "1",
-            "RS_JOB_RETRY_FIRST": "0.2",
-        }
-        yield stack.enter_context(open_shop(folder, **settings))
+    slow = {"latency": "0.5", "late": "3", "hang": "1.5"}
+    settings = {"RS_PROVIDER_FOLLOW": "0.5", "RS_PROVIDER_TIMEOUT": "1", "RS_JOB_RETRY_FIRST": "0.2"}
+    with open_shop(tmp_path_factory.mktemp("shop-with-provider"), provider=slow, **settings) as opened:
+        yield opened
 
 
 def at_the_goods(page: Page, shop: Shop) -> str:
@@ -118,14 +106,106 @@ def test_a_bank_that_answers_too_late_is_paid_once(visit: Visit, shop: Shop) -> 
     expect(page.locator("tr.payment")).to_have_count(1)
 
 
+@pytest.mark.parametrize("javascript", [True, False], ids=["javascript", "no-javascript"])
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [("#confirm", "succeeded", "Thank you!"), ("#refuse", "failed", "you did not confirm that it was you")],
+    ids=["confirmed", "refused"],
+)
+def test_a_bank_asks_its_customer_and_sends_them_back(
+    visit: Visit, shop: Shop, answer: str, status: str, said: str, javascript: bool
+) -> None:
+    page = visit(java_script_enabled=javascript)
+    at_the_goods(page, shop)
+    order(page, "globe")
+    page.click("#pay-order")
+    becomes(page, "requires_authentication")
+    expect(page.get_by_role("status")).to_contain_text("Your bank wants to hear from you")
+    ours = page.url
+    page.get_by_role("button", name="Go to your bank").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Is it you who pays?")
+    expect(page.locator("#amount")).to_have_text("66.07 EUR")
+    page.click(answer)
+    becomes(page, status)
+    assert page.url.startswith(ours)
+    expect(page.get_by_role("status")).to_contain_text(said)
+    expect(page.locator("#to-the-bank")).to_have_count(0)
+
+
+def test_whoever_left_their_bank_without_an_answer_may_go_there_again(visit: Visit, shop: Shop) -> None:
+    page = visit()
+    at_the_goods(page, shop)
+    order(page, "globe")
+    page.click("#pay-order")
+    becomes(page, "requires_authentication")
+    page.click("#to-the-bank")
+    expect(page.locator("#confirm")).to_be_visible()
+    page.go_back()
+    page.click("#to-the-bank")
+    page.click("#confirm")
+    becomes(page, "succeeded")
+
+
+def test_two_windows_pay_an_order_once(visit: Visit, shop: Shop) -> None:
+    page = visit()
+    at_the_goods(page, shop)
+    order(page, "pen")
+    other = page.context.new_page()
+    other.goto(page.url)
+    page.click("#pay-order")
+    becomes(page, "succeeded")
+    other.click("#pay-order")
+    expect(other.locator("#moved")).to_be_visible()
+    becomes(other, "succeeded")
+    other.get_by_role("link", name="Payments").click()
+    expect(other.locator("tr.payment")).to_have_count(1)
+
+
+def test_a_click_too_many_pays_once(visit: Visit, shop: Shop) -> None:
+    page = visit()
+    at_the_goods(page, shop)
+    order(page, "pen")
+    page.dblclick("#pay-order")
+    becomes(page, "succeeded")
+    page.get_by_role("link", name="Payments").click()
+    expect(page.locator("tr.payment")).to_have_count(1)
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "10", "1e9", "9" * 400, "", "one"])
+def test_a_quantity_that_is_none_orders_nothing(visit: Visit, shop: Shop, quantity: str) -> None:
+    page = visit()
+    at_the_goods(page, shop)
+    page.locator("#buy-pen option").first.evaluate("(option, value) => { option.value = value }", quantity)
+    page.locator("#buy-pen").get_by_role("button").click()
+    expect(page.locator("#sorry")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("The shop does not understand that.")
+    page.get_by_role("link", name="Back to the shop").click()
+    page.get_by_role("link", name="Goods").click()
+    expect(page.locator("#orders")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    "path", ["/orders/ord_00000000000000000000000000", "/orders/..%3Fx", "/orders/%00", "/orders/" + "x" * 999]
+)
+def test_an_order_that_is_none_is_said_to_be_none(visit: Visit, shop: Shop, path: str) -> None:
+    page = visit()
+    at_the_goods(page, shop)
+    page.goto(f"{shop.app}{path}")
+    expect(page.locator("#sorry")).to_be_visible()
+
+
 def test_much_is_paid_after_a_fresh_login_with_a_second_factor_only(visit: Visit, shop: Shop) -> None:
+    """Who has none is led to where one sets it up, and goes on with the same order."""
     page = visit()
     name = at_the_goods(page, shop)
     start_to_pay_much(page, shop, name)
-    expect(page.get_by_role("main")).to_contain_text("Set up a second factor in your account.")
+    expect(page.get_by_role("main")).to_contain_text("Set up a second factor in your account")
+    with page.expect_popup() as opened:
+        page.click("#security")
+    authenticator = add_authenticator(opened.value)
 
-    authenticator = add_authenticator(page, shop)
-    start_to_pay_much(page, shop, name)
+    page.get_by_role("link", name="Back to the order").click()
+    page.click("#pay-order")
     expect(page.locator("form#otp")).to_be_visible()
     page.fill("input[name=code]", authenticator.now())
     page.click("#otp-submit")
@@ -144,9 +224,8 @@ def start_to_pay_much(page: Page, shop: Shop, name: str) -> None:
     log_in(page, name)
 
 
-def add_authenticator(page: Page, shop: Shop) -> pyotp.TOTP:
-    """A second factor for whoever is logged in."""
-    page.goto(f"{shop.idp.url}/account/security")
+def add_authenticator(page: Page) -> pyotp.TOTP:
+    """A second factor for whoever looks at the security of their account."""
     page.click("#authenticator-add")
     secret = page.locator("#secret").inner_text()
     page.fill("input[name=code]", earlier(secret))
