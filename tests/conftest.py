@@ -18,7 +18,7 @@ from tests.support.clocks import ManualClock
 from tests.support.flows import App, Browser
 from tests.support.running import RunningIdp
 
-pytest_plugins = ["tests.support.strict"]
+pytest_plugins = ["tests.support.shifts", "tests.support.strict"]
 
 _running = contextlib.ExitStack()
 

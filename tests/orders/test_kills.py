@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import pytest
@@ -17,11 +15,12 @@ import pytest
 from resource_server.simulator.magic import Magic
 from tests.orders.apart import Apart
 from tests.orders.ordering import ask, now, ordered
+from tests.payments import killed
+from tests.payments.killed import Death
 from tests.payments.paying import accepted, over
 from tests.resource_server.apis import Caller
 from tests.support.running import clean_environment
 
-ROOT = Path(__file__).parents[2]
 SUMS = (1234, int(Magic.TIME_OUT_BUT_CHARGED), int(Magic.DECLINE), int(Magic.LATE_CALLBACK))
 DIES_WITHIN = 60.0
 MOST = 60
@@ -57,23 +56,21 @@ class Shop:
             if response.status_code == 202:
                 self.operations.append(response.json())
 
-    def start(self, **deadly: str) -> subprocess.Popen[bytes]:
+    def start(self, death: Death | None = None) -> BaseProcess:
         """A worker of the orders."""
-        environ = {**clean_environment(), **self.apart.worker_settings("orders"), **deadly}
-        command = [sys.executable, "-m", "tests.payments.killed", "all"]
-        with self._log.open("ab") as log:
-            return subprocess.Popen(command, env=environ, stdout=log, stderr=log, cwd=ROOT, start_new_session=True)
+        environ = {**clean_environment(), **self.apart.worker_settings("orders")}
+        return killed.start(environ, self._log, death=death)
 
     def until_dead(self, step: str) -> None:
         """Keep ordering until a worker reached its step."""
-        process, deadline = self.start(KILL_AT=step, KILL_NTH="1"), time.monotonic() + DIES_WITHIN
-        while process.poll() is None:
+        process, deadline = self.start(Death(step)), time.monotonic() + DIES_WITHIN
+        while process.exitcode is None:
             if time.monotonic() > deadline:
-                process.kill()
+                killed.kill(process)
                 raise AssertionError(f"{step} was never reached: {self._log.read_text()[-2000:]}")
             self.go_on()
-            time.sleep(0.1)
-        assert process.returncode == -signal.SIGKILL, self._log.read_text()[-4000:]
+            time.sleep(0.05)
+        assert process.exitcode == -signal.SIGKILL, self._log.read_text()[-4000:]
 
     def settle(self) -> None:
         """With a worker that lives, every operation ends."""
@@ -82,8 +79,7 @@ class Shop:
             for operation in self.operations:
                 over(self.caller, operation)
         finally:
-            process.terminate()
-            process.wait(30)
+            killed.end(process)
 
     def check(self) -> None:
         """Each order has what its status says, and the provider's books agree."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +40,12 @@ from resource_server.simulator.magic import Magic
 from resource_server.work import operations
 from resource_server.work.jobs import OPEN, Jobs
 from resource_server.work.operations import Operations
+from tests.payments import killed
+from tests.payments.killed import Death
 from tests.payments.paying import eventually
 from tests.resource_server.apis import PROVIDER_SECRET
 from tests.support.running import clean_environment
 
-ROOT = Path(__file__).parents[2]
 SHARED = "a secret that all nodes of these tests share"
 SUMS = (1234, 500, Magic.TIME_OUT_BUT_CHARGED, Magic.FAILING_BURST, Magic.AUTHENTICATION, Magic.DECLINE)
 DIES_WITHIN = 60.0
@@ -123,25 +122,20 @@ class Chaos:
 
     # -- processes ----------------------------------------------------------------------------------------------------
 
-    def start(self, part: str = "all", kill_at: str | None = None, nth: int = 1) -> subprocess.Popen[bytes]:
+    def start(self, part: str = "all", death: Death | None = None) -> BaseProcess:
         """A worker, or its relay or jobs alone, which dies at a step."""
-        deadly = {"KILL_AT": kill_at, "KILL_NTH": str(nth)} if kill_at else {}
-        command = [sys.executable, "-m", "tests.payments.killed", part]
-        with self._log.open("ab") as log:
-            return subprocess.Popen(
-                command, env={**self._environ, **deadly}, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
-            )
+        return killed.start(self._environ, self._log, part, death)
 
-    def until_dead(self, process: subprocess.Popen[bytes]) -> None:
-        """Keep paying until the process reached its step."""
-        deadline = time.monotonic() + DIES_WITHIN
-        while process.poll() is None:
+    def until_dead(self, step: str, part: str = "all") -> None:
+        """Keep paying until a process reached the step for the second time."""
+        process, deadline = self.start(part, Death(step, 2)), time.monotonic() + DIES_WITHIN
+        while process.exitcode is None:
             if time.monotonic() > deadline:
-                process.kill()
-                raise AssertionError(f"the step was never reached: {self._log.read_text()[-2000:]}")
+                killed.kill(process)
+                raise AssertionError(f"{step} was never reached: {self._log.read_text()[-2000:]}")
             self.keep_paying()
-            time.sleep(0.05)
-        assert process.returncode == -signal.SIGKILL, self._log.read_text()[-4000:]
+            time.sleep(0.02)
+        assert process.exitcode == -signal.SIGKILL, self._log.read_text()[-4000:]
 
     @contextlib.contextmanager
     def running(self, *parts: str) -> Iterator[None]:
@@ -151,9 +145,7 @@ class Chaos:
             yield
         finally:
             for process in processes:
-                process.terminate()
-            for process in processes:
-                process.wait(30)
+                killed.end(process)
 
     # -- payments -----------------------------------------------------------------------------------------------------
 
@@ -258,14 +250,12 @@ def killed_at_random(chaos: Chaos, parts: tuple[str, ...], seconds: float, seed:
                 chaos.keep_paying()
                 time.sleep(0.02)
             part = chance.choice(parts)
-            os.kill(processes[part].pid, signal.SIGKILL)
-            processes[part].wait()
+            killed.kill(processes[part])
             deaths += 1
             processes[part] = chaos.start(part)
     finally:
         for process in processes.values():
-            process.kill()
-            process.wait()
+            killed.kill(process)
     return deaths
 
 

@@ -79,11 +79,11 @@ def test_a_worker_killed_at_any_step_loses_and_doubles_nothing(
     with chaos_in(request, tmp_path, queue_url, place[0]) as chaos:
         chaos.pay(6)
         for step in share(WORKER_STEPS, place):
-            chaos.until_dead(chaos.start(kill_at=step, nth=2))
+            chaos.until_dead(step)
         if place[1] != "db":
             with chaos.running("jobs"):
                 for step in RELAY_STEPS:
-                    chaos.until_dead(chaos.start("relay", kill_at=step, nth=2))
+                    chaos.until_dead(step, "relay")
         with chaos.running():
             chaos.settle()
         assert chaos.check() > 6
