@@ -18,9 +18,11 @@ from tests.resource_server.apis import Apis, open_apis
 from tests.support import databases
 
 WAYS = [
-    *(f"{how}-{kind}" for how in ("together", "apart") for kind in databases.KINDS),
+    *("together-sqlite", "apart-postgresql"),
+    *(pytest.param(way, marks=pytest.mark.full) for way in ("together-postgresql", "apart-sqlite")),
     *(pytest.param(f"{transport}-sqlite", marks=pytest.mark.full) for transport in ("grpc", "queue")),
 ]
+"""Each way and each database are always there, each pair of them in `make test-full`."""
 
 
 @pytest.fixture(scope="session", params=WAYS)

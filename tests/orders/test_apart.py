@@ -23,7 +23,8 @@ from tests.orders.test_checkouts import checked_out, paid_for, payments
 from tests.payments.paying import Till, accepted, euros, eventually, over
 from tests.resource_server.apis import Caller, problem
 
-pytestmark = pytest.mark.parametrize("apis", ["apart-sqlite", "apart-postgresql"], indirect=True)
+WAYS = ["apart-postgresql", pytest.param("apart-sqlite", marks=pytest.mark.full)]
+pytestmark = pytest.mark.parametrize("apis", WAYS, indirect=True)
 
 
 @pytest.fixture

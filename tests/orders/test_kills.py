@@ -29,7 +29,7 @@ STEPS = (
     *("effect.before", "effect.taken", "effect.before_commit", "effect.committed"),
     *("payments.giving_back", "payments.gave_back", "job.failed"),
 )
-PLACES = ("apart-sqlite", "apart-postgresql")
+PLACES = ["apart-postgresql", pytest.param("apart-sqlite", marks=pytest.mark.full)]
 
 
 class Shop:
@@ -106,13 +106,12 @@ def without_worker(apart: Apart) -> Iterator[None]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("apis", PLACES, indirect=True)
-def test_a_worker_killed_at_any_step_loses_and_doubles_nothing(apis: Apart, request: pytest.FixtureRequest) -> None:
-    share = STEPS[PLACES.index(request.node.callspec.params["apis"]) :: len(PLACES)]
+def test_a_worker_killed_at_any_step_loses_and_doubles_nothing(apis: Apart) -> None:
     with without_worker(apis):
         shop = Shop(apis)
         for _ in range(3):
             shop.go_on()
-        for step in share:
+        for step in STEPS:
             shop.until_dead(step)
         shop.settle()
         shop.check()

@@ -96,6 +96,7 @@ class Chaos:
         )
         self._log = folder / "workers.log"
         self._made = 0
+        self.deaths = 0
         self._environ = {
             **clean_environment(),
             "RS_SERVICE": "payments",
@@ -136,6 +137,7 @@ class Chaos:
             self.keep_paying()
             time.sleep(0.02)
         assert process.exitcode == -signal.SIGKILL, self._log.read_text()[-4000:]
+        self.deaths += 1
 
     @contextlib.contextmanager
     def running(self, *parts: str) -> Iterator[None]:
@@ -235,12 +237,17 @@ class Chaos:
         kept = sum(charge["captured"] - charge["refunded"] for charge in charges.values())
         assert held.get((Account.CASH, "EUR"), 0) == kept
         assert events <= self.receiver.taken
+        succeeded = sum(charge["state"] == "succeeded" for charge in charges.values())
+        print(
+            f"{self.deaths} killed, {len(payments)} payments: {succeeded} succeeded here and at the provider, "
+            f"{kept} of cash here and there, the ledger sums to zero, {len(events)} events told"
+        )
         return len(payments)
 
 
-def killed_at_random(chaos: Chaos, parts: tuple[str, ...], seconds: float, seed: int) -> int:
-    """Workers that are killed at moments nobody chose, for so long; returns how many died."""
-    chance, deaths = random.Random(seed), 0
+def killed_at_random(chaos: Chaos, parts: tuple[str, ...], seconds: float, seed: int) -> None:
+    """Workers that are killed at moments nobody chose, for so long."""
+    chance = random.Random(seed)
     processes = {part: chaos.start(part) for part in parts}
     deadline = time.monotonic() + seconds
     try:
@@ -251,12 +258,11 @@ def killed_at_random(chaos: Chaos, parts: tuple[str, ...], seconds: float, seed:
                 time.sleep(0.02)
             part = chance.choice(parts)
             killed.kill(processes[part])
-            deaths += 1
+            chaos.deaths += 1
             processes[part] = chaos.start(part)
     finally:
         for process in processes.values():
             killed.kill(process)
-    return deaths
 
 
 _PROVIDER = {"Authorization": f"Bearer {PROVIDER_SECRET}"}

@@ -1,6 +1,7 @@
 """kill -9 at every step that is named, and at moments nobody chose: nothing is lost, nothing is charged twice, nothing stays open.
 
 Everything on every transport is `make test-full`; else each step dies once, the transports and databases in turn.
+What came of it is printed: `pytest -s`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.payments.chaos import Chaos, killed_at_random
 from tests.payments.conftest import open_payments
 from tests.resource_server.apis import simulator
 from tests.support import databases, servers
-from tests.support.full import FULL
 from tests.support.rabbitmq import RabbitMq
 
 WORKER_STEPS = (
@@ -27,7 +28,19 @@ WORKER_STEPS = (
 RELAY_STEPS = ("relay.taken", "relay.announced")
 EVERYWHERE = [(database, queue) for database in databases.KINDS for queue in ("db", "redis", "amqp")]
 IN_TURN = [("sqlite", "db"), ("postgresql", "redis"), ("postgresql", "amqp")]
-PLACES = EVERYWHERE if FULL else IN_TURN
+Place = tuple[str, str]
+
+
+def run(place: Place, what: object, *, full: bool = False) -> ParameterSet:
+    """A run at a place; `full` ones take minutes."""
+    marks = [pytest.mark.full] if full else []
+    return pytest.param(place, place[1], what, id="-".join((*place, *(["full"] if full else []))), marks=marks)
+
+
+EACH_STEP_ONCE = [run(place, WORKER_STEPS[number :: len(IN_TURN)]) for number, place in enumerate(IN_TURN)]
+EVERY_STEP = [run(place, WORKER_STEPS, full=True) for place in EVERYWHERE]
+SHORT = [run(place, 6) for place in IN_TURN[:2]]
+LONG = [run(place, 60, full=True) for place in EVERYWHERE]
 
 
 @contextlib.contextmanager
@@ -62,23 +75,14 @@ def queue_url(request: pytest.FixtureRequest) -> Iterator[str]:
             yield "db://"
 
 
-def share(steps: tuple[str, ...], place: tuple[str, str]) -> tuple[str, ...]:
-    """The steps that die here: all of them, or this place's part."""
-    return steps if FULL else steps[PLACES.index(place) :: len(PLACES)]
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("place", "queue_url"),
-    [pytest.param(place, place[1], id="-".join(place)) for place in PLACES],
-    indirect=["queue_url"],
-)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("place", "queue_url", "steps"), [*EACH_STEP_ONCE, *EVERY_STEP], indirect=["queue_url"])
 def test_a_worker_killed_at_any_step_loses_and_doubles_nothing(
-    request: pytest.FixtureRequest, tmp_path: Path, place: tuple[str, str], queue_url: str
+    request: pytest.FixtureRequest, tmp_path: Path, place: Place, queue_url: str, steps: tuple[str, ...]
 ) -> None:
     with chaos_in(request, tmp_path, queue_url, place[0]) as chaos:
         chaos.pay(6)
-        for step in share(WORKER_STEPS, place):
+        for step in steps:
             chaos.until_dead(step)
         if place[1] != "db":
             with chaos.running("jobs"):
@@ -89,26 +93,22 @@ def test_a_worker_killed_at_any_step_loses_and_doubles_nothing(
         assert chaos.check() > 6
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("place", "queue_url"),
-    [pytest.param(place, place[1], id="-".join(place)) for place in (EVERYWHERE if FULL else IN_TURN[:2])],
-    indirect=["queue_url"],
-)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("place", "queue_url", "seconds"), [*SHORT, *LONG], indirect=["queue_url"])
 def test_kills_at_random_lose_and_double_nothing(
-    request: pytest.FixtureRequest, tmp_path: Path, place: tuple[str, str], queue_url: str
+    request: pytest.FixtureRequest, tmp_path: Path, place: Place, queue_url: str, seconds: float
 ) -> None:
     with chaos_in(request, tmp_path, queue_url, place[0]) as chaos:
         parts = ("all",) if place[1] == "db" else ("jobs", "relay")
-        deaths = killed_at_random(chaos, parts, 60 if FULL else 6, seed=20261125)
-        assert deaths >= 2
+        killed_at_random(chaos, parts, seconds, seed=20261125)
+        assert chaos.deaths >= 2
         with chaos.running(*parts):
             chaos.settle()
         assert chaos.check() > 6
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("database", databases.KINDS if FULL else ["postgresql"])
+@pytest.mark.parametrize("database", ["postgresql", pytest.param("sqlite", marks=pytest.mark.full)])
 def test_a_broker_that_is_killed_and_wiped_loses_nothing(
     request: pytest.FixtureRequest, tmp_path: Path, database: str
 ) -> None:
