@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import expect
 
+from resource_server.payments import ledger
 from resource_server.payments.models import JobRow, LedgerEntry
 from resource_server.payments.settling import CAPTURE, CHARGE, REFUND
 from tests.browser.conftest import Visit
@@ -120,4 +121,5 @@ def much_goes_wrong(shop: Shop) -> None:
     with store.change() as tx:
         tx.execute(sa.insert(LedgerEntry), entries)
         tx.execute(sa.insert(JobRow), jobs)
+    ledger.recount(store)
     store.engine.dispose()
