@@ -105,7 +105,7 @@ def test_without_javascript_everything_can_be_read(visit: Visit, apis: Apis) -> 
 
 def test_a_person_takes_a_token_apart(visit: Visit, apis: Apis, look: Looker) -> None:
     token = apis.person().token
-    page = visit(java_script_enabled=False)
+    page = visit()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{apis.url}/reference")
