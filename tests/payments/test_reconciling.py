@@ -14,9 +14,15 @@ import pytest
 import requests
 import sqlalchemy as sa
 
+from resource_server.app import build
 from resource_server.payments import ledger
-from resource_server.payments.models import LedgerEntry, Payment
+from resource_server.payments.models import JobRow, LedgerEntry, Payment
+from resource_server.payments.provider import Provider
+from resource_server.payments.reconciliations import RECONCILE
+from resource_server.payments.reconciling import Reconciliation
+from resource_server.payments.settling import CHARGE
 from resource_server.platform.store import Row, Store
+from resource_server.settings import load
 from resource_server.simulator.magic import Magic
 from tests.payments.chaos import Chaos
 from tests.payments.paying import eventually
@@ -31,13 +37,19 @@ class Books(Chaos):
 
     folder: Path
 
-    def reconciled(self, *options: str) -> tuple[int, list[dict[str, Any]]]:
+    def command(self, *options: str) -> tuple[int, list[dict[str, Any]]]:
         """The exit status of the command, and the differences it prints."""
         command = [str(BIN / "resource-server"), "reconcile", "--quiet", "0", *options]
         done = subprocess.run(command, check=False, env=self._environ, capture_output=True, text=True, cwd=self.folder)
         assert done.stdout, done.stderr
-        report = json.loads(done.stdout)
-        return done.returncode, report["differences"]
+        return done.returncode, json.loads(done.stdout)["differences"]
+
+    def reconciled(self, *, repair: bool = False) -> list[dict[str, Any]]:
+        """The differences that are found, as they are printed."""
+        provider = Provider(self.provider, PROVIDER_SECRET, timeout=10, connections=1)
+        report = Reconciliation(self.store, self.jobs, provider).run(quiet=0, repair=repair)
+        found: list[dict[str, Any]] = json.loads(json.dumps(report.document()))["differences"]
+        return found
 
     def made(self) -> Row:
         """The newest payment."""
@@ -67,16 +79,12 @@ def books(store: Store, store_url: str, tmp_path: Path) -> Iterator[Books]:
             yield books
 
 
-def kinds(differences: list[dict[str, Any]]) -> list[str]:
-    return [one["kind"] for one in differences]
-
-
 def test_books_that_agree_differ_in_nothing(books: Books) -> None:
-    assert books.reconciled() == (0, [])
+    assert books.reconciled() == []
     books.pay(6)
     with books.running():
         books.settle()
-    assert books.reconciled("--repair") == (0, [])
+    assert books.command("--repair") == (0, [])
 
 
 @pytest.mark.parametrize(("value", "step"), [(1234, "provider.answered"), (Magic.TIME_OUT_BUT_CHARGED, "job.failed")])
@@ -89,17 +97,38 @@ def test_what_was_charged_by_a_worker_that_died_is_found_and_settled(
     books.start(kill_at=step).wait(60)
     payment = books.made()
     assert payment.status == "processing"
-    status, (difference,) = books.reconciled()
+    status, (difference,) = books.command()
     assert (status, difference["kind"], difference["repair"]) == (1, "charged_but_not_settled", None)
     assert (difference["payment"], difference["ours"], difference["theirs"]) == (payment.id, 0, value)
     assert books.made() == payment, "nothing is written by looking"
-    _, (difference,) = books.reconciled("--repair")
+    (difference,) = books.reconciled(repair=True)
     assert difference["repair"] == "asked_again"
     with books.running():
         eventually(lambda: books.made().status, lambda now: now == "succeeded")
         eventually(books.left, lambda count: count == 0)
     assert books.check() == 1
-    assert books.reconciled() == (0, [])
+    assert books.reconciled() == []
+
+
+def test_however_many_nodes_ask_a_job_compares_once_a_period(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.payments.chaos.SUMS", (1234,))
+    books.pay(1)
+    books.start(kill_at="provider.answered").wait(60)
+    with books.store.change() as tx:  # the job of the charge is lost for good
+        tx.execute(sa.update(JobRow).where(JobRow.kind == CHARGE).values(state="done"))
+    books._environ.update(RS_RECONCILE_QUIET="0", RS_RECONCILE_EVERY="1000000")
+    process = build(load(books._environ))
+    (asking,) = (work for service in process.services for work in service.work if work.name == "reconciliation")
+    asking.run()
+    asking.run()
+    process.close()
+    with books.store.read() as tx:
+        waiting = tx.execute(sa.select(JobRow.state).where(JobRow.kind == RECONCILE)).scalars().all()
+    assert waiting == ["waiting"]
+    with books.running():
+        eventually(lambda: books.made().status, lambda now: now == "succeeded")
+        eventually(books.left, lambda count: count == 0)
+    assert books.check() == 1
 
 
 def test_a_refund_whose_job_was_given_up_is_done_by_that_job(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,15 +139,15 @@ def test_a_refund_whose_job_was_given_up_is_done_by_that_job(books: Books, monke
     books.start(kill_at="provider.answered").wait(60)
     with books.store.change() as tx:
         tx.execute(sa.text("UPDATE jobs SET state = 'dead' WHERE kind = 'payment.refund'"))
-    status, (difference,) = books.reconciled()
-    assert (status, difference["kind"], difference["ours"], difference["theirs"]) == (1, "sums_differ", 1234, 1134)
-    _, (difference,) = books.reconciled("--repair")
+    (difference,) = books.reconciled()
+    assert (difference["kind"], difference["ours"], difference["theirs"]) == ("sums_differ", 1234, 1134)
+    (difference,) = books.reconciled(repair=True)
     assert difference["repair"] == "replayed"
     with books.running():
         eventually(lambda: books.made().refunded_value, lambda value: value == 100)
         eventually(books.left, lambda count: count == 0)
     assert books.check() == 1
-    assert books.reconciled() == (0, [])
+    assert books.reconciled() == []
 
 
 def test_what_the_machine_has_no_step_for_is_said_and_left_alone(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,8 +160,7 @@ def test_what_the_machine_has_no_step_for_is_said_and_left_alone(books: Books, m
     with books.store.change() as tx:
         cash = (LedgerEntry.payment_id == kept.id, LedgerEntry.account == ledger.Account.CASH)
         tx.execute(sa.update(LedgerEntry).where(*cash).values(value=1))
-    status, differences = books.reconciled("--repair")
-    assert status == 1
+    differences = books.reconciled(repair=True)
     found = {one["kind"]: one for one in differences}
     assert len(found) == len(differences) == 4
     assert found["succeeded_but_not_charged"]["payment"] == gone.id
@@ -151,18 +179,18 @@ def test_a_failed_payment_that_was_charged_is_for_somebody_to_decide(
     payment = books.paid()
     changed = "UPDATE charges SET state = 'succeeded', captured = value WHERE key = ?"
     books.at_the_provider(changed, payment.attempt)
-    status, differences = books.reconciled("--repair")
-    assert (status, kinds(differences), differences[0]["repair"]) == (1, ["charged_but_not_succeeded"], None)
+    (difference,) = books.reconciled(repair=True)
+    assert (difference["kind"], difference["repair"]) == ("charged_but_not_succeeded", None)
     assert books.made() == payment
 
 
 def test_the_books_are_read_a_page_at_a_time(books: Books) -> None:
-    for number in range(205):
-        values = (f"k{number}", f"r{number}", 1, "EUR", 1, "succeeded", 1)
-        names = "key, reference, value, currency, capture, state, captured"
-        books.at_the_provider(f"INSERT INTO charges ({names}) VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
-    status, differences = books.reconciled()
-    assert (status, len(differences)) == (1, 205)
+    rows = [(f"k{number}", f"r{number}") for number in range(205)]
+    names = "key, reference, value, currency, capture, state, captured"
+    (file,) = books.folder.glob("provider-*/*.sqlite3")
+    with closing(sqlite3.connect(file)) as accounts, accounts:
+        accounts.executemany(f"INSERT INTO charges ({names}) VALUES (?, ?, 1, 'EUR', 1, 'succeeded', 1)", rows)
+    assert len(books.reconciled()) == 205
 
 
 def test_a_provider_that_is_away_is_said(books: Books) -> None:
