@@ -184,6 +184,9 @@ def test_while_the_issuer_is_away_nothing_is_begun(apart: Apart) -> None:
     order = ordered(caller)
     with away(apart, "orders"):
         pass  # orders start anew, so they hold no token from before
+    assert now(caller, order)["status"] == "draft", (
+        "and they know the keys and what was revoked, so it is not that which they lack"
+    )
     port = apart.idp.port
     apart.idp.nodes.pop(0).stop()
     try:
