@@ -129,10 +129,11 @@ class DatabaseTallies:
         self, most: Mapping[str, int], pace: Pace, began: Mapping[str, int], *, forget: Sequence[str] = ()
     ) -> None:
         with self._database.write(durable=False) as tx:
+            held = _held(tx, sorted({*most, *forget}))
             if forget:
                 tx.execute(_FORGET, {"keys": sorted(forget)})
-            held = _held(tx, sorted(most)) if most else {}
-            _keep(tx, {key: pace.given_back(tally, most[key], began[key]) for key, tally in held.items()})
+            shared = {key: tally for key, tally in held.items() if key in most}
+            _keep(tx, {key: pace.given_back(tally, most[key], began.get(key, -1)) for key, tally in shared.items()})
 
 
 def _held(tx: sa.Connection, keys: Sequence[str]) -> dict[str, Tally]:
