@@ -132,6 +132,7 @@ def test_each_path_reaches_its_service(echoed: Echoed) -> None:
         "/v2/operations/op_1": "payments",
         "/v2/operations/oop_1": "orders",
         "/v2/payment-events": "orders",
+        "/v2/order-events": "payments",
         "/v2/payments/pay_1/reversals": "payments",
         "/openapi/v2.json": "users",
         "/openapi/orders/v2.json": "orders",

@@ -12,7 +12,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 _PARTS = "openapi|.well-known/oauth-protected-resource"
-_PAYMENTS = "payments|operations|webhook-endpoints|events|condition|dead-letters"
+_PAYMENTS = "payments|order-events|operations|webhook-endpoints|events|condition|dead-letters"
 _SERVICES = (
     (re.compile(rf"/(v\d+/(orders|payment-events)|({_PARTS})/orders)(/|\?|$)|/v2/operations/oop_"), "orders"),
     (re.compile(rf"/(v\d+/({_PAYMENTS})|provider-callbacks|({_PARTS})/payments)(/|\?|$)"), "payments"),
