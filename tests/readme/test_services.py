@@ -30,5 +30,10 @@ def test_every_concept_has_its_row_its_verdict_and_what_shows_it() -> None:
         assert LINK.search(row[4]), row
 
 
+def test_every_row_tells_of_its_last_run_and_of_no_failure() -> None:
+    for row in ROWS:
+        assert re.fullmatch(r"(\d+ passed, \d+ s, \d{4}-\d\d-\d\d|not run yet) \|", row[5]), row
+
+
 def test_every_test_that_is_named_belongs_to_a_link() -> None:
     assert sorted(set(NAME.findall(TEXT))) == sorted({name for _, *names in LINKS for name in names})
