@@ -24,7 +24,7 @@ _TAG = "user"
 _LIST_QUERY = (
     *QUERY,
     Query("email", {"type": "string", "maxLength": 254}, "only who has this address, in whatever case"),
-    Query("ids", {"type": "string", "maxLength": 6500}, f"only these people, comma separated, at most {MOST}"),
+    Query("ids", {"type": "string", "maxLength": 27 * MOST}, f"only these people, comma separated, at most {MOST}"),
 )
 
 
