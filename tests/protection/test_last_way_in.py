@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import requests
@@ -66,12 +67,14 @@ class Member:
 
     @classmethod
     def new(cls, upstream: Upstream, *, proven: bool) -> Member:
-        """Made by a login with the provider, which says whether the address is theirs."""
+        """Made by a login with the provider; where it does not say that the address is theirs, an operator wrote it down unproven."""
         idp, name = upstream.idp, f"person-{secrets.token_hex(4)}"
-        address = {"email": f"{name}@example.com", "email_verified": proven}
+        address: dict[str, Any] = {"email": f"{name}@example.com", "email_verified": proven}
         upstream.provider.person = {"sub": name, "preferred_username": name, **address}
         browser, device = Browser(idp.url), Authenticator(idp.url)
         assert name in upstream.log_in(browser).text
+        if not proven:
+            idp.cli("user", "update", name, "--email", address["email"])
         page = Page(browser.open(f"{idp.url}/account/password"))
         assert "Your new password is set" in browser.submit(page, "password-change", password=PASSWORD).text
         made = add(browser, idp, device)
