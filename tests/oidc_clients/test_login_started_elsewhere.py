@@ -48,6 +48,7 @@ def shop(registry: RunningIdp, sample: Any) -> Iterator[FlaskClient]:
         api=registry.issuer,
         base_url=BASE,
         secret_key="k" * 32,
+        security_url=f"{registry.issuer}/account/security",
     )
     with sample.create_app(config).test_client() as browser:
         yield browser

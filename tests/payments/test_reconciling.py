@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from resource_server.platform.store import Row, Store
 from resource_server.settings import load
 from resource_server.simulator.magic import Magic
 from tests.payments.chaos import Chaos
+from tests.payments.killed import Death
 from tests.payments.paying import eventually
 from tests.resource_server.apis import PROVIDER_SECRET, simulator
 from tests.support.running import BIN
@@ -50,6 +52,12 @@ class Books(Chaos):
         report = Reconciliation(self.store, self.jobs, provider).run(quiet=0, repair=repair)
         found: list[dict[str, Any]] = json.loads(json.dumps(report.document()))["differences"]
         return found
+
+    def die_at(self, step: str) -> None:
+        """A worker that works until it gets there."""
+        process = self.start(death=Death(step))
+        process.join(60)
+        assert process.exitcode == -signal.SIGKILL, f"{step} was never reached"
 
     def made(self) -> Row:
         """The newest payment."""
@@ -94,7 +102,7 @@ def test_what_was_charged_by_a_worker_that_died_is_found_and_settled(
     """Killed between the charge and its record; or charged though no answer came, and killed then."""
     monkeypatch.setattr("tests.payments.chaos.SUMS", (value,))
     books.pay(1)
-    books.start(kill_at=step).wait(60)
+    books.die_at(step)
     payment = books.made()
     assert payment.status == "processing"
     status, (difference,) = books.command()
@@ -113,7 +121,7 @@ def test_what_was_charged_by_a_worker_that_died_is_found_and_settled(
 def test_however_many_nodes_ask_a_job_compares_once_a_period(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.payments.chaos.SUMS", (1234,))
     books.pay(1)
-    books.start(kill_at="provider.answered").wait(60)
+    books.die_at("provider.answered")
     with books.store.change() as tx:  # the job of the charge is lost for good
         tx.execute(sa.update(JobRow).where(JobRow.kind == CHARGE).values(state="done"))
     books._environ.update(RS_RECONCILE_QUIET="0", RS_RECONCILE_EVERY="1000000")
@@ -136,7 +144,7 @@ def test_a_refund_whose_job_was_given_up_is_done_by_that_job(books: Books, monke
     payment = books.paid()
     with books.store.change() as tx:
         books._desk.refund(tx, payment, 100, "finance", "app", approved=True)
-    books.start(kill_at="provider.answered").wait(60)
+    books.die_at("provider.answered")
     with books.store.change() as tx:
         tx.execute(sa.text("UPDATE jobs SET state = 'dead' WHERE kind = 'payment.refund'"))
     (difference,) = books.reconciled()

@@ -68,9 +68,9 @@ def test_every_announced_algorithm_proves(alg: str) -> None:
     assert accept(holder.proof("POST", URL)).jkt == holder.jkt
 
 
-@pytest.mark.parametrize("claims", [{"nbf": 0, "exp": 1}, {"iss": "whoever"}, {"iat": time.time() + 0.5}])
-def test_further_claims_and_fractions_do_no_harm(claims: dict[str, Any]) -> None:
-    assert accept(HOLDER.proof("POST", URL, **claims))
+def test_further_claims_and_fractions_do_no_harm() -> None:
+    for claims in ({"nbf": 0, "exp": 1}, {"iss": "whoever"}, {"iat": time.time() + 0.5}):
+        assert accept(HOLDER.proof("POST", URL, **claims))
 
 
 def test_further_header_members_do_no_harm_unless_they_are_critical() -> None:
