@@ -31,7 +31,7 @@ from idp.users.common_passwords import is_common
 
 MAX_BYTES = 1024
 _PEPPER = "password-pepper"
-_NICE = 10
+_NICE = 14
 _BCRYPT_CHECKSUM = 31  # characters, of bcrypt's own base64
 _MIN_VARIETY, _MIN_REST, _MIN_WORD = 4, 8, 4
 _PARTS = re.compile(r"[\W_]+")
