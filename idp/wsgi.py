@@ -85,7 +85,7 @@ def serve(settings: Settings, again: Again, *, jobs: bool) -> None:
             address=settings.host,
             port=settings.port,
             interface=Interfaces.WSGI,
-            runtime_mode=RuntimeModes.mt,  # who reads a body does not wait for the thread that moves the bytes
+            runtime_mode=RuntimeModes.st,  # one thread moves the bytes, the blocking threads do the work
             http=HTTPModes.auto if settings.tls_cert_file else HTTPModes.http1,  # without TLS nobody speaks HTTP/2
             websockets=False,
             workers=settings.workers,
