@@ -6,7 +6,7 @@ account. Where no letters go out nothing can be proved: then nobody is asked for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from idp.users.accounts import TAKEN, Accounts, Also
 from idp.users.asks import Asks
 from idp.users.invitations import Invitation, Invitations
 from idp.users.login.context import FindContext, LoginContext
+from idp.users.login.words import sentence
 from idp.users.people import Person
 from idp.users.signups import GONE, SignUp, SignUps
 
@@ -87,6 +88,23 @@ class Admission:
                 raise GONE
             return Admitted(signup=signup, secret=token)
         return self.stranger() if self.open else None
+
+    def answer(
+        self,
+        context: LoginContext | None,
+        form: Callable[..., Response],
+        then: Callable[[LoginContext | None, Admitted], Response],
+    ) -> Response:
+        """What a page of sign-up shows: what `then` answers to who may make an account; whatever is refused is said on the page's own `form`."""
+        admitted = self.stranger()
+        try:
+            found = self.admitted()
+            if found is None:
+                return self.refusal(context)
+            admitted = found
+            return then(context, admitted)
+        except Refused as error:
+            return form(context, admitted, alert=sentence(error), status=400)
 
     def stranger(self) -> Admitted:
         """Somebody who came with nothing."""

@@ -13,7 +13,6 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Blueprint, Response, request
 
-from idp.errors import Refused
 from idp.platform import pages as web
 from idp.platform.audit import Audit
 from idp.platform.ids import digest
@@ -21,7 +20,6 @@ from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
 from idp.users.login.admission import Admission, Admitted
 from idp.users.login.context import LoginContext
-from idp.users.login.words import sentence
 from idp.users.passkey_ceremonies import Ceremonies
 from idp.users.passkeys import NewPasskey, Passkeys
 from idp.users.people import Person
@@ -50,20 +48,11 @@ class PasskeySignUp:
 
     def sign_up(self) -> Response:
         """Ask who it is and, once their address is proved, for the passkey; then show the recovery codes and lead to the login."""
-        browser = self.pages.cookie(request, web.FLOW)
-        context = self.admission.context(browser)
-        try:
-            admitted = self.admission.admitted()
-        except Refused as error:
-            return self._form(context, self.admission.stranger(), alert=sentence(error), status=400)
-        if admitted is None:
-            return self.admission.refusal(context)
-        try:
-            return self._answer(context, admitted, browser)
-        except Refused as error:
-            return self._form(context, admitted, alert=sentence(error), status=400)
+        context = self.admission.context(self.pages.cookie(request, web.FLOW))
+        return self.admission.answer(context, self._form, self._answer)
 
-    def _answer(self, context: LoginContext | None, admitted: Admitted, browser: str | None) -> Response:
+    def _answer(self, context: LoginContext | None, admitted: Admitted) -> Response:
+        browser = self.pages.cookie(request, web.FLOW)
         if request.method == "GET":
             return self._offered(context, admitted) if admitted.signup else self._form(context, admitted)
         self.pages.check_form(browser, "signup")

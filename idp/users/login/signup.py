@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, request
 
-from idp.errors import Refused
 from idp.platform import pages as web
 from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
 from idp.users.login.admission import Admission, Admitted
 from idp.users.login.context import LoginContext, OtherWay, purpose
 from idp.users.login.policy import UPSTREAM, LoginPolicy
-from idp.users.login.words import sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +35,16 @@ class SignUpPage:
 
     def sign_up(self) -> Response:
         """Ask a stranger to prove their address, or make the account of who did; the person then logs in like everybody else."""
+        context = self.admission.context(self.pages.cookie(request, web.FLOW))
+        return self.admission.answer(context, self._form, self._form if request.method == "GET" else self._posted)
+
+    def _posted(self, context: LoginContext | None, admitted: Admitted) -> Response:
         browser = self.pages.cookie(request, web.FLOW)
-        context = self.admission.context(browser)
-        try:
-            admitted = self.admission.admitted()
-        except Refused as error:
-            return self._form(context, self.admission.stranger(), alert=sentence(error), status=400)
-        if admitted is None:
-            return self.admission.refusal(context)
-        if request.method == "GET":
-            return self._form(context, admitted)
         self.pages.check_form(browser, "signup")
         self.admission.count()
-        try:
-            return self._posted(context, admitted, browser or "")
-        except Refused as error:
-            return self._form(context, admitted, alert=sentence(error), status=400)
-
-    def _posted(self, context: LoginContext | None, admitted: Admitted, browser: str) -> Response:
         person = self.admission.draft(admitted)
         hashed = self.accounts.hashed(request.form.get("password", ""), person)
-        waiting = self.admission.ask(context, browser, person, hashed)
+        waiting = self.admission.ask(context, browser or "", person, hashed)
         if waiting is None:
             self.admission.make(admitted, person, hashed=hashed)
         return waiting or self.admission.joined(context)
