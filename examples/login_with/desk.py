@@ -46,10 +46,9 @@ def install(app: Flask, tools: Tools, logins: Logins) -> Callable[[dict[str, Any
         if held is None:
             return render_template("desk_login.html")
         condition = tools.call(held, "GET", "/v2/condition")
-        letters = tools.call(held, "GET", "/v2/dead-letters")["items"]
         words = {"kinds": KINDS, "accounts": ACCOUNTS, "money": money, "span": span}
         gaps = gaps_of(condition["ledger"]["accounts"])
-        return render_template("desk.html", condition=condition, letters=letters, gaps=gaps, **words)
+        return render_template("desk.html", condition=condition, letters=condition["dead_letters"], gaps=gaps, **words)
 
     @app.post("/desk/login")
     def log_in_at_the_desk() -> Response:

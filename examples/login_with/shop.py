@@ -92,7 +92,7 @@ class Orders:
         return self._call(token, "GET", "/v2/orders?limit=10")["items"]
 
     def show(self, token: Any, order_id: str) -> dict[str, Any]:
-        """An order, the payment of its newest checkout with its steps, and where that payment is; nothing of a payment before there is one."""
+        """An order, the payment of its newest checkout with its steps so far, and where that payment is; nothing of a payment before there is one."""
         order = self._call(token, "GET", f"/v2/orders/{_named(order_id)}")
         checkouts = self._call(token, "GET", f"/v2/orders/{order['id']}/checkouts")["items"]
         newest = checkouts[-1] if checkouts else {"payment": None, "status": None}
@@ -100,7 +100,8 @@ class Orders:
             status = {None: None, "running": "created"}.get(newest["status"], "failed")
             return {"order": order, "payment": None, "steps": [], "status": status}
         path = f"/v2/payments/{newest['payment']}"
-        payment, steps = self._call(token, "GET", path), self._call(token, "GET", f"{path}/transitions")["items"]
+        payment, taken = self._call(token, "GET", path), self._call(token, "GET", f"{path}/transitions")["items"]
+        steps = [step for step in taken if step["version"] <= payment["version"]]  # it may have moved on meanwhile
         return {"order": order, "payment": payment, "steps": steps, "status": payment["status"]}
 
     def pay(self, token: Any, order_id: str, key: str) -> None:

@@ -62,9 +62,9 @@ def post(
         _sum_up(tx, crc32(payment_id.encode()) % PARTS, currency, changes)
 
 
-def held(store: Store) -> Held:
+def held(store: Store, within: sa.Connection | None = None) -> Held:
     """What each account holds of each currency, in minor units: as many rows are read whether a payment was made or a million."""
-    with store.read() as tx:
+    with store.read(within) as tx:
         return _held(tx.execute(_HELD))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from flask import Response, jsonify
@@ -60,14 +59,6 @@ class Ledger(BaseModel):
     accounts: list[Balance]
 
 
-class Condition(BaseModel):
-    """How the service is."""
-
-    queue: Queue
-    operations: Running
-    ledger: Ledger
-
-
 class DeadLetter(BaseModel):
     """A job that was given up; what it carries stays inside."""
 
@@ -76,6 +67,15 @@ class DeadLetter(BaseModel):
     attempts: int
     error: str | None
     created_at: str
+
+
+class Condition(BaseModel):
+    """How the service is, all of it as of one moment; of the dead letters the oldest, at most a hundred."""
+
+    queue: Queue
+    operations: Running
+    ledger: Ledger
+    dead_letters: list[DeadLetter]
 
 
 class DeadLetters(BaseModel):
@@ -93,23 +93,32 @@ class Watch:
     now: Callable[[], float] = time.time
 
     def condition(self) -> Condition:
-        """Everything at once."""
-        held = ledger.held(self.store)
-        accounts = [Balance(account=name, currency=of, value=value) for (name, of), value in sorted(held.items())]
-        books = Ledger(balanced=not ledger.imbalance(held), accounts=accounts)
-        return Condition(queue=self.queue(), operations=self.operations(), ledger=books)
+        """Everything at once, as of one moment: figures and lists that are shown together agree."""
+        with self.store.snapshot() as tx:
+            held = ledger.held(self.store, tx)
+            accounts = [Balance(account=name, currency=of, value=value) for (name, of), value in sorted(held.items())]
+            return Condition(
+                queue=self.queue(tx),
+                operations=self.operations(tx),
+                ledger=Ledger(balanced=not ledger.imbalance(held), accounts=accounts),
+                dead_letters=self.letters(tx),
+            )
 
-    def queue(self) -> Queue:
-        depth = self.jobs.depth()
+    def queue(self, within: sa.Connection | None = None) -> Queue:
+        depth = self.jobs.depth(within)
         return Queue(waiting=depth.waiting, oldest_seconds=round(depth.oldest, 3), dead=depth.dead)
 
-    def operations(self) -> Running:
+    def operations(self, within: sa.Connection | None = None) -> Running:
         running = OperationRow.state == operations.RUNNING
         waiting = OperationRow.state == operations.AWAITING_APPROVAL
         late = OperationRow.created_at < self.now() - LATE_SECONDS
-        with self.store.read() as tx:
-            counted = [_count(tx, running), _count(tx, waiting), _count(tx, running, late)]
+        figures = sa.select(_count(running), _count(waiting), _count(running, late))
+        with self.store.read(within) as tx:
+            counted = tx.execute(figures).one()
         return Running(running=counted[0], awaiting_approval=counted[1], stuck=counted[2])
+
+    def letters(self, within: sa.Connection | None = None) -> list[DeadLetter]:
+        return [_letter(row) for row in self.jobs.listed("dead", within=within)]
 
     def measure(self, metrics: Metrics, service: str) -> None:
         """What is cheap to look at, for `/metrics`."""
@@ -143,7 +152,7 @@ class Operating:
         return jsonify(self._watch.condition().model_dump())
 
     def letters(self, access: Access) -> Response:
-        return jsonify({"items": [_letter(row) for row in self._jobs.listed("dead")]})
+        return jsonify(DeadLetters(items=self._watch.letters()).model_dump())
 
     def replay(self, access: Access, job_id: str) -> Response:
         """Give a dead letter its tries anew; of two who ask for it at once, one finds none."""
@@ -151,22 +160,20 @@ class Operating:
         letter = self._jobs.find(job_id[:40])
         if letter is None or not self._jobs.replay(letter.id):
             raise not_found()
-        response = jsonify(_letter(letter))
+        response = jsonify(_letter(letter).model_dump())
         response.status_code = 202
         return response
 
 
-def _letter(row: Row) -> dict[str, Any]:
-    shown = DeadLetter(
+def _letter(row: Row) -> DeadLetter:
+    return DeadLetter(
         id=row.id,
         kind=row.kind,
         attempts=row.attempts,
         error=row.last_error,
         created_at=times.shown(int(row.created_at)),
     )
-    return shown.model_dump()
 
 
-def _count(tx: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
-    counted: int = tx.execute(sa.select(sa.func.count()).select_from(OperationRow).where(*which)).scalar_one()
-    return counted
+def _count(*which: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+    return sa.select(sa.func.count()).select_from(OperationRow).where(*which).scalar_subquery()

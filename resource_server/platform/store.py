@@ -46,11 +46,22 @@ class Store:
         self._turn: AbstractContextManager[object] = _Turn() if self._sqlite else nullcontext()
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """One consistent read; nothing it does is kept."""
+    def read(self, within: sa.Connection | None = None) -> Iterator[sa.Connection]:
+        """A read, or a part of one that is under way; nothing it does is kept."""
+        if within is not None:
+            yield within
+            return
         with self.engine.connect() as connection:
             if self._sqlite:
                 _driver(connection).execute("BEGIN")
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """A read in which all statements see the database as of the first of them."""
+        with self.read() as connection:
+            if not self._sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @contextmanager

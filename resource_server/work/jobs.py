@@ -132,20 +132,23 @@ class Jobs:
         with self.store.change() as tx:
             return [(row.kind, row.id) for row in tx.execute(taking)]
 
-    def depth(self) -> Depth:
-        """How much waits."""
+    def depth(self, within: sa.Connection | None = None) -> Depth:
+        """How much waits, all of it counted at one moment."""
         table, now = self._table, self.now()
-        with self.store.read() as tx:
-            count = sa.select(sa.func.count()).select_from(table)
-            waiting = tx.execute(count.where(table.state.in_(OPEN))).scalar_one()
-            dead = tx.execute(count.where(table.state == "dead")).scalar_one()
-            oldest = tx.execute(sa.select(sa.func.min(table.due_at)).where(table.state == "waiting")).scalar()
+        count = sa.select(sa.func.count()).select_from(table)
+        figures = sa.select(
+            count.where(table.state.in_(OPEN)).scalar_subquery(),
+            count.where(table.state == "dead").scalar_subquery(),
+            sa.select(sa.func.min(table.due_at)).where(table.state == "waiting").scalar_subquery(),
+        )
+        with self.store.read(within) as tx:
+            waiting, dead, oldest = tx.execute(figures).one()
         return Depth(waiting, dead, max(0.0, now - oldest) if oldest is not None else 0.0)
 
-    def listed(self, state: str, limit: int = 100) -> list[Row]:
+    def listed(self, state: str, limit: int = 100, *, within: sa.Connection | None = None) -> list[Row]:
         """Jobs in a state, oldest first: id, kind, attempts, last error, when it was made; never what they carry."""
         query = self._shown().where(self._table.state == state).order_by(self._table.due_at).limit(limit)
-        with self.store.read() as tx:
+        with self.store.read(within) as tx:
             return list(tx.execute(query).all())
 
     def find(self, identifier: str) -> Row | None:

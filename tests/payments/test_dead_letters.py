@@ -41,6 +41,8 @@ def test_a_dead_letter_is_listed_and_replayed_once_the_provider_is_back(apis: Ap
         assert "4321" not in json.dumps(dead)
         assert not caller.get(f"/v2/operations/{operation['id']}").json()["done"]
         assert dead["id"] in command(environ, "jobs", "list").stdout
+        seen = Caller(url, till.finance().token).get("/v2/condition").json()
+        assert (seen["queue"]["dead"], [one["id"] for one in seen["dead_letters"]]) == (1, [dead["id"]])
     finally:
         process.stop()
     with simulator(tmp_path, f"{url}/provider-callbacks") as provider:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-import pytest
+import threading
+from itertools import cycle
 
+import pytest
+import sqlalchemy as sa
+
+from resource_server.payments import ledger
+from resource_server.payments.ledger import Account
+from resource_server.payments.models import InboxRow, JobRow, OperationRow
+from resource_server.payments.operating import Watch
+from resource_server.platform.store import Store
+from resource_server.work.jobs import Jobs
+from resource_server.work.operations import Operations
 from tests.payments.paying import Till, accepted, ask, euros, eventually, over
 from tests.resource_server.apis import ALL, Apis, Caller, problem
 
 PATHS = ("/v2/condition", "/v2/dead-letters")
+GIVEN_UP_AND_BACK = (("dead", "awaiting_approval", 1), ("waiting", "running", -1))
 
 
 def balance(caller: Caller, account: str) -> int:
@@ -37,6 +49,43 @@ def test_what_runs_and_what_waits_for_a_second_person_is_counted(till: Till) -> 
     assert after["operations"]["stuck"] == 0
     assert after["queue"]["dead"] == 0
     eventually(lambda: finance.get("/v2/condition").json()["queue"]["oldest_seconds"], lambda seconds: seconds < 5)
+
+
+def test_all_that_is_shown_is_as_of_one_moment(store: Store) -> None:
+    jobs, follow = Jobs(store, JobRow, InboxRow), Operations(store, OperationRow, prefix="op")
+    with store.change() as tx:
+        for number in range(3):
+            jobs.enqueue(tx, "payment.charge", {"payment": f"pay_{number}"})
+            follow.begin(tx, follow.new_id(), kind="payment.create", resource="/", owner="somebody", client_id="app")
+    over = threading.Event()
+
+    def changing() -> None:
+        """All jobs are given up, all operations wait for somebody and a cent comes in; then all of it goes back."""
+        for version, (job, operation, value) in enumerate(cycle(GIVEN_UP_AND_BACK)):
+            if over.is_set():
+                return
+            with store.change() as tx:
+                tx.execute(sa.update(JobRow).values(state=job))
+                tx.execute(sa.update(OperationRow).values(state=operation))
+                changes = {Account.CASH: value, Account.RECEIVABLE: -value}
+                ledger.post(tx, payment_id="pay_0", version=version, currency="EUR", changes=changes, at=0.0)
+
+    writer = threading.Thread(target=changing)
+    writer.start()
+    try:
+        for _ in range(200):
+            seen = Watch(store, jobs).condition()
+            dead = seen.queue.dead
+            assert (dead, len(seen.dead_letters)) in {(0, 0), (3, 3)}
+            assert (seen.queue.waiting, seen.operations.running, seen.operations.awaiting_approval) == (
+                3 - dead,
+                3 - dead,
+                dead,
+            )
+            assert {one.value for one in seen.ledger.accounts if one.account == "cash"} <= {dead // 3}
+    finally:
+        over.set()
+        writer.join()
 
 
 @pytest.mark.parametrize("path", PATHS)
