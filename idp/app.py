@@ -68,7 +68,8 @@ def create_app(house: House, routes: list[Route]) -> Flask:
     )
     statics = statics_of(house.settings)
     pages = Pages(house.settings, house.master, statics)
-    install_error_pages(app, pages)
+    below = house.settings.issuer_path
+    install_error_pages(app, pages, endpoints=(f"{below}/oauth/", f"{below}/.well-known/", "/.well-known/"))
     spoken.install(app, pages)
     app.before_request(partial(_refuse_malformed, frozenset(route.path for route in routes)))
     prefix = house.settings.issuer_path or None
@@ -188,8 +189,8 @@ def _documents(
 
 def _refuse_malformed(answers_itself: frozenset[str]) -> None:
     """Nothing with control characters or repeated names reaches a page's form, nor anything longer than we read."""
-    if request.endpoint in answers_itself:
-        return
+    if request.endpoint in answers_itself or request.routing_exception is not None:
+        return  # what is not there says so, whatever was sent to it
     if len(request.query_string) > forms.MAX_URL:
         raise PageError("invalid_request", "That address is too long.", status=414)
     if request.method == "POST" and request.mimetype != forms.FORM:

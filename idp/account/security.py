@@ -80,6 +80,8 @@ class SecurityPages:
             return self.frame.render("account/refused.html", visit, PLACE, 400, sentence=sentence(error))
         if codes is None:
             return self._offer_page(visit, offer, alert=i18n.said(_WRONG), status=400)
+        if not codes:
+            return self._back()
         return self.frame.render("account/recovery_codes.html", visit, PLACE, codes=codes)
 
     @signed_in(PLACE, fresh=True)
@@ -117,11 +119,12 @@ class SecurityPages:
         return self.authenticators.has(tx, sub) or self.passkeys.has(tx, sub)
 
     def _accepted(self, visit: Visit, offer: str, code: str) -> list[str] | None:
-        """The recovery codes that come with a newly accepted app; None when the code is wrong."""
+        """The recovery codes that come with a newly accepted app, none where some are left; None when the code is wrong."""
+        sub = visit.person.sub
         with self.database.write() as tx:
-            if not self.authenticators.accept(tx, visit.person.sub, offer, code):
+            if not self.authenticators.accept(tx, sub, offer, code):
                 return None
-            codes = self.recovery_codes.renew(tx, visit.person.sub)
+            codes = [] if self.recovery_codes.left(tx, sub) else self.recovery_codes.renew(tx, sub)
             self.notices.tell(tx, visit.person, Notice.APP_ADDED)
             self._audited(tx, visit, "authenticator.added")
         return codes

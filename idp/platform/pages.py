@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Collection, Sequence
+from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from idp.errors import IdpError, PageError, TooManyRequests
 from idp.marked import N_
 from idp.platform import i18n, theme
+from idp.platform.http import json_answer
 from idp.platform.ids import new_secret
 from idp.platform.secrets import MasterKey
 from idp.platform.statics import Statics
@@ -200,8 +202,11 @@ class Pages:
             raise PageError("forged", "This form did not come from our own page.", status=403)
 
 
-def install_error_pages(app: Flask, pages: Pages) -> None:
-    """Every error that reaches Flask becomes our page; nothing of its detail is shown."""
+def install_error_pages(app: Flask, pages: Pages, *, endpoints: tuple[str, ...] = ()) -> None:
+    """Every error that reaches Flask becomes our page; nothing of its detail is shown.
+
+    Below `endpoints` programs ask, not people: what is not there is said in JSON.
+    """
 
     @app.errorhandler(IdpError)
     def _ours(error: IdpError) -> Response:
@@ -210,6 +215,8 @@ def install_error_pages(app: Flask, pages: Pages) -> None:
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
         status = error.code or 500
+        if status == HTTPStatus.NOT_FOUND and request.path.startswith(endpoints):
+            return _no_such_endpoint()
         sentence = _SENTENCES.get(status, N_("The request could not be understood."))
         response = pages.error(PageError(f"http_{status}", sentence, status=status))
         allow = dict(error.get_headers()).get("Allow")
@@ -221,6 +228,11 @@ def install_error_pages(app: Flask, pages: Pages) -> None:
     def _unexpected(_error: Exception) -> Response:
         log.exception("unexpected", request_id=request.environ.get("idp.request_id"))
         return pages.error(PageError("server_error", "Something went wrong on our side.", status=500))
+
+
+def _no_such_endpoint() -> Response:
+    answer = json_answer({"error": "not_found", "error_description": "There is no such endpoint"}, HTTPStatus.NOT_FOUND)
+    return Response(answer.body, answer.status, answer.headers)
 
 
 _SENTENCES = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import requests
 
@@ -33,6 +35,19 @@ def test_discovery_announces_what_is_mounted_and_nothing_else(idp: RunningIdp) -
         "/metrics",
     ):
         assert requests.get(f"{idp.url}{path}").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/oauth/par", "/oauth/register", "/.well-known/nothing"])
+@pytest.mark.parametrize(
+    "sent", [{}, {"data": {"a": "b"}}, {"json": {"redirect_uris": []}}], ids=["nothing", "form", "json"]
+)
+def test_an_endpoint_that_is_not_there_says_so_to_programs(idp: RunningIdp, path: str, sent: dict[str, Any]) -> None:
+    response = requests.post(f"{idp.url}{path}", **sent)
+    assert (response.status_code, response.headers["Content-Type"]) == (404, "application/json")
+    assert response.json() == {"error": "not_found", "error_description": "There is no such endpoint"}
+    assert response.headers["X-Request-Id"]
+    page = requests.post(f"{idp.url}/nothing", **sent)
+    assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
 
 
 def test_both_documents_tell_the_same(idp: RunningIdp) -> None:

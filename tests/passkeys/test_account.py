@@ -18,6 +18,7 @@ from tests.support.authenticator import ELIGIBLE, PRESENT, VERIFIED, Authenticat
 from tests.support.flows import App, Browser, Page
 from tests.support.running import PASSWORD, RunningIdp
 from tests.users.mail import letter_about, link_in
+from tests.users.test_second_factor import AUTHENTICATOR, earlier
 
 RENAME, REMOVE, PASSWORD_REMOVE = "rename", "remove", "password-remove"
 
@@ -199,6 +200,20 @@ def test_twenty_are_enough(idp: RunningIdp, inside: Browser) -> None:
     refused = add(inside, idp, Authenticator(idp.url))
     assert refused.status_code == 400
     assert "remove one first" in refused.text
+
+
+def test_an_app_that_is_added_leaves_the_recovery_codes_that_are_kept(
+    idp: RunningIdp, inside: Browser, holder: Holder
+) -> None:
+    page = Page(inside.open(f"{idp.url}{AUTHENTICATOR}"))
+    (secret,) = re.findall(r'<code id="secret">([A-Z2-7]+)</code>', page.response.text)
+    added = inside.submit(page, "authenticator-form", code=earlier(secret))
+    assert added.url == f"{idp.url}{SECURITY}"
+    assert "10 of 10 left" in added.text
+    fresh = Browser(idp.url)
+    number = Page(sign_in(fresh, idp, holder.name)).forms[FORM].fields["step"]
+    recovery = Page(fresh.open(f"{idp.url}/login/recovery?step={number}"))
+    assert "9 of 10 left" in fresh.submit(recovery, "recovery", code=holder.codes[0]).text
 
 
 def test_with_the_last_second_factor_the_recovery_codes_go(idp: RunningIdp, inside: Browser) -> None:
