@@ -23,6 +23,7 @@ _USED = (
     .where(*_THERE, LinkedAccountRow.sub == sa.bindparam("owner"))
     .values(used_at=sa.bindparam("now"), name=sa.bindparam("called"), email=sa.bindparam("address"))
 )
+_TAKE = sa.delete(LinkedAccountRow).where(*_THERE, LinkedAccountRow.sub == sa.bindparam("owner"))
 _OF = _ALL.where(LinkedAccountRow.sub == sa.bindparam("owner")).order_by(LinkedAccountRow.id)
 _USABLE = (
     sa.select(LinkedAccountRow.id)
@@ -92,6 +93,11 @@ class LinkedAccounts:
             "address": identity.email,
         }
         return tx.execute(_USED, named).rowcount == 1
+
+    @staticmethod
+    def take(tx: sa.Connection, sub: str, identity: Identity) -> bool:
+        """Unlink this identity from a person; whether it was linked with them."""
+        return tx.execute(_TAKE, {"there": identity.provider, "known_as": identity.subject, "owner": sub}).rowcount == 1
 
     @staticmethod
     def remove(tx: sa.Connection, sub: str, link: str) -> str | None:

@@ -82,8 +82,8 @@ class EmailChanges:
         with self._database.write() as tx:
             self.ask_tx(tx, sub, email)
 
-    def ask_tx(self, tx: sa.Connection, sub: str, email: str) -> None:
-        """As `ask`, within the caller's transaction, which a refusal must end."""
+    def ask_tx(self, tx: sa.Connection, sub: str, email: str, *, provider: str | None = None) -> None:
+        """As `ask`, within the caller's transaction, which a refusal must end; `provider` is the title of the one that named the address."""
         person = self._held(tx, sub)
         if person is None:
             raise Refused("gone", N_("you were signed out, or your account was changed"))
@@ -92,7 +92,7 @@ class EmailChanges:
         values = {"sub": sub, "email": email, "old_email": person.email, "confirmed": False, "approved": approved}
         until = self._clock.now() + LIVES[Purpose.CONFIRM]
         upsert(tx, EmailChangeRow, {**values, "expires_at": until}, key=("sub",))
-        self._write_to_new(tx, person, email)
+        self._write_to_new(tx, person, email, provider)
         if not approved:
             self._write_to_old(tx, person, email)
         self._audit.append(tx, "email.change_asked", sub=sub)
@@ -154,13 +154,16 @@ class EmailChanges:
         person = store.find(tx, sub)
         return None if person is None or person.is_shut_out else person
 
-    def _write_to_new(self, tx: sa.Connection, person: Person, email: str) -> None:
+    def _write_to_new(self, tx: sa.Connection, person: Person, email: str, provider: str | None) -> None:
+        """To whoever has an account with it in the way they wrote it themselves: what counts as the same may be another mailbox."""
         secret = self._links.make(tx, Purpose.CONFIRM, person.sub, email)
         owner = store.by_email(tx, email)
-        if owner is None or owner.sub == person.sub:
+        if owner is None or owner.email is None or owner.sub == person.sub:
             self._letters.email_confirm(tx, email, person, secret)
+        elif provider is None:
+            self._letters.email_taken(tx, owner.email, owner)
         else:
-            self._letters.email_taken(tx, email, owner)
+            self._letters.email_elsewhere(tx, owner.email, owner, provider)
 
     def _write_to_old(self, tx: sa.Connection, person: Person, email: str) -> None:
         old = person.email or ""

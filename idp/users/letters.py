@@ -65,6 +65,11 @@ class Letters:
         link = self._url("/password/forgot")
         self._send(tx, "email_taken", to, person, N_("%(name)s: you have an account already"), link=link)
 
+    def email_elsewhere(self, tx: sa.Connection, to: str, person: Person, provider: str) -> None:
+        """That somebody came with an account at a provider, which said that this address is theirs; and how to link the two."""
+        facts = {"link": self._url("/account/linked"), "provider": provider}
+        self._send(tx, "email_elsewhere", to, person, N_("%(name)s: you have an account already"), **facts)
+
     def invitation(self, tx: sa.Connection, to: str, secret: str, life: int) -> str:
         """How to make an account within so many seconds; returns the link."""
         link = self._url(f"/signup?invitation={secret}")

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey
 from tests.support.flows import Browser
 from tests.support.provider import CLIENT_ID, CLIENT_SECRET, Provider, apple_key
 from tests.support.running import RunningIdp
-from tests.upstream.support import Upstream, is_home, new_name, stopped, who
+from tests.upstream.support import Upstream, is_home, new_name, signed_in, stopped, who
 
 TENANT, FOREIGN = "11111111-2222-3333-4444-555555555555", "99999999-2222-3333-4444-555555555555"
 
@@ -69,8 +69,10 @@ def test_plain_oauth_with_an_unverified_address_links_nothing(
     idp.user(octocat, "--email-verified")
     assert provider.emails is not None
     provider.emails[1]["verified"] = False
-    assert stopped(github_like(idp, provider).log_in(browser)) == "clash"
+    github = github_like(idp, provider)
+    assert is_home(github.log_in(browser), f"{octocat}-")
     provider.emails[1]["verified"] = True
+    assert is_home(github.log_in(Browser(idp.url)), f"{octocat}-"), "it is theirs by now"
     assert is_home(github_like(idp, provider).log_in(Browser(idp.url)), octocat)
 
 
@@ -227,4 +229,5 @@ def test_an_address_written_by_a_tenants_administrator_opens_nothing(
     victim = new_name()
     microsoft.idp.user(victim, "--email-verified")
     provider.person |= {"email": f"{victim}@example.com", "email_verified": True}
-    assert stopped(microsoft.log_in(browser)) == "clash"
+    assert is_home(microsoft.log_in(browser), f"{victim}-")
+    assert "None yet" in signed_in(microsoft.idp, victim).open(f"{microsoft.idp.url}/account/linked").text

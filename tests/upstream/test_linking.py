@@ -10,7 +10,8 @@ import requests
 from tests.support.flows import Browser, Page
 from tests.support.provider import Provider
 from tests.support.running import RunningIdp
-from tests.upstream.support import Upstream, is_home, new_name, signed_in, stopped
+from tests.upstream.support import Upstream, is_home, new_name, signed_in, stopped, who
+from tests.users.mail import letter_about, link_in
 
 
 @pytest.fixture
@@ -93,13 +94,52 @@ def test_a_verified_address_at_both_links_by_itself(upstream: Upstream, provider
     assert "The Other" in browser.open(f"{upstream.idp.url}/account/linked").text
 
 
-@pytest.mark.parametrize("lacking", ["verified there", "verified here", "trust"])
-def test_the_same_address_alone_opens_nothing(upstream: Upstream, provider: Provider, lacking: str) -> None:
-    name, idp = new_name(), upstream.idp
-    idp.user(name, *([] if lacking == "verified here" else ["--email-verified"]))
-    provider.person |= {"email": f"{name}@example.com", "email_verified": lacking != "verified there"}
+@pytest.mark.parametrize("lacking", ["verified there", "trust"])
+def test_an_address_that_nobody_proved_opens_nothing_and_is_linked_by_its_owner(
+    upstream: Upstream, provider: Provider, name: str, lacking: str
+) -> None:
+    """They get an account of their own, and a letter to the owner says how to make one of the two."""
+    idp, other = upstream.idp, new_name()
+    provider.person |= {
+        "preferred_username": other,
+        "email": f"{name}@example.com",
+        "email_verified": lacking != "verified there",
+    }
     if lacking == "trust":
         upstream.change(trusts_email=None)
+    stranger = Browser(idp.url)
+    assert is_home(upstream.log_in(stranger), other)
+    assert who(idp, other)["email"] is None
+    letter = letter_about(idp, f"{name}@example.com", "you have an account already")
+    for words in ("The Other", "Your data", f"Hello {name},"):
+        assert words in str(letter.get_body(("plain",)))
+
+    owner = signed_in(idp, name)
+    assert Page(owner.open(link_in(letter))).response.url == f"{idp.url}/account/linked"
+    assert "None yet" in owner.open(f"{idp.url}/account/linked").text
+    assert stopped(upstream.link(owner)) == "taken"
+    delete = Page(stranger.open(f"{idp.url}/account/close"))
+    assert "deleted for good" in stranger.submit(delete, "close-delete", sure="yes").text
+    assert "The Other" in upstream.link(owner).text
+    assert is_home(upstream.log_in(Browser(idp.url)), name)
+
+
+def test_an_account_that_is_closed_for_a_while_keeps_its_link(
+    upstream: Upstream, provider: Provider, name: str, browser: Browser
+) -> None:
+    other = new_name()
+    provider.person |= {"preferred_username": other}
+    assert is_home(upstream.log_in(browser), other)
+    browser.submit(Page(browser.open(f"{upstream.idp.url}/account/close")), "close-disable", sure="yes")
+    assert stopped(upstream.link(signed_in(upstream.idp, name))) == "taken"
+    back = Browser(upstream.idp.url)
+    assert is_home(back.submit(Page(upstream.log_in(back)), "return"), other)
+
+
+def test_whoever_proved_an_address_is_told_of_the_account_that_did_not(upstream: Upstream, provider: Provider) -> None:
+    name, idp = new_name(), upstream.idp
+    idp.user(name)
+    provider.person |= {"email": f"{name}@example.com", "email_verified": True}
     response = upstream.log_in(Browser(idp.url))
     assert stopped(response) == "clash"
     assert "Sign in to it first" in response.text
@@ -113,8 +153,14 @@ def test_an_address_that_moved_there_opens_nothing(upstream: Upstream, provider:
     """The link is by `sub`: who gets the address later at the provider is somebody else."""
     upstream.link(signed_in(upstream.idp, name))
     upstream.change(trusts_email=None)
-    provider.person = {"sub": new_name(), "email": f"{name}@example.com", "email_verified": True}
-    assert stopped(upstream.log_in(Browser(upstream.idp.url))) == "clash"
+    other = new_name()
+    provider.person = {
+        "sub": other,
+        "preferred_username": other,
+        "email": f"{name}@example.com",
+        "email_verified": True,
+    }
+    assert is_home(upstream.log_in(Browser(upstream.idp.url)), other)
 
 
 def test_the_last_way_in_cannot_be_unlinked(upstream: Upstream, provider: Provider, browser: Browser) -> None:
