@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from idp.assembly.login import failures_per_network
 from idp.platform.jobs import Loop
 from idp.platform.throttle import LINES
 from idp.settings import Settings
@@ -20,7 +21,11 @@ LIMITS: Mapping[str, str] = {
 BOUNDS: Mapping[str, str] = {
     "login-account": "login_max_failures",
     "login-device": "login_max_failures",
+    "login-passkey": "login_max_failures",
+    "password-current": "login_max_failures",
     "login-line": "login_max_failures_per_address",
+    "login-browser": "login_max_failures_per_address",
+    "login-network": "login_max_failures_per_network",
     "second-factor-account": "code_max_failures",
     "second-factor-device": "code_max_failures",
 }
@@ -55,7 +60,8 @@ def following(house: House, again: Again) -> Loop | None:
 
     def changed(new: Settings) -> None:
         house.limits.change({limit: getattr(new, name) for limit, name in LIMITS.items()})
-        house.throttle.change({bound: getattr(new, name) for bound, name in BOUNDS.items()})
+        wrong = {bound: getattr(new, name) for bound, name in BOUNDS.items()}
+        house.throttle.change({**wrong, "login-network": failures_per_network(new)})
         asks = {bound: getattr(new, name) for bound, name in ASKS.items()}
         networks = {f"{name}-network": asks[f"{name}-line"] * LINES for name in NETWORKS}
         house.asks_throttle.change({**asks, **networks})

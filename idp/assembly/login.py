@@ -12,6 +12,7 @@ from idp.oauth.endpoints.authorize import AuthorizePages
 from idp.oauth.request import PROMPTS
 from idp.platform.pages import Pages
 from idp.platform.throttle import LINES
+from idp.settings import Settings
 from idp.upstream.directory import ProviderDirectory
 from idp.users.login.chain import LEVELS
 from idp.users.login.chooser import AccountChooser
@@ -45,15 +46,19 @@ def login_policy(house: House) -> LoginPolicy:
 def guesses(house: House) -> Guesses:
     """What wrong answers are counted under."""
     settings = house.settings
-    per_address = settings.login_max_failures_per_address
     return Guesses(
         throttle=house.throttle,
         devices=house.devices,
         per_account=settings.login_max_failures,
         per_code=settings.code_max_failures,
-        per_line=per_address,
-        per_network=settings.login_max_failures_per_network or per_address * LINES,
+        per_line=settings.login_max_failures_per_address,
+        per_network=failures_per_network(settings),
     )
+
+
+def failures_per_network(settings: Settings) -> int:
+    """How many wrong answers a network has in a window: as many as so many of its lines, where nothing else is said."""
+    return settings.login_max_failures_per_network or settings.login_max_failures_per_address * LINES
 
 
 def login_levels(house: House) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import requests
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from idp.assembly.following import LIMITS
+from idp.assembly.following import BOUNDS, LIMITS
 from setting_sources.databases import credentials_only
 from tests.cluster.load import Load
 from tests.conftest import API
@@ -78,7 +78,8 @@ def test_a_rate_limit_of_an_api_changes_without_a_restart(tmp_path: Path) -> Non
 
 
 def test_a_limit_of_the_provider_changes_without_a_restart(tmp_path: Path) -> None:
-    store, port = Store(registration="open", registration_max="50"), free_port()
+    patient = {"login_max_failures_per_address": "100000"}
+    store, port = Store(registration="open", registration_max="50", **patient), free_port()
     with serving(store, port):
         idp = RunningIdp(tmp_path / "idp")
         idp.environ.update(kept_at(port, "IDP_"))
@@ -89,7 +90,7 @@ def test_a_limit_of_the_provider_changes_without_a_restart(tmp_path: Path) -> No
                 return requests.post(f"{idp.url}/oauth/register", json=document, timeout=30).status_code
 
             assert register() == 201
-            store.put(registration_max="1")
+            store.put(registration_max="1", **patient)
             eventually(lambda: register() == 429)
 
             def ask() -> int:
@@ -98,8 +99,17 @@ def test_a_limit_of_the_provider_changes_without_a_restart(tmp_path: Path) -> No
                 return browser.submit(page, "forgot", email=f"{secrets.token_hex(4)}@example.com").status_code
 
             assert ask() == 200
-            store.put(registration_max="1", reset_max_per_address="1")
+            store.put(registration_max="1", reset_max_per_address="1", **patient)
             eventually(lambda: ask() == 429)
+
+            def guess() -> int:
+                browser = Browser(idp.url)
+                page = Page(browser.open(f"{idp.url}/login"))
+                return browser.submit(page, "login", username=secrets.token_hex(4), password="wrong").status_code
+
+            assert guess() == 400
+            store.put(registration_max="1", login_max_failures_per_network="1", **patient)
+            eventually(lambda: guess() == 429)
             store.put(registration_max="50", registration="closed")
             eventually(lambda: register() == 201)
             assert '"names": ["registration"]' in idp.logs("that need a restart")
@@ -110,6 +120,9 @@ def test_each_limit_that_may_change_is_one_that_is_counted() -> None:
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "idp").rglob("*.py"))
     for name in LIMITS:
         assert f'.take("{name}"' in sources, name
+    made = {"login-account", "login-device", "second-factor-account", "second-factor-device"}
+    for name in BOUNDS.keys() - made:
+        assert f'Bound("{name}"' in sources, name
 
 
 @contextmanager
