@@ -30,7 +30,7 @@ rows: $(VENV)/.installed-test ## Run what docs/services.md links to, and write t
 lint: $(VENV)/.installed-test ## Formatting, lint, types, and the floors of the house
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy -p idp -p token_guard -p vetted_http -p setting_sources -p conformance -p cluster
+	@$(BIN)/mypy -p idp -p token_guard -p vetted_http -p setting_sources -p lifespan -p conformance -p cluster
 	@$(BIN)/mypy resource_server/cli.py
 	@$(BIN)/lint-imports
 

@@ -13,6 +13,7 @@ from cluster.layout import idp_plans
 from cluster.supervisor import Cluster
 from tests.support import databases, servers
 from tests.support.flows import App
+from tests.support.ports import free_port
 from tests.support.running import RunningIdp
 
 SHARE = 0.3
@@ -25,12 +26,12 @@ def growth(folder: Path, seconds: float) -> dict[str, float]:
     with ExitStack() as running:
         postgres = running.enter_context(servers.postgres())
         url = running.enter_context(databases.empty_postgres(postgres))
-        ports = {"IDP": servers.free_port(), "API": servers.free_port()}
+        ports = {"IDP": free_port(), "API": free_port()}
         idp = RunningIdp(folder, url, issuer=f"http://127.0.0.1:{ports['IDP']}")
         idp.cli("init")
         idp.cli("resource", "create", API, "--scope", "read=Read things")
         service = App(idp.issuer, idp.client(grant_types=["client_credentials"], audience=[API]))
-        plans = idp_plans(_NODES, idp.environ, folder, servers.free_port)
+        plans = idp_plans(_NODES, idp.environ, folder, free_port)
         cluster = running.enter_context(Cluster(folder / "cluster", plans, listen=ports, revive=False))
         script = Repeat(load.post(works.TOKEN, works.SERVICE_FORM, Subject.basic(service)))
         nodes = cluster.group("idp")

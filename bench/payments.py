@@ -17,7 +17,7 @@ import requests
 from bench import load
 from bench.load import expect
 from tests.resource_server.apis import Apis, Caller, open_apis, serve, simulator
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 _LATENCY = "0.2"
 _WARM_UP = 20

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 import requests
 
 from tests.support.flows import App, Browser, pkce
+from tests.support.ports import free_port
 from tests.support.running import BIN, Process, RunningIdp, clean_environment
-from tests.support.servers import free_port
 
 API = "https://api.bench"
 CALLBACK = "https://app.bench/callback"

@@ -22,7 +22,7 @@ from bench.scripts import CodeFlows, Refreshes
 from bench.subject import API, CALLBACK, Api, Subject, wait_until
 from idp.platform.pages import DEVICE
 from tests.support.flows import Browser
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 TOKEN = "/oauth/token"
 SERVICE_FORM = "grant_type=client_credentials&scope=read"

@@ -30,11 +30,11 @@ from idp.opening import master_key, open_house, prepare
 from idp.platform import telemetry
 from idp.platform.accesslog import FLUSH_SECONDS, AccessLog
 from idp.platform.jobs import Loop
-from idp.platform.parent import end_with_parent
 from idp.platform.telemetry import Metrics
 from idp.platform.web import WsgiApp
 from idp.settings import Settings
 from idp.wiring import House, build
+from lifespan import end_with_parent, hear_signals
 
 _BACKLOG = 2048
 _HEADER_TIMEOUT_MS = 10_000
@@ -99,6 +99,7 @@ def serve(settings: Settings, again: Again, *, jobs: bool) -> None:
             respawn_interval=0.1,
             workers_kill_timeout=settings.shutdown_grace,
         )
+        hear_signals()
         server.serve(target_loader=partial(_load, settings, again, metrics), wrap_loader=False)
 
 
@@ -134,6 +135,7 @@ def _refuse_taken(host: str, port: int) -> None:
 def _load(settings: Settings, again: Again, folder: Path) -> WsgiApp:
     """A worker's application. Granian copies the environment into every request: secrets must not travel there."""
     end_with_parent()
+    hear_signals()
     for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
         del os.environ[name]
     metrics = Metrics(folder)

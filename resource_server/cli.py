@@ -20,6 +20,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 from sqlalchemy.exc import OperationalError
 
+from lifespan import end_with_parent, hear_signals
 from resource_server.app import build, build_worker, create_wsgi, metrics_folder, shared_secret, start_background
 from resource_server.calls.exchange import GRANT_TYPE, OWN
 from resource_server.calls.opening import service_key
@@ -30,7 +31,6 @@ from resource_server.payments import service as payments
 from resource_server.payments.provider import ProviderDown
 from resource_server.platform.logs import configure_logs
 from resource_server.platform.metrics import serve_metrics
-from resource_server.platform.parent import end_with_parent
 from resource_server.settings import Settings, SettingsError, again, load
 from resource_server.simulator.accounts import Accounts
 from resource_server.simulator.server import Manner, Server, Simulator
@@ -88,6 +88,7 @@ def serve(**options: Any) -> None:
         workers_kill_timeout=settings.shutdown_grace,
     )
     _open_metrics(settings)
+    hear_signals()
     server.serve(target_loader=partial(_load, settings, _again(**options)), wrap_loader=False)
 
 
@@ -136,6 +137,7 @@ def _stopped() -> threading.Event:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    hear_signals()
     return stopped
 
 
@@ -281,6 +283,7 @@ def _open_metrics(settings: Settings) -> None:
 def _load(settings: Settings, reading: Again) -> Any:
     """A worker's application; Granian copies the environment into every request, so secrets leave it first."""
     end_with_parent()
+    hear_signals()
     for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
         del os.environ[name]
     return create_wsgi(settings, reading)

@@ -16,8 +16,8 @@ import requests
 from bench.scripts import CodeFlows
 from bench.subject import API, CALLBACK
 from tests.support.flows import pkce
+from tests.support.ports import free_port
 from tests.support.running import Process, clean_environment
-from tests.support.servers import free_port
 
 PACKAGE = "oidc-provider@9"
 _SECRET = "a-secret-of-the-benchmark-alone-0123456789"

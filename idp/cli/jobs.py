@@ -12,6 +12,7 @@ from idp.background import Background
 from idp.cli.base import Invocation
 from idp.opening import open_house
 from idp.platform import telemetry
+from lifespan import hear_signals
 
 log = structlog.get_logger("idp.jobs")
 
@@ -24,6 +25,7 @@ def jobs() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    hear_signals()
     with open_house(settings) as house, Background(house, jobs=True, metrics=None):
         log.info("job runner started")
         stopping.wait()

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-SOURCES = ("idp", "resource_server", "vetted_http", "setting_sources", "examples", "conformance", "cluster")
+SOURCES = ("idp", "resource_server", "vetted_http", "setting_sources", "lifespan", "examples", "conformance", "cluster")
 GUARD = ROOT / "resource_server" / "guard"
 MAX_LINES = 400
 LAZY = {
@@ -81,6 +81,7 @@ def test_the_packages_of_the_distribution_are_the_packages_there_are() -> None:
             (ROOT, "resource_server"),
             (ROOT, "vetted_http"),
             (ROOT, "setting_sources"),
+            (ROOT, "lifespan"),
             (GUARD, "token_guard"),
         )
         for init in (base / top).rglob("__init__.py")
@@ -92,7 +93,15 @@ def test_the_packages_of_the_distribution_are_the_packages_there_are() -> None:
 
 def test_every_folder_with_modules_is_a_package() -> None:
     for path in modules(
-        "idp", "resource_server", "vetted_http", "setting_sources", "tests", "bench", "conformance", "cluster"
+        "idp",
+        "resource_server",
+        "vetted_http",
+        "setting_sources",
+        "lifespan",
+        "tests",
+        "bench",
+        "conformance",
+        "cluster",
     ):
         if path.parent != GUARD:
             assert (path.parent / "__init__.py").is_file(), path.parent
@@ -111,7 +120,7 @@ def test_the_console_scripts_exist() -> None:
         assert function in names | taken
 
 
-@pytest.mark.parametrize("package", ["idp", "resource_server", "vetted_http", "setting_sources"])
+@pytest.mark.parametrize("package", ["idp", "resource_server", "vetted_http", "setting_sources", "lifespan"])
 def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
     names = {_name(path): path for path in modules(package)}
     graph = {name: set(_edges(name, path, names)) for name, path in names.items()}
@@ -170,7 +179,7 @@ def test_only_the_settings_and_the_processes_edge_read_the_environment() -> None
     """`os.environ` is read where settings are gathered, where a process cleans it, and where the demo hands it on."""
     readers = {
         str(path.relative_to(ROOT))
-        for path in modules("idp", "resource_server", "vetted_http", "setting_sources")
+        for path in modules("idp", "resource_server", "vetted_http", "setting_sources", "lifespan")
         if "os.environ" in path.read_text("utf-8") or "getenv" in path.read_text("utf-8")
     }
     assert readers <= {"idp/cli/base.py", "idp/cli/demo.py", "idp/wsgi.py", "resource_server/cli.py"}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from idp.cli import demo_payments
 from tests.resource_server.apis import PROVIDER_SECRET, simulator
+from tests.support.ports import free_port
 from tests.support.running import BIN, Process, RunningIdp, clean_environment
-from tests.support.servers import free_port
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "login_with" / "app.py"
 SCOPES = {

@@ -12,7 +12,7 @@ from tests.browser.shop import Shop, open_shop
 from tests.browser.test_login_with import log_in
 from tests.browser.test_shop import at_the_goods, becomes, order
 from tests.resource_server.apis import PROVIDER_SECRET, simulator
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 
 def at_the_desk(page: Page, shop: Shop, *roles: str) -> None:

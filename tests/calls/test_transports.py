@@ -34,7 +34,7 @@ from resource_server.users import documents as users
 from resource_server.users.face import RecipientShown
 from tests.resource_server.apis import Apis, open_apis
 from tests.senders.authority import LOCALHOST, certify
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 SERVER = certify("CN=127.0.0.1", authority=True, alternatives=LOCALHOST)
 SCHEMES = ("http", "grpcs", "queue")

@@ -17,8 +17,8 @@ from idp.platform.models import JobRow
 from idp.settings_source import load
 from tests.support import databases
 from tests.support.databases import empty_postgres
+from tests.support.ports import free_port
 from tests.support.running import BIN, CliError, RunningIdp
-from tests.support.servers import free_port
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from tests.orders.apart import let_orders_act
 from tests.resource_server.apis import PROVIDER_SECRET, Caller, simulator
 from tests.support import databases
 from tests.support.flows import App
+from tests.support.ports import free_port
 from tests.support.running import RunningIdp, clean_environment
-from tests.support.servers import free_port
 
 _LOGGED_WITHIN = 30
 CALLBACK = "https://app.test/callback"

@@ -34,7 +34,7 @@ from tests.calls.answering import Answering, AnsweringRpc, Asked
 from tests.contracts.generated import FROZEN
 from tests.payments.paying import eventually
 from tests.resource_server.apis import Apis, open_apis
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 SECRET = secrets.token_urlsafe(48)
 PROTO = (FROZEN / "shop.proto").read_text("utf-8")

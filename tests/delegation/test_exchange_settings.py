@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from tests.delegation.support import ACCESS_TOKEN, TOKEN_EXCHANGE, USERS, Service, eventually, refused
+from tests.support.ports import free_port
 from tests.support.running import RunningIdp
-from tests.support.servers import free_port
 
 METADATA = "/.well-known/openid-configuration"
 COUNTER = f'idp_tokens_issued_total{{kind="{TOKEN_EXCHANGE}"}} '

@@ -15,8 +15,8 @@ import pytest
 import requests
 import yaml
 
+from tests.support.ports import free_port
 from tests.support.running import Process, clean_environment
-from tests.support.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -24,8 +24,8 @@ from resource_server.settings import SERVICES, load
 from tests.conftest import API
 from tests.senders.authority import LOCALHOST, Certified, certify
 from tests.support.flows import claims
+from tests.support.ports import free_port
 from tests.support.running import RunningIdp
-from tests.support.servers import free_port
 
 SERVER = certify("CN=127.0.0.1", authority=True, alternatives=LOCALHOST)
 MINE = certify("CN=app")

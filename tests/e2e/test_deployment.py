@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support.flows import Browser, Page
+from tests.support.ports import free_port
 from tests.support.running import PASSWORD, RunningIdp
-from tests.support.servers import free_port
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.resource_server.apis import serve
+from tests.support.ports import free_port
 from tests.support.running import Process, RunningIdp
-from tests.support.servers import free_port
 
 WITHIN = 30
 

@@ -13,8 +13,8 @@ import requests
 
 from tests.conftest import API
 from tests.support.flows import App, Browser, Page
+from tests.support.ports import free_port
 from tests.support.running import PASSWORD, RunningIdp
-from tests.support.servers import free_port
 
 HALF_SENT = 100
 PATIENCE = 20

@@ -18,8 +18,8 @@ import grpc
 import redis
 import requests
 
+from tests.support.ports import free_port
 from tests.support.running import Process
-from tests.support.servers import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WAIT = 30

@@ -13,8 +13,8 @@ from tests.conftest import API
 from tests.guard.doors import Door, grpc_door, http_door, queue_door
 from tests.senders.holder import BoundApp
 from tests.support.flows import App
+from tests.support.ports import free_port
 from tests.support.running import RunningIdp
-from tests.support.servers import free_port
 
 OTHER = "https://other-api.test"
 DOORS = ("guarded_fastapi", "guarded_django", "guarded_grpc", "guarded_queue")

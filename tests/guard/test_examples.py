@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from tests.support.flows import App
+from tests.support.ports import free_port
 from tests.support.running import Process, RunningIdp, clean_environment
-from tests.support.servers import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 METADATA = "/.well-known/oauth-protected-resource"

@@ -14,8 +14,8 @@ import pytest
 
 from tests.interop.person import Person
 from tests.support import node
+from tests.support.ports import free_port
 from tests.support.running import RunningIdp
-from tests.support.servers import free_port
 
 APPS = Path(__file__).parent / "apps"
 PACKAGES = (

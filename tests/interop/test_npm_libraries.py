@@ -9,8 +9,8 @@ import pytest
 from tests.interop.conftest import APPS, web_client
 from tests.interop.person import Person
 from tests.support import node
+from tests.support.ports import free_port
 from tests.support.running import RunningIdp
-from tests.support.servers import free_port
 
 CALLBACK = "https://app.test/callback"
 SCOPE = "openid profile email offline_access"

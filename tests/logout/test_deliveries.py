@@ -19,7 +19,7 @@ from idp.wiring import House
 from tests.logout.receiver import PATH, ListeningApp, checked
 from tests.support.clocks import ManualClock
 from tests.support.flows import claims
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 from vetted_http import Client as OutboundHttp
 
 PASSWORD = "another horse 48 staple"

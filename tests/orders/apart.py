@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 from tests.resource_server.apis import Apis, register, serve, simulator
 from tests.support.gateway import Gateway
+from tests.support.ports import free_port
 from tests.support.running import BIN, Process, RunningIdp, clean_environment
-from tests.support.servers import free_port
 
 SERVICES = ("users", "orders", "payments")
 REST = MappingProxyType({"users": "rest", "payments": "rest", "orders": "rest"})

@@ -13,7 +13,7 @@ import requests
 from resource_server.simulator.magic import Magic
 from tests.payments.paying import Till, accepted, euros, eventually, over, paid, shown
 from tests.resource_server.apis import SHOP, Apis, Caller, problem, serve, simulator
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 BACK = f"{SHOP}/orders/1?back=bank"
 

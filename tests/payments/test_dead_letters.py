@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.payments.paying import Till, accepted, euros, eventually, over, shown
 from tests.resource_server.apis import PROVIDER_SECRET, Apis, Caller, serve, simulator
+from tests.support.ports import free_port
 from tests.support.running import BIN, clean_environment
-from tests.support.servers import free_port
 
 
 def command(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

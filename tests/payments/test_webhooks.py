@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from resource_server.platform.signatures import SigningKey
 from tests.payments.paying import Till, accepted, ask, euros, eventually, over, paid
 from tests.resource_server.apis import Apis, Caller, problem, serve
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 ENDPOINTS = "/v2/webhook-endpoints"
 

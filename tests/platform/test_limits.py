@@ -20,8 +20,8 @@ from idp.platform.models import CounterRow
 from idp.platform.secrets import MasterKey
 from tests.support import databases
 from tests.support.clocks import ManualClock
+from tests.support.ports import free_port
 from tests.support.reused import empty_database
-from tests.support.servers import free_port
 
 MASTER = MasterKey(b"m" * 32)
 WINDOW = 60

@@ -19,7 +19,7 @@ from idp.platform.mailer import Mailer
 from idp.platform.models import JobRow
 from idp.platform.secrets import MasterKey
 from tests.support.clocks import ManualClock
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 from tests.support.smtp import Inbox, listening, parsed
 
 SENDER = "no-reply@idp.test"

@@ -22,7 +22,7 @@ from idp.tokens.keyring import Keyring
 from idp.users.people import Change
 from tests.platform.receivers import ReceiverServer
 from tests.support.clocks import ManualClock
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 from vetted_http import Client
 
 ISSUER, AUDIENCE = "https://idp.test", "https://api.test"

@@ -16,7 +16,7 @@ import structlog
 
 from idp.platform import telemetry
 from idp.platform.telemetry import Metrics, serve_metrics
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,8 @@ from idp.platform.throttle import Bound, DatabaseTallies, Tallies, Throttle, lin
 from idp.platform.throttle_redis import RedisTallies
 from tests.support import databases
 from tests.support.clocks import ManualClock
+from tests.support.ports import free_port
 from tests.support.reused import empty_database
-from tests.support.servers import free_port
 
 MASTER = MasterKey(b"m" * 32)
 WINDOW, LONGEST = 60, 240

@@ -15,8 +15,8 @@ import requests
 from idp.opening import open_house
 from idp.settings_source import load
 from tests.support.flows import App, Browser, claims
+from tests.support.ports import free_port
 from tests.support.running import BIN, Process, RunningIdp, clean_environment
-from tests.support.servers import free_port
 
 SCOPES = (
     *("users:read", "users:write", "orders:read", "orders:write"),

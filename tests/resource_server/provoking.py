@@ -22,7 +22,7 @@ from tests.guard.proofs import HOLDER, proof
 from tests.payments.paying import Till, accepted, ask, euros, over, paid
 from tests.resource_server.apis import PROVIDER_SECRET, Apis, Caller, serve, signed_anew
 from tests.support.flows import claims
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 SHARED = "a secret of the nodes that these tests start"
 ORDER = {"lines": [{"sku": "A-1", "quantity": 1, "unit_price": "2.50"}], "currency": "EUR"}

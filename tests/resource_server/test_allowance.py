@@ -15,7 +15,7 @@ from idp.cli import demo_payments
 from tests.delegation.support import TOKEN_EXCHANGE, Service
 from tests.resource_server.apis import Apis, Caller, problem, serve, signed_anew
 from tests.support.flows import App, Browser, claims
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 SCOPE = "openid offline_access payments:read payments:write"
 MUCH = {"amount": "1000.00", "currency": "EUR"}

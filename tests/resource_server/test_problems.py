@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.resource_server.apis import ALL, Apis, Caller, open_apis, problem, serve, signed_anew
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 PAYMENT = {"amount": "12.34", "currency": "EUR"}
 JSON = {"Content-Type": "application/json"}

@@ -12,7 +12,7 @@ import pytest
 
 from resource_server.platform.shared_counts import SharedCounts
 from tests.resource_server.apis import Apis, Caller, problem, serve
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 ORDER = {"lines": [{"sku": "A-1", "quantity": 1, "unit_price": "2.50"}], "currency": "EUR"}
 

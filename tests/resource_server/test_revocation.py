@@ -12,7 +12,7 @@ import requests
 from tests.resource_server.apis import ALL, Apis, Caller, open_apis, problem, serve
 from tests.resource_server.ways import ROOMS
 from tests.support.flows import App, Browser
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 PATIENCE = 40
 PAYMENT = {"amount": "12.34", "currency": "EUR"}

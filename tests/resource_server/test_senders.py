@@ -13,7 +13,7 @@ import requests
 from tests.guard.proofs import HOLDER, proof
 from tests.resource_server.apis import Apis, Caller, problem, serve, signed_anew
 from tests.support import databases
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 PAYMENT = {"amount": "12.34", "currency": "EUR"}
 CROWD = 50

@@ -13,8 +13,8 @@ import pytest
 
 from resource_server.cli import run
 from resource_server.settings import SERVICES, SettingsError, load
+from tests.support.ports import free_port
 from tests.support.running import clean_environment
-from tests.support.servers import free_port
 
 
 @pytest.fixture(autouse=True)

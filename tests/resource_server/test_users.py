@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.resource_server.apis import Apis, Caller, problem, serve, signed_anew
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 ARRIVAL = 20
 

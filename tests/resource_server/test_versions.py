@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.resource_server.apis import Apis, Caller, problem, serve
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 
 @contextlib.contextmanager

@@ -23,8 +23,8 @@ from tests.senders.authority import LOCALHOST, Certified, certify
 from tests.senders.conftest import CALLBACK
 from tests.support import databases
 from tests.support.flows import Browser, Page, claims, pkce
+from tests.support.ports import free_port
 from tests.support.running import PASSWORD, RunningIdp
-from tests.support.servers import free_port
 
 ROOT = certify("CN=Root", authority=True)
 SERVER = certify("CN=127.0.0.1", authority=True, alternatives=LOCALHOST)

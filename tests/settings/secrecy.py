@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tests.resource_server.apis import Apis, register
 from tests.support.flows import App
+from tests.support.ports import free_port
 from tests.support.running import BIN, Process, RunningIdp, clean_environment
-from tests.support.servers import free_port
 
 
 def as_every_process_shows(*, environments: bool = True) -> str:

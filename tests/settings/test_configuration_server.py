@@ -11,7 +11,7 @@ import pytest
 from idp.settings import Settings
 from idp.settings_source import SettingsError, load
 from tests.settings.stores import TOKEN, Spring, Store, serving
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 KEY = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"
 

@@ -21,8 +21,8 @@ from tests.resource_server.apis import open_apis
 from tests.settings.stores import TOKEN, Store, serving
 from tests.support import databases
 from tests.support.flows import App, Browser, Page
+from tests.support.ports import free_port
 from tests.support.running import RunningIdp
-from tests.support.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 WITHIN = 30

@@ -23,8 +23,8 @@ from tests.payments.paying import ask, paid
 from tests.resource_server.apis import Caller, open_apis, register, serve, simulator
 from tests.settings.stores import Store, serving
 from tests.settings.test_live_settings import kept_at
+from tests.support.ports import free_port
 from tests.support.running import RunningIdp
-from tests.support.servers import free_port
 
 WITHIN = 30
 

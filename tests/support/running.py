@@ -21,7 +21,7 @@ import structlog
 
 from idp.cli import idp as idp_command
 from idp.cli.base import run as run_command
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 BIN = Path(os.environ.get("SERVER_BIN") or Path(sys.executable).parent)
 """Where the commands of the servers lie; the bench measures an installation of its own, without what tests need."""

@@ -13,8 +13,8 @@ from idp.platform.models import JobRow
 from idp.settings_source import load
 from tests.support import databases
 from tests.support.flows import Browser, Page
+from tests.support.ports import free_port
 from tests.support.running import RunningIdp
-from tests.support.servers import free_port
 from tests.support.smtp import PATIENCE, Inbox, listening
 from tests.users.mail import link_in
 

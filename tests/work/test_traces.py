@@ -18,8 +18,8 @@ import requests
 from tests.payments.paying import ask, eventually
 from tests.resource_server.apis import ALL, Caller, register, serve
 from tests.support.flows import Browser, Page
+from tests.support.ports import free_port
 from tests.support.running import BIN, RunningIdp, clean_environment
-from tests.support.servers import free_port
 
 
 class Outside:

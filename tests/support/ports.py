@@ -1,0 +1,42 @@
+"""Ports for the servers of tests: each is given out once in a long while, whichever process asks.
+
+A port that was free a moment ago can belong to somebody else's server when ours begins to listen; a test would then talk to that one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+_FIRST, _LAST = 11_000, 31_999
+"""Below those that Linux gives to connections, and free of the ports that browsers refuse to talk to."""
+_GIVEN = Path(tempfile.gettempdir()) / f"ports-of-tests-{os.getuid()}"
+"""The number that was given out last, for all processes of this user."""
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that nobody else is given."""
+    with _GIVEN.open("a+") as given:
+        fcntl.flock(given, fcntl.LOCK_EX)
+        given.seek(0)
+        port = int(given.read() or _LAST)
+        for _ in range(_LAST - _FIRST):
+            port = port + 1 if port < _LAST else _FIRST
+            if _is_free(port):
+                break
+        given.truncate(0)
+        given.write(str(port))
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
