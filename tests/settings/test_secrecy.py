@@ -20,6 +20,7 @@ from tests.resource_server.apis import ALL
 from tests.settings.secrecy import Kept, as_every_process_shows, everything_running, shown_in
 from tests.support import databases
 from tests.support.flows import Browser, Page
+from tests.support.ports import free_port
 from tests.support.running import PASSWORD, RunningIdp
 
 
@@ -119,6 +120,7 @@ def test_in_production_the_services_start_neither_with_a_known_secret_nor_withou
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RS_ENV", "production")
+    monkeypatch.setenv("RS_PORT", str(free_port()))
     monkeypatch.setenv("RS_DATA_DIR", str(tmp_path / "var"))
     try:
         assert run_services(list(command)) == 1

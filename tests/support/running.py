@@ -26,7 +26,7 @@ from tests.support.ports import free_port
 BIN = Path(os.environ.get("SERVER_BIN") or Path(sys.executable).parent)
 """Where the commands of the servers lie; the bench measures an installation of its own, without what tests need."""
 PASSWORD = "correct horse 47 staple"
-READY_TIMEOUT = 30
+READY_TIMEOUT = 90
 
 
 class CliError(AssertionError):
@@ -58,7 +58,7 @@ class Process:
         self.kill()
         raise AssertionError(f"not ready: {self.log.read_text()[-4000:]}")
 
-    def stop(self, timeout: float = 30) -> int:
+    def stop(self, timeout: float = 90) -> int:
         """SIGTERM, then wait; returns the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -86,6 +86,7 @@ class RunningIdp:
         self.url = f"http://{host}:{self.port}"
         own = {
             "IDP_ISSUER": self.url,
+            "IDP_PORT": str(self.port),
             "IDP_DATA_DIR": str(folder / "var"),
             "IDP_KEYS_DIR": str(folder / "keys"),
             "IDP_BCRYPT_COST": "4",
