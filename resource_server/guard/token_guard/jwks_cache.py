@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import random
 import time
 from collections import OrderedDict
@@ -29,7 +30,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
+    """`asked_at`: when it was asked for. A cache on the way may have answered, with what it had kept for up to `copied_for` seconds."""
+
     keys: Keys
+    asked_at: float
+    copied_for: float
     fetched_at: float
     refresh_at: float
     fresh_until: float
@@ -62,15 +67,16 @@ class JwksCache:
         self._missed_at = 0.0
         self._failed_at = 0.0
         self._unknown: OrderedDict[str, float] = OrderedDict()
-        self._revoked: frozenset[str] = frozenset()
+        self._revoked: dict[str, float] = {}
+        self._telling = Lock()
         self.generation = 0
         survive_forks(self)
 
     def find(self, kid: str, issued_at: float) -> VerificationKey:
         """The key; raises 401 when the issuer has no such key, 503 when that cannot be known."""
-        if kid in self._revoked:
-            raise invalid_token(Check.KEY, "the key was revoked")
         snapshot = self._current()
+        if self._is_revoked(kid, snapshot):
+            raise invalid_token(Check.KEY, "the key was revoked")
         key = snapshot.keys.get(kid)
         if key is not None:
             return key
@@ -83,9 +89,23 @@ class JwksCache:
         return found if found is not failed else None
 
     def forget(self, kid: str) -> None:
-        """The issuer says that a key is revoked: it is refused at once, whatever a copy of the keys that is still around may say."""
-        self._revoked |= {kid}
-        self.generation += 1
+        """The issuer says that a key is revoked: it is refused at once, whatever a copy of the keys that is still around may say.
+
+        What the issuer publishes has the last word, once it must have been said after this: whoever stole one of its keys could name a
+        good one here, which would be lost for ever. Keys at hand are published by nobody; of those it is refused for good.
+        """
+        with self._telling:
+            snapshot = self._snapshot
+            outlived = [old for old in self._revoked if snapshot is not None and not self._is_revoked(old, snapshot)]
+            for old in outlived:
+                del self._revoked[old]
+            self._revoked[kid] = self._now()
+            self.generation += 1
+
+    def _is_revoked(self, kid: str, snapshot: _Snapshot) -> bool:
+        """Whether it was told so, and these keys may be older than that."""
+        told_at = self._revoked.get(kid)
+        return told_at is not None and snapshot.asked_at <= told_at + snapshot.copied_for
 
     def warm(self) -> bool:
         """Fetch before the first request; whether there are keys now."""
@@ -106,7 +126,7 @@ class JwksCache:
 
     def after_fork(self) -> None:
         """A child has a lock of its own, since the parent's might be held by a thread that is not here, and its own time to refresh."""
-        self._flight = Lock()
+        self._flight, self._telling = Lock(), Lock()
         if self._snapshot is not None:
             fresh = self._snapshot.fresh_until - self._snapshot.fetched_at
             self._snapshot = replace(self._snapshot, refresh_at=self._snapshot.fetched_at + self._ahead(fresh))
@@ -173,14 +193,14 @@ class JwksCache:
         with self._flight:
             if self._landings != landings:
                 return
-            self._attempted_at = self._now()
+            self._attempted_at = asked_at = self._now()
             try:
                 fetched = self._fetch(self._trust)
                 keys = parse_jwks(fetched.body or b"", max_keys=self._policy.max_keys)
             except Exception as error:  # whatever the other side sends, and whatever a fetch of the app's own raises
                 self._fail(error)
             else:
-                self._land(fetched, keys)
+                self._land(fetched, keys, asked_at)
             finally:
                 self._landings += 1
 
@@ -191,11 +211,23 @@ class JwksCache:
         serving = "there are none" if age is None else f"those of {age:.0f} s ago go on"
         log.warning("the keys of %s cannot be fetched (%s): %s", self._trust.issuer, error, serving)
 
-    def _land(self, fetched: Fetched, keys: Keys) -> None:
+    def _land(self, fetched: Fetched, keys: Keys, asked_at: float) -> None:
         policy, now = self._policy, self._now()
         wished = policy.default_fresh if fetched.max_age is None else fetched.max_age
-        fresh = min(max(wished, policy.min_fresh), policy.max_fresh, policy.max_age)
-        self._keep(_Snapshot(keys, now, now + self._ahead(fresh), now + fresh, now + fresh + policy.stale_for))
+        copied_for = min(max(wished, policy.min_fresh), policy.max_fresh)
+        fresh = min(copied_for, policy.max_age)
+        until = now + fresh
+        self._keep(
+            _Snapshot(
+                keys=keys,
+                asked_at=asked_at,
+                copied_for=copied_for if self._trust.jwks is None else math.inf,
+                fetched_at=now,
+                refresh_at=now + self._ahead(fresh),
+                fresh_until=until,
+                stale_at=until + policy.stale_for,
+            )
+        )
         self._unknown.clear()
         write_snapshot(trust=self._trust, body=fetched.body or b"", now=now)
 
@@ -214,8 +246,9 @@ class JwksCache:
         if saved is None:
             return None
         keys, fetched_at = saved
-        stale_at = fetched_at + self._policy.max_fresh + self._policy.stale_for
-        self._keep(_Snapshot(keys, fetched_at, 0.0, 0.0, stale_at))
+        policy = self._policy
+        stale_at = fetched_at + policy.max_fresh + policy.stale_for
+        self._keep(_Snapshot(keys, fetched_at, policy.max_fresh, fetched_at, 0.0, 0.0, stale_at))
         return self._snapshot
 
 
