@@ -20,6 +20,7 @@ from idp.platform.http import json_answer
 from idp.platform.ids import new_secret
 from idp.platform.secrets import MasterKey
 from idp.platform.statics import Statics
+from idp.platform.telemetry import REFUSED
 from idp.settings import Settings
 
 SESSION, ASIDE, FLOW, DEVICE, BROWSER_STATE = "idp-session", "idp-aside", "idp-flow", "idp-device", "idp-browser-state"
@@ -116,6 +117,7 @@ class Pages:
     def error(self, error: IdpError) -> Response:
         """The error page: a sentence and a trace id; the private detail goes to the log."""
         trace_id = request.environ.get("idp.request_id", "-")
+        request.environ[REFUSED] = error.code
         if error.detail:
             log.info("refused", code=error.code, detail=error.detail, request_id=trace_id)
         sentence = _sentence(error)

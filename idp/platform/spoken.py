@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from urllib.parse import urlencode
 
 from flask import Flask, Response, request
@@ -12,6 +13,9 @@ from idp.platform.pages import LANGUAGE, Pages
 
 PARAMETER = "language"
 """A page that is asked for with it is shown in that language, and so is every page after it."""
+TOLD_APART_BY = frozenset({"account", "before", "flow", "invitation", "step", "token"})
+"""What the address of a page of ours says beside its path."""
+_LANGUAGES = frozenset({PARAMETER, "ui_locales"})
 _YEAR = 365 * 86400
 
 
@@ -34,12 +38,19 @@ def install(app: Flask, pages: Pages) -> None:
         return response
 
 
-def choices() -> list[tuple[Language, str]]:
-    """Every language there is, and the link that shows the page at hand in it; none for what was posted, which has no address."""
+def choices(names: Collection[str] = TOLD_APART_BY, *, whole: bool = False) -> list[tuple[Language, str]]:
+    """Every language there is, and the link that shows the page at hand in it; none for what was posted, which has no address.
+
+    A link repeats nothing of the address but `names`: whatever else it says was written by others, and may be a secret of theirs. With `whole`
+    there are none where that leaves something out: another page would open.
+    """
     if request.method != "GET":
         return []
-    query = [(name, value) for name, value in request.args.items(multi=True) if name != PARAMETER]
-    return [(one, f"?{urlencode([*query, (PARAMETER, one.tag)])}") for one in i18n.languages()]
+    given = [(name, value) for name, value in request.args.items(multi=True) if name not in _LANGUAGES]
+    kept = [(name, value) for name, value in given if name in names]
+    if whole and len(kept) < len(given):
+        return []
+    return [(one, f"?{urlencode([*kept, (PARAMETER, one.tag)])}") for one in i18n.languages()]
 
 
 def _chosen() -> str | None:

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from threading import Lock, Thread
@@ -22,6 +23,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+REFUSED = "idp.refused"
+"""Where the environment of a request says by which of our error codes it was refused, so that this is counted, too."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _HIDDEN = frozenset(
     {"password", "client_secret", "refresh_token", "access_token", "id_token", "code", "cookie", "secret"}
@@ -71,6 +74,7 @@ class Metrics:
         self._file = folder / f"{os.getpid()}.json" if folder else None
         self._lock = Lock()
         self._requests: dict[str, list[float]] = {}
+        self._refusals: dict[str, int] = {}
         self._counts: dict[str, int] = {}
 
     def observe_request(self, endpoint: str, status: int, seconds: float) -> None:
@@ -83,6 +87,12 @@ class Metrics:
             row[bisect_left(BUCKETS, seconds)] += 1
             row[-1] += seconds
 
+    def count_refusal(self, endpoint: str, code: str) -> None:
+        """Count one refused request by the error code, of which there are only so many, whatever is asked for."""
+        key = f"{endpoint}|{code}"
+        with self._lock:
+            self._refusals[key] = self._refusals.get(key, 0) + 1
+
     def count(self, name: str, label: str = "") -> None:
         """Count one event, such as a token issued (`label`: which grant)."""
         key = f"{name}|{label}"
@@ -91,7 +101,11 @@ class Metrics:
 
     def snapshot(self) -> dict[str, Any]:
         with self._lock:
-            return {"requests": {key: list(row) for key, row in self._requests.items()}, "counts": dict(self._counts)}
+            return {
+                "requests": {key: list(row) for key, row in self._requests.items()},
+                "refusals": dict(self._refusals),
+                "counts": dict(self._counts),
+            }
 
     def write(self) -> None:
         """Replace this process's file; a reader sees the old or the new one."""
@@ -111,6 +125,7 @@ class _Sum(Collector):
     def collect(self) -> Iterable[Metric]:
         snapshots = list(self._snapshots())
         yield from _request_family(snapshots)
+        yield from _refusal_family(snapshots)
         yield from _count_families(snapshots)
 
     def _snapshots(self) -> Iterator[Mapping[str, Any]]:
@@ -132,6 +147,18 @@ def _request_family(snapshots: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
             total += count
             buckets.append((bound, total))
         family.add_metric(key.rsplit("|", 1), buckets, row[-1])
+    yield family
+
+
+def _refusal_family(snapshots: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
+    totals = Counter[str]()
+    for snapshot in snapshots:
+        totals.update(snapshot["refusals"])
+    family = CounterMetricFamily(
+        "idp_refused", "Refused requests by endpoint and error code", labels=["endpoint", "error"]
+    )
+    for key, count in totals.items():
+        family.add_metric(key.rsplit("|", 1), count)
     yield family
 
 

@@ -25,7 +25,7 @@ from idp.platform.forms import MAX_BODY, MAX_URL
 from idp.platform.http import Answer, Call, Endpoint, json_answer
 from idp.platform.ids import RandomBytes
 from idp.platform.peers import is_among
-from idp.platform.telemetry import Metrics
+from idp.platform.telemetry import REFUSED, Metrics
 from idp.settings import Network
 
 Environ = dict[str, Any]
@@ -93,10 +93,12 @@ class Gate:
         return peer
 
     def record(self, environ: Environ, status: int, started: float, request_id: str, peer: str, name: str) -> None:
-        """One JSON line and one observation; the query string is never logged."""
+        """One JSON line and one observation, and why it was refused if it was; the query string is never logged."""
         now = time.perf_counter()
         seconds = now - started
         self.metrics.observe_request(name, status, seconds)
+        if (refused := environ.get(REFUSED)) is not None:
+            self.metrics.count_refusal(name, refused)
         if self.access_log is not None:
             method, path = _text(environ["REQUEST_METHOD"]), _text(environ.get("PATH_INFO", ""))
             trace = traces.trace_id(environ.get("HTTP_TRACEPARENT"), request_id)
@@ -230,9 +232,16 @@ class Front:
 
 
 def mount(app: Flask, routes: Iterable[Route]) -> None:
-    """The same routes as Flask views, for servers that call Flask alone; one implementation, one behaviour."""
+    """The same routes as Flask views, for servers that call Flask alone; one implementation, one behaviour. Pages are counted by their rule, too."""
+    app.after_request(_name)
     for route in routes:
         app.add_url_rule(route.path, route.path, _view_of(route), methods=_ALL_METHODS, provide_automatic_options=False)
+
+
+def _name(response: Response) -> Response:
+    if request.url_rule is not None:
+        request.environ["idp.endpoint"] = request.url_rule.rule
+    return response
 
 
 def _view_of(route: Route) -> Callable[[], Response]:
@@ -263,8 +272,10 @@ def serve_route(route: Route, environ: Environ, peer: str, request_id: str) -> A
     try:
         return route.endpoint(call_of(environ, peer, request_id, body))
     except IdpError as error:
+        environ[REFUSED] = error.code or "unauthorized"
         return error_answer(error, request_id)
     except Exception:
+        environ[REFUSED] = "server_error"
         log.exception("unexpected", request_id=request_id, path=route.path)
         return _refusal(500, "server_error")
 

@@ -87,9 +87,57 @@ def test_metrics_sum_up_all_workers_on_a_port_of_their_own(watched: RunningIdp, 
 
 
 def _counted(url: str) -> int:
-    lines = requests.get(url, timeout=10).text.splitlines()
-    found = [line for line in lines if line.startswith('idp_tokens_issued_total{kind="client_credentials"}')]
-    return int(float(found[0].split()[-1])) if found else 0
+    return _values(url).get('idp_tokens_issued_total{kind="client_credentials"}', 0)
+
+
+def _values(url: str) -> dict[str, int]:
+    """Every counter of whole numbers."""
+    lines = [line.rsplit(" ", 1) for line in requests.get(url, timeout=10).text.splitlines() if line[0] != "#"]
+    return {name: int(float(value)) for name, value in lines if "_total" in name or "_count" in name}
+
+
+REFUSALS = {
+    "/oauth/token": ("unsupported_grant_type", "invalid_grant", "invalid_scope", "invalid_client"),
+    "/oauth/userinfo": ("invalid_token",),
+    "/oauth/authorize": ("invalid_client", "login_required", "unsupported_response_type"),
+    "/oauth/authorize/cancel": ("access_denied",),
+    "other": ("http_404",),
+}
+
+
+def test_refusals_are_counted_by_endpoint_and_error_whatever_was_asked_for(watched: RunningIdp, app: App) -> None:
+    url = f"http://127.0.0.1:{watched.environ['IDP_METRICS_PORT']}/metrics"
+    names = [
+        f'idp_refused_total{{endpoint="{endpoint}",error="{error}"}}'
+        for endpoint, errors in REFUSALS.items()
+        for error in errors
+    ]
+    before = _values(url)
+    _provoke(app, Browser(watched.url), "outlandish")
+    eventually(lambda: all(_values(url).get(name, 0) > before.get(name, 0) for name in names))
+    assert not [name for name in _values(url) if "outlandish" in name], "what strangers send makes no names"
+
+
+def _provoke(app: App, browser: Browser, strange: str) -> None:
+    """Each of these refusals, with something in it that nobody else would say."""
+    app.post("/oauth/token", grant_type=strange)
+    app.post("/oauth/token", grant_type="authorization_code", code=strange, redirect_uri=f"https://{strange}/")
+    app.post("/oauth/token", grant_type="client_credentials", scope=strange)
+    requests.post(f"{app.idp}/oauth/token", data={"grant_type": "refresh_token"}, auth=(strange, "x"), timeout=30)
+    requests.get(f"{app.idp}/oauth/userinfo", headers={"Authorization": f"Bearer {strange}"}, timeout=30)
+    browser.open(f"{app.idp}/oauth/authorize?client_id={strange}")
+    browser.open(app.authorize_url(prompt="none", state=strange)[0])
+    browser.open(app.authorize_url(response_type=strange)[0])
+    browser.open(f"{app.idp}/{strange}")
+    browser.submit(Page(browser.open(app.authorize_url(state=strange)[0])), "cancel")
+
+
+def test_pages_are_counted_by_their_path(watched: RunningIdp) -> None:
+    url = f"http://127.0.0.1:{watched.environ['IDP_METRICS_PORT']}/metrics"
+    name = 'idp_request_seconds_count{endpoint="/login",status="200"}'
+    before = _values(url).get(name, 0)
+    assert Browser(watched.url).open(f"{watched.url}/login").status_code == 200
+    eventually(lambda: _values(url).get(name, 0) > before)
 
 
 def test_the_audit_trail_tells_what_happened_and_is_whole(watched: RunningIdp, app: App) -> None:

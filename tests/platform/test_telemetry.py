@@ -100,10 +100,12 @@ def test_counters_of_threads_and_processes_add_up(tmp_path: Path, monkeypatch: p
             for _ in range(300):
                 pool.submit(metrics.count, "tokens_issued", "refresh_token")
                 pool.submit(metrics.observe_request, "/oauth/token", 200, 0.004)
+                pool.submit(metrics.count_refusal, "/oauth/token", "invalid_grant")
         metrics.write()
     values = scraped(tmp_path)
     assert values['idp_tokens_issued_total{kind="refresh_token"}'] == 600
     assert values['idp_request_seconds_count{endpoint="/oauth/token",status="200"}'] == 600
+    assert values['idp_refused_total{endpoint="/oauth/token",error="invalid_grant"}'] == 600
     assert values['idp_request_seconds_sum{endpoint="/oauth/token",status="200"}'] == pytest.approx(2.4)
 
 

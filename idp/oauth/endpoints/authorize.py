@@ -36,6 +36,7 @@ from idp.platform.audit import Audit
 from idp.platform.db import Database
 from idp.platform.forms import Form, decode_pairs
 from idp.platform.pages import Pages
+from idp.platform.telemetry import REFUSED
 from idp.tokens.status_list_indexes import Reservation
 from idp.users.accounts import Accounts
 from idp.users.login.context import LoginContext
@@ -319,14 +320,15 @@ class AuthorizePages:
             with self.database.write() as tx:
                 if not self.pending.use(tx, visit.pending.id, visit.browser or ""):
                     raise PageError("expired", _GONE)
-        answer = {"error": refusal.code, "error_description": refusal.description or None, **self._state(visit)}
-        return self.responses.send(visit.asked.destination, answer)
+        return self._leave(visit.asked.destination, refusal.code, refusal.description, self._state(visit))
 
     def _state(self, visit: _Visit) -> Mapping[str, str]:
         return self.states.parameters(visit.asked, visit.session)
 
-    def _leave(self, to: Destination, code: str, description: str) -> Response:
-        return self.responses.send(to, {"error": code, "error_description": description or None})
+    def _leave(self, to: Destination, code: str, description: str, state: Mapping[str, str] | None = None) -> Response:
+        """Back to the app with an error (RFC 6749 §4.1.2.1)."""
+        request.environ[REFUSED] = code
+        return self.responses.send(to, {"error": code, "error_description": description or None, **(state or {})})
 
     def _context(self, pending: Pending, client: Client) -> LoginContext:
         asked, told = pending.request, client.metadata
