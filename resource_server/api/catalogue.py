@@ -65,6 +65,12 @@ _REQUEST: Mapping[str, Kind] = {
     ),
     "internal": Kind("Our mistake", (500,), "Something went wrong on our side. Tell us the trace id."),
     "unavailable": Kind("Busy", (503,), "Repeat it after Retry-After.", retryable=True),
+    "deadline_passed": Kind(
+        "Too late",
+        (503,),
+        "The seconds in Request-Timeout were over. Repeat it with the same Idempotency-Key and more of them.",
+        retryable=True,
+    ),
 }
 _CALLER: Mapping[str, Kind] = {
     "unauthorized": Kind("No access token", (401,), _TOKEN),

@@ -1,16 +1,16 @@
-"""Around the whole application: the request's id and trace, and one JSON line a request; the query string is never logged."""
+"""Around the whole application: the request's id, trace and deadline, and one JSON line a request; the query string is never logged."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from resource_server.api import tracing
-from resource_server.platform import traces
+from resource_server.platform import deadlines, traces
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -41,5 +41,13 @@ class Edge:
             sys.stderr.write(json.dumps(line, separators=(",", ":")) + "\n")
             return start_response(status, headers, exc_info)
 
-        with traces.within(trace):
+        with traces.within(trace), deadlines.within(_seconds(environ)):
             return self._application(environ, start if self._logged else start_response)
+
+
+def _seconds(environ: Mapping[str, Any]) -> float | None:
+    """How long the caller waits; None where they say nothing, or nothing sound, which is refused inside."""
+    try:
+        return deadlines.parsed(environ["HTTP_REQUEST_TIMEOUT"])
+    except (KeyError, ValueError):
+        return None

@@ -17,6 +17,7 @@ from resource_server.api.bodies import MAX_BODY
 from resource_server.api.permissions import Cells, access
 from resource_server.api.problems import Problem, not_found
 from resource_server.api.rates import Rates, too_many
+from resource_server.platform import deadlines
 from resource_server.platform.metrics import Metrics
 
 View = Callable[..., Any]
@@ -166,11 +167,20 @@ def _check_headers(operation: Operation) -> None:
 
 
 def _refuse_malformed() -> None:
-    """NUL reaches no database; a body that is not what it says is refused before it is read."""
+    """NUL reaches no database; what is too late is not begun."""
     if "\x00" in request.path or "%00" in request.query_string.decode("latin-1"):
         raise Problem(400, "malformed", "The request has control characters.")
     if "//" in request.environ["PATH_INFO"]:
         raise not_found()
+    _expect_time()
+
+
+def _expect_time() -> None:
+    try:
+        deadlines.parsed(request.headers.get(deadlines.HEADER, "1"))
+    except ValueError as error:
+        raise Problem(400, "malformed", f"{deadlines.HEADER} is a number of seconds.") from error
+    deadlines.check()
 
 
 def _harden(response: Response) -> Response:

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from flask import Response, request
 
+from resource_server.platform import deadlines
+
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,4})\"?\s*(?:[,;]|$)", re.IGNORECASE)
 _STEP = 0.05
 MOST = 10
@@ -22,9 +24,9 @@ def wait() -> int:
 
 
 def until(look: Callable[[], _Seen], done: Callable[[_Seen], bool], *, seconds: float) -> _Seen:
-    """What `look` sees once it is `done`, or when the time is over. Holds nothing while it waits."""
-    deadline = time.monotonic() + seconds
-    while not done(seen := look()) and time.monotonic() < deadline:
+    """What `look` sees once it is `done`, or when the time is over, the caller's too. Holds nothing while it waits."""
+    end = time.monotonic() + deadlines.left(seconds)
+    while not done(seen := look()) and time.monotonic() < end:
         time.sleep(_STEP)
     return seen
 

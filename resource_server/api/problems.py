@@ -15,6 +15,8 @@ from werkzeug.exceptions import HTTPException
 
 from resource_server.api import tracing
 from resource_server.api.catalogue import BY_STATUS, CATALOGUE
+from resource_server.platform import deadlines
+from resource_server.platform.deadlines import Passed
 from resource_server.platform.store import Busy
 
 CONTENT_TYPE = "application/problem+json"
@@ -106,10 +108,18 @@ def install(app: Flask) -> None:
         code = BY_STATUS.get(status, "internal" if status >= 500 else "malformed")
         return response_of(Problem(status, code, "The request cannot be served as it is.", headers=headers))
 
+    @app.errorhandler(Passed)
+    def _late(_error: Exception) -> Response:
+        log.info("too late", path=request.path)
+        detail = "The time for this was over before it was done."
+        return response_of(Problem(503, "deadline_passed", detail, headers={"Retry-After": "1"}))
+
     @app.errorhandler(Busy)
     @app.errorhandler(OperationalError)
     @app.errorhandler(PoolTimeout)
     def _busy(error: Exception) -> Response:
+        if deadlines.passed():
+            return _late(error)
         log.warning("database", error=type(error).__name__)
         return response_of(Problem(503, "unavailable", "The service is busy.", headers={"Retry-After": "2"}))
 

@@ -10,6 +10,7 @@ from token_guard.breaker import Breaker
 
 from resource_server.calls.transport import Call, Envelope, Reply, Transport
 from resource_server.edges.faces import Refused, Unreachable
+from resource_server.platform import deadlines
 from resource_server.work.kinds import jittered
 
 RETRIES = 2
@@ -43,7 +44,7 @@ class Budget:
 
 
 class Caller:
-    """Calls one service. An attempt takes at most `timeout` seconds, all of them `deadline`.
+    """Calls one service. An attempt takes at most `timeout` seconds, all of them `deadline`, and no longer than whoever asked us waits.
 
     A `breaker` leaves a service alone that was away again and again. `trace` says what trace we are in where a call is not told.
     `own_words`: the first token will not do, since it may be a person's.
@@ -73,10 +74,10 @@ class Caller:
         self._sleep = sleep
 
     def call(self, call: Call, credential: Credential, *, traceparent: str | None = None) -> Reply:
-        """The answer; raises `Unreachable` when there is none in time, and `Refused` for a no that would be one again."""
+        """The answer; raises `Unreachable` when there is none in time, `Passed`, and `Refused` for a no that would be one again."""
         if self._breaker is not None and self._breaker.wait() > 0:
             raise Unreachable(f"{call.action}: left alone for a while")
-        end = self._now() + self._deadline
+        end = self._now() + deadlines.left(self._deadline)
         traceparent = traceparent or self._trace()
         self._budget.earn()
         reply = self._attempt(call, credential(self._own_words), end, traceparent)

@@ -17,7 +17,7 @@ from token_guard.trust import metadata_urls
 from resource_server.calls.identity import ServiceKey
 from resource_server.calls.rest import CONNECT_SECONDS
 from resource_server.edges.faces import Refused, Unreachable
-from resource_server.platform import traces
+from resource_server.platform import deadlines, traces
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 OWN = "client_credentials"
@@ -35,9 +35,8 @@ class TokenExchange:
         self._issuer = issuer
         self._key = key
         self._now = now
-        self._pool = urllib3.PoolManager(
-            num_pools=2, maxsize=8, retries=False, timeout=urllib3.Timeout(connect=CONNECT_SECONDS, total=timeout)
-        )
+        self._timeout = timeout
+        self._pool = urllib3.PoolManager(num_pools=2, maxsize=8, retries=False)
         self._endpoint: str | None = None
         self._kept: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._lock = Lock()
@@ -107,9 +106,10 @@ class TokenExchange:
         return self._endpoint
 
     def _sent(self, method: str, url: str, body: bytes | None) -> tuple[int, Mapping[str, Any]]:
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, total=deadlines.left(self._timeout))
         try:
             headers = {**(_FORM if body else {}), **traces.headers()}
-            answer = self._pool.request(method, url, body=body, headers=headers, redirect=False)
+            answer = self._pool.request(method, url, body=body, headers=headers, timeout=timeout, redirect=False)
             document = json.loads(answer.data)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise Unreachable(type(error).__name__) from error

@@ -6,6 +6,7 @@ No token of an issuer lies in a queue: what goes along is what a service says it
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,7 @@ class Messages:
             "arguments": call.arguments,
             "headers": {name: value for name, value in headers.items() if value is not None},
             "seconds": envelope.seconds,
+            "until": time.time() + envelope.seconds,
         }
         return _reply(self._line.ask(self._queue, json.dumps(question).encode(), envelope.seconds))
 

@@ -13,10 +13,9 @@ import urllib3
 
 from resource_server.calls.transport import Call, Envelope, Reply
 from resource_server.edges.faces import Unreachable
+from resource_server.platform import deadlines
 
 CONNECT_SECONDS = 1.0
-DEADLINE = "Request-Timeout"
-"""How many seconds the caller still waits: after that nobody needs the answer."""
 _MAX_ANSWER = 1024 * 1024
 _CONNECTIONS = 16
 
@@ -82,7 +81,7 @@ def _headers(call: Call, envelope: Envelope, *, reading: bool) -> dict[str, str]
     headers = {
         "Authorization": f"Bearer {envelope.credential}",
         "Accept": "application/json",
-        DEADLINE: f"{envelope.seconds:.3f}",
+        deadlines.HEADER: f"{envelope.seconds:.3f}",
     }
     if not reading:
         headers["Content-Type"] = "application/json"

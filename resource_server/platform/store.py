@@ -24,9 +24,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
+from resource_server.platform import deadlines
+
 _ENVIRONMENT = Path(__file__).with_name("migrations")
 _LOCK = 0x1DA
-_BUSY_MS = 5000
+_BUSY_MS, _STATEMENT_MS = 5000, 15_000
 _INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 Row = sa.Row[*tuple[Any, ...]]
 
@@ -47,31 +49,42 @@ class Store:
 
     @contextmanager
     def read(self, within: sa.Connection | None = None) -> Iterator[sa.Connection]:
-        """A read, or a part of one that is under way; nothing it does is kept."""
+        """A read, or a part of one that is under way; nothing it does is kept. It takes no longer than the caller waits."""
         if within is not None:
             yield within
             return
-        with self.engine.connect() as connection:
-            if self._sqlite:
-                _driver(connection).execute("BEGIN")
+        with self._reading() as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
         """A read in which all statements see the database as of the first of them."""
-        with self.read() as connection:
-            if not self._sqlite:
-                connection.execution_options(isolation_level="REPEATABLE READ")
+        with self._reading(isolation_level="REPEATABLE READ") as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self, **options: Any) -> Iterator[sa.Connection]:
+        """SQLite needs no options: what it reads is always as of the first statement."""
+        with self.engine.connect() as connection:
+            deadlines.check()
+            if self._sqlite:
+                _driver(connection).execute("BEGIN")
+            else:
+                connection.execution_options(**options)
+                _hurry(connection)
             yield connection
 
     @contextmanager
     def change(self) -> Iterator[sa.Connection]:
-        """One transaction that commits when the block ends and rolls back when it raises."""
+        """One transaction that commits when the block ends and rolls back when it raises, or when nobody waits for it any more."""
         with self._turn, self.engine.connect() as connection:
             if self._sqlite:
-                _patiently(_driver(connection), "BEGIN IMMEDIATE")
+                _begin_writing(_driver(connection))
             with connection.begin():
+                if not self._sqlite:
+                    _hurry(connection)
                 yield connection
+                deadlines.check()
 
     def upgrade(self) -> None:
         """Bring the schema to the newest version; of several processes at once one does it."""
@@ -138,7 +151,7 @@ class _Turn:
         self._lock = Lock()
 
     def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=_BUSY_MS / 1000):
+        if not self._lock.acquire(timeout=deadlines.left(_BUSY_MS / 1000)):
             raise Busy("writers queue up")
 
     def __exit__(self, *_error: object) -> None:
@@ -152,7 +165,7 @@ def _options(name: str, url: str, pool_size: int) -> dict[str, Any]:
     else:
         options["pool_recycle"] = 1800
         options["connect_args"] = {
-            "options": f"-c search_path={name} -c lock_timeout=5000 -c statement_timeout=15000",
+            "options": f"-c search_path={name} -c lock_timeout={_BUSY_MS} -c statement_timeout={_STATEMENT_MS}",
         }
     return options
 
@@ -169,9 +182,27 @@ def _driver(connection: sa.Connection) -> Any:
     return connection.connection.dbapi_connection
 
 
+def _hurry(connection: sa.Connection) -> None:
+    """Have PostgreSQL end each statement of this transaction when nobody waits for it any more."""
+    if deadlines.given():
+        milliseconds = int(deadlines.left(_STATEMENT_MS / 1000) * 1000) + 1
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
+
+
+def _begin_writing(driver: Any) -> None:
+    if not deadlines.given():
+        _patiently(driver, "BEGIN IMMEDIATE")
+        return
+    driver.execute("PRAGMA busy_timeout=0")  # SQLite's own patience knows no caller's
+    try:
+        _patiently(driver, "BEGIN IMMEDIATE")
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+
+
 def _patiently(driver: Any, statement: str) -> None:
     """Run a statement once nobody is in its way; other processes are waited for in short random steps."""
-    deadline = time.monotonic() + _BUSY_MS / 1000
+    deadline = time.monotonic() + deadlines.left(_BUSY_MS / 1000)
     while True:
         try:
             driver.execute(statement)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +16,8 @@ from resource_server.api.edge import WsgiApp
 from resource_server.api.operation import Operation
 from resource_server.calls.lines import Line
 from resource_server.calls.messages import queue_of
-from resource_server.calls.rest import DEADLINE, ROUTES
+from resource_server.calls.rest import ROUTES
+from resource_server.platform import deadlines
 from resource_server.rpc.carrying import NoDocument, actions_of, carried
 
 _PAUSE = 1.0
@@ -76,8 +78,14 @@ class Listener:
             verdict = self._guard.judge(headers, operation.needs)
             if verdict.action is not Action.HANDLE:
                 return _refusal(verdict)
-        more = {DEADLINE: f"{float(asked['seconds']):.3f}"}
+        more = {deadlines.HEADER: f"{_left(asked):.3f}"}
         return carried(self._application, ROUTES[asked["action"]], asked["arguments"], headers.items(), **more)
+
+
+def _left(asked: Mapping[str, Any]) -> float:
+    """The seconds its caller still waits: fewer than they said when they asked, where it lay in the queue."""
+    seconds = float(asked["seconds"])
+    return max(0.0, min(seconds, float(asked.get("until", time.time() + seconds)) - time.time()))
 
 
 def _refusal(verdict: Verdict) -> tuple[int, Mapping[str, Any]]:

@@ -10,11 +10,14 @@ from typing import Any
 import grpc
 
 from resource_server.api.edge import WsgiApp
-from resource_server.calls.rest import DEADLINE, Route
+from resource_server.calls.rest import Route
 from resource_server.calls.rpc import PROBLEM, STATUS
 from resource_server.calls.shapes import Method, to_document, to_message
+from resource_server.platform import deadlines
 from resource_server.rpc.carrying import NoDocument, carried
 
+_LONGEST = 3600.0
+"""Who sets no deadline waits for ages, as gRPC counts."""
 _CODES: Mapping[int, grpc.StatusCode] = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
@@ -39,7 +42,7 @@ class Handler:
 
     def __call__(self, asked: Any, context: grpc.ServicerContext) -> Any:
         left = context.time_remaining()
-        more = {} if left is None else {DEADLINE: f"{left:.3f}"}
+        more = {} if left is None else {deadlines.HEADER: f"{min(left, _LONGEST):.3f}"}
         arguments = to_document(asked, absent=False)
         try:
             status, document = carried(

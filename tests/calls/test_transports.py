@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,66 +19,19 @@ from pydantic import BaseModel
 
 from resource_server.api.acknowledged import OperationShown
 from resource_server.calls.lines import open_line
-from resource_server.calls.messages import Messages, OwnWords, queue_of
+from resource_server.calls.messages import OwnWords, queue_of
 from resource_server.calls.opening import TRANSPORTS, service_key
 from resource_server.calls.rpc import METHODS
 from resource_server.calls.shapes import FILE, parsed, shapes, to_message
-from resource_server.calls.transport import Call, Envelope, Reply, Transport
+from resource_server.calls.transport import Call, Envelope
 from resource_server.edges.faces import Unreachable
 from resource_server.payments import documents as payments
 from resource_server.platform.secret import Secret
 from resource_server.settings import SettingsError, load
 from resource_server.users import documents as users
 from resource_server.users.face import RecipientShown
-from tests.resource_server.apis import Apis, open_apis
+from tests.calls.both import PAYMENT, SCHEMES, SECRET, Both, create
 from tests.senders.authority import LOCALHOST, certify
-from tests.support.ports import free_port
-
-SERVER = certify("CN=127.0.0.1", authority=True, alternatives=LOCALHOST)
-SCHEMES = ("http", "grpcs", "queue")
-SECRET = secrets.token_urlsafe(48)
-PAYMENT = {"amount": {"value": 1234, "currency": "EUR"}}
-
-
-@dataclass(frozen=True)
-class Both:
-    """One running service, asked over REST, over gRPC with TLS, and through a broker."""
-
-    apis: Apis
-    rpc: str
-    ca: Path
-    broker: str
-
-    def carry(self, scheme: str, token: str, call: Call, seconds: float = 30, trace: str | None = None) -> Reply:
-        service = call.action.partition(".")[0]
-        return self.transport(scheme, service).carry(call, Envelope(token, seconds, trace))
-
-    def transport(self, scheme: str, service: str = "payments") -> Transport:
-        if scheme == "queue":
-            return Messages(open_line(self.broker), service)
-        return TRANSPORTS[scheme]({"http": self.apis.url, "grpcs": self.rpc}[scheme], self.ca)
-
-    @property
-    def target(self) -> str:
-        return self.rpc.removeprefix("grpcs://")
-
-    def channel(self) -> grpc.Channel:
-        return grpc.secure_channel(self.target, grpc.ssl_channel_credentials(self.ca.read_bytes()))
-
-
-@pytest.fixture(scope="module")
-def both(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
-    folder, port = tmp_path_factory.mktemp("rpc"), free_port()
-    certificate, key = SERVER.files(folder)
-    settings = {"RS_GRPC_PORT": str(port), "RS_GRPC_CERT_FILE": certificate, "RS_GRPC_KEY_FILE": key}
-    broker = redis_url.rpartition("/")[0] + "/7"
-    own = {"RS_MESSAGES_URL": broker, "RS_SECRET": SECRET}
-    with open_apis(folder, None, None, {**settings, **own}) as apis:
-        yield Both(apis, f"grpcs://127.0.0.1:{port}", Path(certificate), broker)
-
-
-def create(**changes: Any) -> Call:
-    return Call("payments.create", {**PAYMENT, **changes}, secrets.token_hex(8))
 
 
 def test_the_messages_are_those_a_compiler_makes_of_the_file(tmp_path: Path) -> None:

@@ -259,6 +259,7 @@ REQUESTS: Mapping[str, Callable[[Scene], Told]] = {
     "too_many_requests": the_one_too_many,
     "internal": lambda scene: scene.at(scene.broken[0]).get("/v2/users/me"),
     "unavailable": with_payments_away,
+    "deadline_passed": lambda scene: scene.somebody.get("/v1/orders", headers={"Request-Timeout": "0"}),
     "unauthorized": lambda scene: requests.get(f"{scene.apis.url}/v1/orders", timeout=30),
     "invalid_request": lambda scene: Caller(scene.apis.url, "two words").get("/v1/orders"),
     "invalid_token": lambda scene: Caller(scene.apis.url, "e30.e30.e30").get("/v1/orders"),

@@ -27,7 +27,7 @@ _LIST = ("invalid_parameter", "invalid_page_token")
 
 def codes(operation: Operation, doc: Doc) -> list[str]:
     """The codes of the problems it may answer with."""
-    found = ["malformed", "unavailable", *doc.problems]
+    found = ["malformed", "unavailable", "deadline_passed", *doc.problems]
     if operation.needs is not None:
         found += _CALLER
         if operation.needs.details is not None:
