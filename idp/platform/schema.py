@@ -23,8 +23,19 @@ def upgrade(database: Database) -> None:
     """Bring the schema to the newest version; waits while another node does it."""
     with database.write() as tx:
         if tx.dialect.name == "postgresql":
-            tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            _wait_for_our_turn(tx)
         command.upgrade(_config(tx), "head")
+
+
+def _wait_for_our_turn(tx: sa.Connection) -> None:
+    """However long another node takes, and then as long as our own statements take: the limits of requests are none for a migration.
+
+    Only for a table that is in use it waits as shortly as anybody, since all requests for that table wait behind it.
+    """
+    tx.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    tx.exec_driver_sql("SET LOCAL lock_timeout = 0")
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    tx.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
 
 
 def downgrade(database: Database, revision: str) -> None:

@@ -90,7 +90,7 @@ class Store:
         """Bring the schema to the newest version; of several processes at once one does it."""
         with self.change() as connection:
             if connection.dialect.name == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+                _wait_for_our_turn(connection)
                 schema = connection.dialect.identifier_preparer.quote(self.engine.get_execution_options()["rs_schema"])
                 connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
             command.upgrade(self.migrations(connection), "head")
@@ -104,6 +104,17 @@ class Store:
         config.attributes["connection"] = connection
         config.attributes["metadata"] = self.metadata
         return config
+
+
+def _wait_for_our_turn(connection: sa.Connection) -> None:
+    """However long another process takes, and then as long as our own statements take: the limits of requests are none for a migration.
+
+    Only for a table that is in use it waits as shortly as anybody, since all requests for that table wait behind it.
+    """
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
 
 
 def open_engines(app: Flask, urls: Mapping[str, str], *, pool_size: int) -> dict[str, sa.Engine]:

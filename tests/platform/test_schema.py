@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,7 @@ from idp.platform.db import Database
 from idp.platform.db import Model as IdpModel
 from resource_server.orders import service as orders
 from resource_server.payments import service as payments
+from resource_server.platform import store as platform_store
 from resource_server.platform.store import Store, open_engines
 from resource_server.users import service as users
 from tests.support import databases
@@ -100,6 +101,35 @@ def test_several_nodes_at_once_make_one_schema(empty_url: str) -> None:
         database.engine.dispose()
 
 
+def test_a_node_waits_longer_for_another_than_a_request_would_wait_for_a_row(postgres_url: str) -> None:
+    database = databases.open_database(postgres_url)
+    hurry(database.engine)
+    held_up(database.engine, schema._LOCK, lambda: schema.upgrade(database))
+    assert schema.drift(database) == []
+    database.engine.dispose()
+
+
+def hurry(engine: sa.Engine) -> None:
+    """Let requests on this engine wait for a moment only."""
+    sa.event.listen(engine, "connect", lambda connection, _record: connection.execute("SET lock_timeout = 50"))
+    sa.event.listen(engine, "connect", lambda connection, _record: connection.commit())
+
+
+def held_up(engine: sa.Engine, lock: int, upgrade: Callable[[], None]) -> None:
+    """Upgrade while another holds the lock, for several times as long as a request would wait."""
+    with ThreadPoolExecutor(1) as pool, engine.connect() as other:
+        with other.begin():
+            other.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
+            upgrading = pool.submit(upgrade)
+            waiting = sa.text(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND NOT granted"
+            )
+            while not other.execute(waiting, {"lock": lock}).scalar():
+                assert not upgrading.done()
+            other.exec_driver_sql("SELECT pg_sleep(0.5)")
+        upgrading.result(60)
+
+
 def test_an_upgrade_that_fails_leaves_nothing_behind(empty: Database) -> None:
     with empty.write() as tx:
         tx.exec_driver_sql("CREATE TABLE users (sub INTEGER)")
@@ -159,6 +189,14 @@ def test_a_service_goes_up_down_and_up_again(store: Store) -> None:
     assert tables(store.engine) <= {VERSION}
     store.upgrade()
     assert drift(store) == []
+
+
+def test_a_process_of_a_service_waits_longer_for_another_than_a_request_would(postgres_url: str) -> None:
+    store = opened(orders, postgres_url)
+    hurry(store.engine)
+    held_up(store.engine, platform_store._LOCK, store.upgrade)
+    assert drift(store) == []
+    store.engine.dispose()
 
 
 def test_services_on_one_server_share_no_table(postgres_url: str) -> None:
