@@ -174,6 +174,9 @@ class Settings(SourceSettings):
         5,
         description="letters to confirm or change an address an hour per account, and to one address; as many of sign-ups",
     )
+    email_change_max_per_address: Count = Field(
+        50, description="letters to confirm or change an address an hour per address that asks"
+    )
     ask_max_wait: Seconds = Field(
         4 * 3600,
         description="the longest wait for another letter or sign-up: the first is an hour, each twice as long as the one before",

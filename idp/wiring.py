@@ -223,7 +223,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
     flask = Flask("idp", static_folder=None, template_folder=str(Path(__file__).with_name("templates")))
     i18n.install(flask.jinja_env)
     database = Database(flask, settings.database, pool_size=settings.database_pool, lease=leased(settings))
-    audit, jobs, outbox = Audit(clock), Jobs(database, clock), Outbox(clock)
+    audit, jobs, outbox, metrics = Audit(clock), Jobs(database, clock), Outbox(clock), metrics or Metrics()
     longest = max(settings.access_token_ttl, settings.id_token_ttl)
     revocations = Revocations(
         settings.refresh_absolute_ttl + _DAY, [StatusRevocations(clock, outbox.publish, settings.issuer)]
@@ -305,9 +305,9 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         ),
         email_changes=EmailChanges(database, clock, audit, accounts, links, letters, notices),
         invitations=Invitations(database, clock, audit, accounts, letters, life=settings.invitation_ttl),
-        signups=SignUps(database, clock, master, jobs, letters, tries=settings.code_max_failures),
+        signups=SignUps(database, clock, master, jobs, letters, audit, metrics, tries=settings.code_max_failures),
         receivers=Receivers(database, clock, audit),
-        metrics=metrics or Metrics(),
+        metrics=metrics,
         outbound=outbound,
         keyring=keyring,
         access_tokens=AccessTokens(keyring, settings.issuer, clock, subjects.person_of),

@@ -49,7 +49,7 @@ class EmailPages:
             return self._form(visit)
         email = request.form.get("email", "").strip()
         try:
-            self.asks.letter(email, visit.person.sub)
+            self.asks.letter(email, visit.person.sub, request.environ.get("idp.peer", ""))
             self.changes.ask(visit.person.sub, email)
         except TooManyRequests as error:
             refusal = self._form(visit, 429, alert=wait(error), email=email)
@@ -69,7 +69,7 @@ class EmailPages:
     def verify(self, visit: Visit) -> Response:
         """Send the link once more that shows that the address is one's own."""
         try:
-            self.asks.letter(visit.person.email or "", visit.person.sub)
+            self.asks.letter(visit.person.email or "", visit.person.sub, request.environ.get("idp.peer", ""))
         except TooManyRequests as error:
             refusal = self._page(visit, 429, alert=wait(error))
             refusal.headers.extend(error.headers)

@@ -16,7 +16,7 @@ def asks(house: House) -> Asks:
         devices=house.devices,
         resets=Most(settings.reset_max, settings.reset_max_per_address),
         logins=Most(settings.email_login_max, settings.email_login_max_per_address),
-        letters=settings.email_change_max,
+        letters=Most(settings.email_change_max, settings.email_change_max_per_address),
         sign_ups=settings.signup_max,
         lines=LINES,
     )

@@ -39,11 +39,12 @@ ASKS: Mapping[str, str] = {
     "email-login-line": "email_login_max_per_address",
     "email-letters": "email_change_max",
     "email-letters-to": "email_change_max",
+    "email-letters-line": "email_change_max_per_address",
     "signup-letters": "email_change_max",
     "signup-line": "signup_max",
 }
 """The same for letters and sign-ups."""
-NETWORKS = ("reset", "email-login", "signup")
+NETWORKS = ("reset", "email-login", "email-letters", "signup")
 """Those that are counted by network too: as often as so many lines."""
 SAFE: Mapping[str, Callable[[Any, Any], bool]] = {
     **dict.fromkeys((*LIMITS.values(), *BOUNDS.values(), *ASKS.values()), any_value),

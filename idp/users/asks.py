@@ -39,7 +39,7 @@ class Asks:
     devices: Devices
     resets: Most
     logins: Most
-    letters: int
+    letters: Most
     sign_ups: int
     lines: int
 
@@ -51,10 +51,11 @@ class Asks:
         """A letter to sign in with."""
         self.throttle.take(self._letter("email-login", email, asker, self.logins))
 
-    def letter(self, email: str, sub: str | None = None) -> None:
-        """A letter that asks whether an address is theirs; `sub` is who had it sent, where that is known."""
-        to = Bound("email-letters-to", email_key(email), self.letters)
-        self.throttle.take([to] if sub is None else [Bound("email-letters", sub, self.letters), to])
+    def letter(self, email: str, sub: str, peer: str) -> None:
+        """A letter that asks whether an address is theirs, which the person of this `sub` has sent."""
+        own = Bound("email-letters", sub, self.letters.address)
+        to = Bound("email-letters-to", email_key(email), self.letters.address)
+        self.throttle.take([own, to, *self._place("email-letters", peer, self.letters.line)])
 
     def sign_up(self, peer: str) -> None:
         """An account of a stranger, in whichever way it is made."""
@@ -62,7 +63,7 @@ class Asks:
 
     def sign_up_letter(self, email: str) -> None:
         """A letter that asks a stranger to prove their address, apart from those that its owner asks for."""
-        self.throttle.take([Bound("signup-letters", email_key(email), self.letters)])
+        self.throttle.take([Bound("signup-letters", email_key(email), self.letters.address)])
 
     def _letter(self, kind: str, email: str, asker: Asker, most: Most) -> list[Bound]:
         to = email_key(email)

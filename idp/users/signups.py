@@ -19,10 +19,12 @@ from idp.clock import Clock
 from idp.errors import Refused
 from idp.marked import N_
 from idp.platform import i18n
+from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database
 from idp.platform.ids import digest, new_secret
 from idp.platform.jobs import Jobs
 from idp.platform.secrets import MasterKey
+from idp.platform.telemetry import Metrics
 from idp.users import store
 from idp.users.letters import Letters
 from idp.users.links import LIVES, Purpose
@@ -85,13 +87,24 @@ class SignUps:
     """Sends letters and believes who brings what is in them; `tries` wrong codes a letter."""
 
     def __init__(
-        self, database: Database, clock: Clock, master: MasterKey, jobs: Jobs, letters: Letters, *, tries: int
+        self,
+        database: Database,
+        clock: Clock,
+        master: MasterKey,
+        jobs: Jobs,
+        letters: Letters,
+        audit: Audit,
+        metrics: Metrics,
+        *,
+        tries: int,
     ) -> None:
         self._database = database
         self._clock = clock
         self._master = master
         self._jobs = jobs
         self._letters = letters
+        self._audit = audit
+        self._metrics = metrics
         self._tries = tries
         jobs.register(KIND, self._send)
 
@@ -112,12 +125,15 @@ class SignUps:
         with self._database.write() as tx:
             tx.execute(_INSERT, values)
             self._write(tx, values["id"])
+            self._audit.append(tx, "sign_up.begun", signup=values["id"])
+        self._metrics.count("sign_ups", "begun")
         return asked
 
     def again(self, found: SignUp) -> None:
         """Another letter, which voids the earlier one."""
         with self._database.write() as tx:
             self._write(tx, found.id)
+        self._metrics.count("sign_ups", "asked_again")
 
     def find(self, asked: str, browser: str | None) -> SignUp | None:
         """The sign-up that was begun in this browser."""
@@ -144,9 +160,14 @@ class SignUps:
         return secret
 
     def use(self, tx: sa.Connection, found: SignUp) -> None:
-        """Use it up with the account that is made of it; of any number at once one is let through, the others raise `Refused`."""
+        """Use it up for the account that is made of it; of any number at once one is let through, the others raise `Refused`."""
         if tx.execute(_USE, self._named(found.id)).rowcount != 1:
             raise GONE
+
+    def finished(self, tx: sa.Connection, found: SignUp, sub: str) -> None:
+        """Note whose account was made of it."""
+        self._audit.append(tx, "sign_up.finished", signup=found.id, sub=sub)
+        self._metrics.count("sign_ups", "finished")
 
     def _write(self, tx: sa.Connection, asked: str) -> None:
         self._jobs.enqueue(tx, KIND, {"id": asked, "language": i18n.language().tag})

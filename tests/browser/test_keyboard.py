@@ -60,6 +60,7 @@ def test_sign_up_and_come_back_after_a_mistake(visit: Visit, shop: Shop) -> None
     type_in(page, "#password", "short")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.locator("#password")).to_be_focused()
     type_in(page, "#password", PASSWORD)
     press(page, "#signup-submit")
     expect(page.locator("form#verify")).to_be_visible()

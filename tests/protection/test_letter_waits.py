@@ -28,6 +28,7 @@ SETTINGS = {
     "reset_max": "3",
     "reset_max_per_address": "6",
     "email_change_max": "2",
+    "email_change_max_per_address": "2",
     "signup": "on",
     "signup_max": "2",
     "login_max_failures_per_address": "100000",
@@ -162,17 +163,20 @@ def test_letters_asked_for_at_once_do_not_outrun_the_limit(idp: RunningIdp, some
     assert len(letters_to(idp, someone.address, 3)) == 3
 
 
+def signed_in(idp: RunningIdp, browser: Browser) -> Browser:
+    """Somebody new is about to change their address in this browser."""
+    Someone.new(idp).sign_in(browser, "/account/email/change")
+    return browser
+
+
+def change(browser: Browser, email: str) -> requests.Response:
+    page = Page(browser.open(f"{browser.home}/account/email/change"))
+    return browser.submit(page, "email-change-form", email=email)
+
+
 def test_letters_about_an_address_wait_for_the_account_and_for_the_address(deployment: Deployment) -> None:
     idp, shared = deployment.idp, unknown()
-    people = [Someone.new(idp) for _ in range(3)]
-    browsers = [Browser(idp.url) for _ in people]
-    for person, browser in zip(people, browsers, strict=True):
-        person.sign_in(browser, "/account/email/change")
-
-    def change(browser: Browser, email: str) -> requests.Response:
-        page = Page(browser.open(f"{idp.url}/account/email/change"))
-        return browser.submit(page, "email-change-form", email=email)
-
+    browsers = [signed_in(idp, anybody(idp)) for _ in range(3)]
     assert [change(browser, shared).status_code for browser in browsers] == [200, 200, 429]
     assert change(browsers[2], unknown()).status_code == 200, "who was told to wait was not counted"
     assert change(browsers[0], unknown()).status_code == 200
@@ -180,6 +184,18 @@ def test_letters_about_an_address_wait_for_the_account_and_for_the_address(deplo
     deployment.pass_by(HOUR)
     assert change(browsers[0], unknown()).status_code == 200
     assert HOUR < waits(change(browsers[0], unknown())) <= 2 * HOUR
+
+
+def test_letters_about_addresses_wait_for_the_line_and_the_network(idp: RunningIdp) -> None:
+    """Whoever has many accounts writes to as many strangers from one place as whoever has one."""
+    place = Place(idp)
+    for line in range(5):
+        browser = signed_in(idp, place.browser(place.line_number(line)))
+        assert [change(browser, unknown()).status_code for _ in range(2)] == [200, 200]
+        if line == 0:
+            waits(change(signed_in(idp, place.browser(place.line_number(line))), unknown()))
+    waits(change(signed_in(idp, place.browser(place.line_number(77))), unknown()))
+    assert change(signed_in(idp, anybody(idp)), unknown()).status_code == 200
 
 
 # -- sign-ups ---------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import secrets
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from idp.platform.models import JobRow
+from idp.platform.models import AuditRow, JobRow
 from idp.settings_source import load
 from idp.users.models import SignUpRow
 from tests.conftest import API
@@ -22,6 +23,7 @@ from tests.support import databases
 from tests.support.crowds import crowd
 from tests.support.flows import App, Browser, Page, answer_of
 from tests.support.running import PASSWORD, CliError, RunningIdp
+from tests.support.servers import free_port
 from tests.support.status import eventually
 from tests.users.joining import CODE, begun, code_in, joined
 from tests.users.mail import letters_to, link_in
@@ -38,6 +40,7 @@ def open_idp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         if request.param == "postgresql":
             url = stack.enter_context(databases.empty_postgres(request.getfixturevalue("postgres_server")))
         settings = {"signup": "on", "signup_max": "100000", "login_max_failures_per_address": "100000"}
+        settings["metrics_port"] = str(free_port())
         yield stack.enter_context(RunningIdp(tmp_path_factory.mktemp("open"), url, host="localhost", **settings))
 
 
@@ -77,6 +80,11 @@ def shown(response: requests.Response) -> tuple[int, str, list[str]]:
     """What somebody sees, without the secrets of their browser and what they typed themselves."""
     text = re.sub(r'(?<=value=")[^"]*|nonce="[^"]*"|nonce-[\w-]*|signup=[\w-]*|[\w.-]+@example\.com', "", response.text)
     return response.status_code, text, sorted(response.headers)
+
+
+def focused(response: requests.Response) -> list[str]:
+    """The fields in which typing begins."""
+    return re.findall(r'<input id="(\w+)"[^>]*\sautofocus\b', response.text)
 
 
 def test_a_known_and_an_unknown_address_get_the_same_answers_and_each_one_letter(
@@ -256,13 +264,25 @@ def test_letters_to_one_address_are_counted(open_idp: RunningIdp, name: str, kno
         ({"email": ""}, "e-mail address"),
     ],
 )
-def test_what_can_be_no_account_is_said_at_once(
+def test_what_can_be_no_account_is_said_at_once_at_the_field_that_is_wrong(
     open_idp: RunningIdp, browser: Browser, name: str, wrong: dict[str, str], words: str
 ) -> None:
     refused = browser.submit(form(browser), "signup", **{**fields(name), **wrong})
     assert refused.status_code == 400
     assert words in refused.text
     assert "signup" in Page(refused).forms
+    assert focused(refused) == list(wrong)
+
+
+def test_without_a_password_too_the_field_that_is_wrong_has_the_focus(
+    open_idp: RunningIdp, browser: Browser, name: str
+) -> None:
+    page = Page(browser.open(f"{open_idp.url}/signup/passkey"))
+    assert focused(page.response) == ["username"]
+    for wrong in ({"username": "x" * 65}, {"email": "nobody"}):
+        refused = browser.submit(page, "signup", **{"username": name, "email": f"{name}@example.com", **wrong})
+        assert (refused.status_code, focused(refused)) == (400, list(wrong))
+        assert 'aria-describedby="alert" aria-invalid="true"' in refused.text
 
 
 def test_a_link_of_a_sign_up_is_no_link_for_another_purpose(open_idp: RunningIdp, browser: Browser, name: str) -> None:
@@ -327,6 +347,37 @@ def test_nothing_that_waits_can_be_read_in_the_database(open_idp: RunningIdp, br
     assert f"{name}@example.com" in kept
     for secret in (link_in(letter).partition("token=")[2], code_in(letter).replace(" ", ""), PASSWORD):
         assert secret not in kept
+
+
+def counted(open_idp: RunningIdp, kind: str) -> int:
+    """How often the metrics say that this happened to sign-ups."""
+    metrics = requests.get(f"http://127.0.0.1:{open_idp.environ['IDP_METRICS_PORT']}/metrics", timeout=30).text
+    return int(float((re.findall(rf'^idp_sign_ups_total{{kind="{kind}"}} (\S+)$', metrics, re.MULTILINE) or [0])[0]))
+
+
+def test_sign_ups_are_counted_and_told_by_the_audit_trail(open_idp: RunningIdp, browser: Browser, name: str) -> None:
+    before = {kind: counted(open_idp, kind) for kind in ("begun", "asked_again", "finished")}
+    waiting, _ = begun(open_idp, browser, form(browser), **fields(f"{name}-never"))
+    browser.submit(Page(waiting), "signup-again")
+    joined(open_idp, browser, form(browser), **fields(name))
+    more = {"begun": 2, "asked_again": 1, "finished": 1}
+    eventually(lambda: all(counted(open_idp, kind) >= before[kind] + more[kind] for kind in more), 60)
+    database = databases.open_database(load(open_idp.environ).database)
+    with database.read() as tx:
+        newest = sa.select(AuditRow.event, AuditRow.entry, AuditRow.sub).order_by(AuditRow.sequence.desc()).limit(20)
+        rows = [row for row in tx.execute(newest) if row.event.startswith("sign_up.")]
+    database.engine.dispose()
+    done, begun_last, begun_first = rows[:3]
+    assert [row.event for row in (done, begun_last, begun_first)] == [
+        "sign_up.finished",
+        "sign_up.begun",
+        "sign_up.begun",
+    ]
+    assert done.sub == open_idp.cli("user", "show", name)["sub"]
+    signups = [json.loads(row.entry)["signup"] for row in (done, begun_last, begun_first)]
+    assert signups[0] == signups[1] != signups[2]
+    assert name not in str(rows), "nothing of who they would be is told before they proved it"
+    assert open_idp.cli("audit", "verify")["broken_at"] is None
 
 
 def test_where_no_letters_go_out_nobody_is_asked_for_an_address(tmp_path: Path, name: str) -> None:

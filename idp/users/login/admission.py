@@ -24,6 +24,15 @@ from idp.users.people import Person
 from idp.users.signups import GONE, SignUp, SignUps
 
 VERIFY = "/email/verify"
+_FIELDS = {
+    "username": "username",
+    "taken": "username",
+    "email": "email",
+    "email_taken": "email",
+    "claim": "name",
+    "password": "password",
+}
+"""Which field of a page what is refused is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +113,7 @@ class Admission:
             admitted = found
             return then(context, admitted)
         except Refused as error:
-            return form(context, admitted, alert=sentence(error), status=400)
+            return form(context, admitted, alert=sentence(error), wrong=_FIELDS.get(error.code), status=400)
 
     def stranger(self) -> Admitted:
         """Somebody who came with nothing."""
@@ -158,8 +167,14 @@ class Admission:
             if admitted.signup is not None and self.signups is not None:
                 self.signups.use(tx, admitted.signup)
 
+        def last(tx: sa.Connection, made: Person) -> None:
+            if also is not None:
+                also(tx, made)
+            if admitted.signup is not None and self.signups is not None:
+                self.signups.finished(tx, admitted.signup, made.sub)
+
         try:
-            return self.accounts.add(person, hashed=hashed, first=first, also=also)
+            return self.accounts.add(person, hashed=hashed, first=first, also=last)
         except Refused as error:
             if error is TAKEN:
                 self.accounts.check_free(person)

@@ -96,6 +96,7 @@ class PasskeySignUp:
         passkey: Mapping[str, Any] | None = None,
         person: Person | None = None,
         alert: str | None = None,
+        wrong: str | None = None,
         status: int = 200,
     ) -> Response:
         browser = browser or self.pages.browser(request)
@@ -110,6 +111,7 @@ class PasskeySignUp:
             passkey=passkey,
             person=person,
             alert=alert,
+            wrong_field=wrong,
             csrf=self.pages.csrf_token(browser, "signup"),
         )
         return self.pages.keep_browser(request, response, browser)

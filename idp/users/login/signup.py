@@ -50,7 +50,13 @@ class SignUpPage:
         return waiting or self.admission.joined(context)
 
     def _form(
-        self, context: LoginContext | None, admitted: Admitted, *, alert: str | None = None, status: int = 200
+        self,
+        context: LoginContext | None,
+        admitted: Admitted,
+        *,
+        alert: str | None = None,
+        wrong: str | None = None,
+        status: int = 200,
     ) -> Response:
         browser = self.pages.browser(request)
         response = self.pages.render(
@@ -66,6 +72,7 @@ class SignUpPage:
             login_csrf=self.pages.csrf_token(browser, purpose(context)),
             form=request.form,
             alert=alert,
+            wrong_field=wrong,
             csrf=self.pages.csrf_token(browser, "signup"),
         )
         return self.pages.keep_browser(request, response, browser)
