@@ -15,7 +15,7 @@ import jwt
 from resource_server.calls.identity import CONTEXT
 from resource_server.calls.lines import Line
 from resource_server.calls.transport import Call, Envelope, Reply, Transport
-from resource_server.edges.faces import Unreachable
+from resource_server.edges.faces import APP, Unreachable
 
 
 def queue_of(service: str) -> str:
@@ -34,6 +34,7 @@ class Messages:
         headers = {
             "authorization": f"Bearer {envelope.credential}",
             "idempotency-key": call.key,
+            APP.lower(): call.app,
             "traceparent": envelope.traceparent,
         }
         question = {

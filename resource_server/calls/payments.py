@@ -58,7 +58,7 @@ class RemotePayments:
                 return held
             return self._key.context(self._audience, WRITE, subject=wanted.owner, details=[self._detail(wanted)])
 
-        operation = self._caller.call(Call("payments.create", body, wanted.key), credential).document
+        operation = self._caller.call(Call("payments.create", body, wanted.key, wanted.client_id), credential).document
         payment = str(operation.get("resource", "")).rpartition("/")[2]
         if not payment:
             raise Unreachable("an answer without a payment")
@@ -82,7 +82,7 @@ class RemotePayments:
 
     def order_changed(self, step: OrderStep) -> None:
         """A CloudEvent, with which orders act as themselves."""
-        event = {
+        event: dict[str, Any] = {
             "specversion": "1.0",
             "id": f"{step.order}.{step.version}",
             "source": self._key.client_id,
@@ -91,6 +91,8 @@ class RemotePayments:
             "datacontenttype": "application/json",
             "data": {"order": step.order, "owner": step.owner, "status": step.status, "version": step.version},
         }
+        if step.client_id is not None:
+            event["data"] |= {"app": step.client_id}
         call = Call("payments.order_changed", event, str(event["id"]))
         self._caller.call(call, lambda _fresh: self._key.context(self._audience, HEAR))
 

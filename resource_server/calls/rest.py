@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import urllib3
 
 from resource_server.calls.transport import Call, Envelope, Reply
-from resource_server.edges.faces import Unreachable
+from resource_server.edges.faces import APP, Unreachable
 from resource_server.platform import deadlines
 
 CONNECT_SECONDS = 1.0
@@ -87,6 +87,8 @@ def _headers(call: Call, envelope: Envelope, *, reading: bool) -> dict[str, str]
         headers["Content-Type"] = "application/json"
     if call.key is not None:
         headers["Idempotency-Key"] = call.key
+    if call.app is not None:
+        headers[APP] = call.app
     if envelope.traceparent is not None:
         headers["traceparent"] = envelope.traceparent
     return headers

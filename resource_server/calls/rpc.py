@@ -13,7 +13,7 @@ import grpc
 
 from resource_server.calls.shapes import Method, shapes, to_document, to_message
 from resource_server.calls.transport import Call, Envelope, Reply
-from resource_server.edges.faces import Unreachable
+from resource_server.edges.faces import APP, Unreachable
 
 METHODS: Mapping[str, str] = {
     "payments.create": "/shop.v2.Payments/Create",
@@ -27,7 +27,7 @@ METHODS: Mapping[str, str] = {
     "users.recipient": "/shop.v2.Users/GetRecipient",
 }
 """The method of each action."""
-STATUS, PROBLEM, KEY, TRACE = "http-status", "problem-bin", "idempotency-key", "traceparent"
+STATUS, PROBLEM, KEY, TRACE, FOR = "http-status", "problem-bin", "idempotency-key", "traceparent", APP.lower()
 _REFUSED = {grpc.StatusCode.UNAUTHENTICATED: 401, grpc.StatusCode.PERMISSION_DENIED: 403}
 _OPTIONS = (
     ("grpc.enable_retries", 0),  # whoever calls decides what is repeated
@@ -78,7 +78,8 @@ class Rpc:
 
 
 def _metadata(call: Call, envelope: Envelope) -> tuple[tuple[str, str], ...]:
-    found = {"authorization": f"Bearer {envelope.credential}", KEY: call.key, TRACE: envelope.traceparent}
+    known = {"authorization": f"Bearer {envelope.credential}", KEY: call.key, FOR: call.app}
+    found = {**known, TRACE: envelope.traceparent}
     return tuple((name, value) for name, value in found.items() if value is not None)
 
 

@@ -18,11 +18,15 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is asked. With the same `key` the same is done once, however often it arrives; without one nothing is changed."""
+    """What is asked. With the same `key` the same is done once, however often it arrives; without one nothing is changed.
+
+    `app`: for which client of the issuer's it is asked.
+    """
 
     action: str
     arguments: Mapping[str, Any]
     key: str | None = None
+    app: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

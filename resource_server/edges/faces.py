@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 from token_guard import Principal
 
+APP = "For-App"
+"""Where the credential of a call is a service's own: the client_id of the app for which that asks."""
+
 
 class Unreachable(Exception):
     """The other service cannot be asked now; later it may."""
@@ -28,7 +31,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PaymentWanted:
-    """A payment that orders ask for. `key` is the checkout's id; `owner` and `client_id` are whose order it is and through which client.
+    """A payment that orders ask for. `key` is the checkout's id; `owner` and `client_id` are whose order it is and through which app.
 
     `detail` is what allows it where a person allowed just this (RFC 9396), and `allowed` what that is remembered by once it is used.
     """
@@ -74,12 +77,13 @@ class OrderSeen:
 
 @dataclass(frozen=True, slots=True)
 class OrderStep:
-    """A step of an order, told to who sends webhooks: `version` is the one it led to."""
+    """A step of an order, told to who sends webhooks: `version` is the one it led to, `client_id` the app that placed it, where it is known."""
 
     order: str
     owner: str
     status: str
     version: int
+    client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,11 @@ class Book:
     def __init__(self, *, now: Callable[[], float] = time.time) -> None:
         self._now = now
 
-    def add(self, tx: sa.Connection, owner: str, content: Mapping[str, Any]) -> Row:
+    def add(self, tx: sa.Connection, owner: str, client_id: str, content: Mapping[str, Any]) -> Row:
         """A new order, a draft; `content` is what can be amended."""
         now = int(self._now())
-        made = {"id": new_id("ord"), "owner": owner, "created_at": now, "updated_at": now, "version": 1}
+        made = {"id": new_id("ord"), "owner": owner, "client_id": client_id, "version": 1}
+        made |= {"created_at": now, "updated_at": now}
         inserting = sa.insert(Order).values(**made, **content, status=Status.DRAFT.value)
         order: Row = tx.execute(inserting.returning(*Order.__table__.c)).one()
         self._append(tx, order, None, owner, None)

@@ -111,7 +111,8 @@ class Delivery:
         if order is not None:
             self._steps.at("fulfilled.telling")
             try:
-                self._edges.payments.order_changed(OrderStep(order.id, order.owner, order.status, order.version))
+                step = OrderStep(order.id, order.owner, order.status, order.version, order.client_id)
+                self._edges.payments.order_changed(step)
             except Unreachable as error:
                 raise Later(jittered(self._timing.follow)) from error
         return None

@@ -36,12 +36,14 @@ class OperationRow(OperationColumns, Model):
 
 
 class Order(Model):
-    """An order; amounts in minor units of its one currency, in `lines` too. `owner` is the `sub` of who placed it. Times in whole seconds."""
+    """An order; amounts in minor units of its one currency, in `lines` too. `owner` is the `sub` of who placed it, `client_id` the app through
+    which, unknown of old ones. Times in whole seconds."""
 
     __tablename__ = "orders"
     __table_args__ = (sa.Index("ix_orders_owner_id", "owner", "id"),)
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
     owner: Mapped[str] = mapped_column(sa.String(255))
+    client_id: Mapped[str | None] = mapped_column(sa.String(255))
     lines: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)
     currency: Mapped[str] = mapped_column(sa.String(3))
     total: Mapped[int] = mapped_column(sa.BigInteger)

@@ -6,7 +6,7 @@ nothing. Payments that cannot be asked now are asked later, as long as it takes;
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,24 +77,16 @@ class Saga:
         )
 
     def wanted(self, checkout: str, order: Row, method: str) -> PaymentWanted:
-        """The payment that a checkout of this order asks for."""
-        return PaymentWanted(checkout, order.id, order.owner, self._client_id, order.total, order.currency, method)
+        """The payment that a checkout of this order asks for, on behalf of the app through which it was placed."""
+        app = order.client_id or self._client_id
+        return PaymentWanted(checkout, order.id, order.owner, app, order.total, order.currency, method)
 
     def pay(self, job: Job) -> Effect | None:
         """Ask for the payment of a checkout; by its key it is one payment, however often this runs."""
-        checkout = self._asking(job.payload["checkout"])
-        if checkout is None:
+        wanted = self._asking(job.payload["checkout"])
+        if wanted is None:
             return None
-        wanted = PaymentWanted(
-            checkout.id,
-            checkout.order_id,
-            checkout.owner,
-            self._client_id,
-            checkout.value,
-            checkout.currency,
-            checkout.method,
-            allowed=checkout.allowed,
-        )
+        checkout = wanted.key
         self._steps.at("payments.calling")
         try:
             seen = self._edges.payments.create(wanted)
@@ -102,14 +94,14 @@ class Saga:
             raise Later(jittered(self._timing.follow)) from error
         except Refused as refused:
             reason = refused.code
-            return lambda tx: self._refused(tx, checkout.id, reason)
+            return lambda tx: self._refused(tx, checkout, reason)
         self._steps.at("payments.answered")
 
         def effect(tx: sa.Connection) -> None:
-            made = (CheckoutRow.id == checkout.id, CheckoutRow.state == State.ASKED)
+            made = (CheckoutRow.id == checkout, CheckoutRow.state == State.ASKED)
             tx.execute(sa.update(CheckoutRow).where(*made).values(state=State.MADE.value, payment_id=seen.id))
             self._steps.at("checkout.made")
-            self._jobs.enqueue(tx, FOLLOW, {"checkout": checkout.id, "tries": 1}, after=self._timing.follow)
+            self._jobs.enqueue(tx, FOLLOW, {"checkout": checkout, "tries": 1}, after=self._timing.follow)
 
         return effect
 
@@ -165,14 +157,17 @@ class Saga:
 
     # -- within a transaction ---------------------------------------------------------------------------------------------
 
-    def _asking(self, checkout: str) -> Row | None:
-        """The checkout, of which everybody knows from now on that payments may have heard of it; None when there is nothing to ask."""
+    def _asking(self, checkout: str) -> PaymentWanted | None:
+        """What to ask for, of which everybody knows from now on that payments may have heard of it; None when there is nothing to ask."""
         asking = (CheckoutRow.id == checkout, CheckoutRow.state.in_((State.WAITING, State.ASKED)))
         changing = sa.update(CheckoutRow).where(*asking).values(state=State.ASKED.value)
         with self._store.change() as tx:
-            found: Row | None = tx.execute(changing.returning(*CheckoutRow.__table__.c)).one_or_none()
+            found = tx.execute(changing.returning(*CheckoutRow.__table__.c)).one_or_none()
+            order = None if found is None else book.find(tx, found.order_id)
         self._steps.at("checkout.asked")
-        return found
+        if found is None or order is None:
+            return None
+        return replace(self.wanted(found.id, order, found.method), allowed=found.allowed)
 
     def _find(self, checkout: str) -> Row | None:
         with self._store.read() as tx:

@@ -133,7 +133,7 @@ class OrdersV1:
         with self._store.change() as tx:
             first = kept.first(tx, use)
             if first is None:
-                order = self._tools.book.add(tx, access.subject, content)
+                order = self._tools.book.add(tx, access.subject, access.principal.client_id, content)
                 answer = Answer(201, {**_shown(order), "payment": None}, {"Location": f"/v1/orders/{order.id}"})
                 kept.keep(tx, use, answer)
         return (first or answer).response(replayed=first is not None)

@@ -115,7 +115,8 @@ class OrdersV2:
         with self._store.change() as tx:
             first = kept.first(tx, use)
             if first is None:
-                answer = _created(self._tools.book.add(tx, access.subject, content))
+                order = self._tools.book.add(tx, access.subject, access.principal.client_id, content)
+                answer = _created(order)
                 kept.keep(tx, use, answer)
         return (first or answer).response(replayed=first is not None)
 

@@ -39,12 +39,12 @@ class Hearing:
         of = (Payment.order_id == step.order[:32], Payment.owner == step.owner)
         with self._store.change() as tx:
             query = sa.select(Payment.client_id).where(*of).order_by(Payment.id.desc()).limit(1)
-            client: str | None = tx.execute(query).scalar()
-            if client is None or kind not in TYPES:
+            payer: str | None = tx.execute(query).scalar()
+            if payer is None or kind not in TYPES:
                 return
             if inbox.take(tx, InboxRow, _CONSUMER, f"{step.order}.{step.version}", self._jobs.now()):
                 data = {"id": step.order, "status": step.status, "version": step.version}
-                self._announcer.announce(tx, Event(kind, client, data))
+                self._announcer.announce(tx, Event(kind, step.client_id or payer, data))
 
 
 class OrderTold(BaseModel):
@@ -55,6 +55,7 @@ class OrderTold(BaseModel):
     owner: _Text
     status: _Text
     version: Annotated[int, Field(ge=1)]
+    app: _Text | None = None
 
 
 class OrderEvent(BaseModel):
@@ -83,5 +84,5 @@ class OrderEvents:
         """204 whether it was news or a repeat."""
         event, _ = bodies.read(OrderEvent)
         told = event.data
-        self._hearing.order_changed(OrderStep(told.order, told.owner, told.status, told.version))
+        self._hearing.order_changed(OrderStep(told.order, told.owner, told.status, told.version, told.app))
         return Response(status=204)

@@ -19,6 +19,7 @@ from resource_server.api.money import Money
 from resource_server.api.operation import Doc, Operation, Query
 from resource_server.api.permissions import Access
 from resource_server.api.problems import Problem, not_found
+from resource_server.edges.faces import APP
 from resource_server.payments import book, documents, matrix
 from resource_server.payments.allowance import Allowance
 from resource_server.payments.desk import Desk, Wanted
@@ -114,17 +115,17 @@ class PaymentsV2:
         """A payment that the worker will make; its operation."""
         asked, document = bodies.read(documents.NewPayment)
         money = Money(asked.amount.value, asked.amount.currency)
-        principal, tools = access.principal, self._tools
+        principal, tools, checkout = access.principal, self._tools, self._checkout(access.principal)
         tools.allowance.check(principal, money.value)
         use = idempotency.asked(principal, _CREATE, document)
         wanted = Wanted(
             money,
             owner=access.subject,
-            client_id=principal.client_id,
+            client_id=principal.client_id if checkout is None else _app(principal),
             order=asked.order,
             method=asked.method,
             capture=asked.capture,
-            checkout=self._checkout(principal),
+            checkout=checkout,
         )
         with self._store.change() as tx:
             first = tools.kept.first(tx, use)
@@ -176,6 +177,11 @@ class PaymentsV2:
     def operation(self, access: Access, operation_id: str) -> Response:
         """How far it is; Retry-After while it runs."""
         return self._tools.acknowledged.follow(access, operation_id)
+
+
+def _app(principal: Principal) -> str:
+    """The app for which orders ask, which is told what becomes of it; themselves, where they do not say."""
+    return request.headers.get(APP, principal.client_id)[:255]
 
 
 def listed(owner: str | None, filters: Mapping[str, str]) -> sa.Select[Any]:

@@ -13,10 +13,12 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from resource_server.api.edge import WsgiApp
 from resource_server.api.operation import Operation
 from resource_server.calls.rest import ROUTES, Route, placed
+from resource_server.edges.faces import APP
 
 HEADERS = {
     "authorization": "Authorization",
     "idempotency-key": "Idempotency-Key",
+    APP.lower(): APP,
     "traceparent": "traceparent",
     "x-request-id": "X-Request-Id",
 }

@@ -20,7 +20,7 @@ ATTEMPTS = st.lists(st.sampled_from([*Status, AMEND]), max_size=12)
 
 def new(store: Store) -> Row:
     with store.change() as tx:
-        return Book().add(tx, "somebody", CONTENT)
+        return Book().add(tx, "somebody", "an app", CONTENT)
 
 
 def attempt(store: Store, order: Row, what: str) -> Row:
