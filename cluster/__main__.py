@@ -47,6 +47,8 @@ def main() -> int:
     try:
         with ExitStack() as running:
             _run(running, stopped, rolling)
+            _say("Stopping: each node finishes what it began ...")
+        _say("Stopped.")
     except (RuntimeError, NotReady) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
@@ -54,6 +56,7 @@ def main() -> int:
 
 
 def _run(running: ExitStack, stopped: threading.Event, rolling: threading.Event) -> None:
+    _say("Starting PostgreSQL, Redis, three identity providers and two of each service: half a minute or so ...")
     folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="cluster-", ignore_cleanup_errors=True)))
     postgres, redis = running.enter_context(servers.postgres()), running.enter_context(servers.redis())
     environ = _environ(folder, _database(postgres, "idp"), redis)
@@ -78,12 +81,17 @@ def _run(running: ExitStack, stopped: threading.Event, rolling: threading.Event)
         *_alone(parts, folder),
     ]
     balance = Balancer if is_there() else RoundRobin
-    cluster = running.enter_context(Cluster(folder / "logs", plans, listen=_LISTEN, balance=balance))
+    cluster = running.enter_context(Cluster(folder / "logs", plans, listen=_LISTEN, balance=balance, tell=_say))
     print(_welcome(cluster, credentials, folder), flush=True)
     while not stopped.wait(0.2):
         if rolling.is_set():
             rolling.clear()
-            print(f"  restarted one by one: {', '.join(cluster.roll())}", flush=True)
+            _say("Restarting one by one: out of the balancer, ended, started, in again ...")
+            _say(f"Restarted: {', '.join(cluster.roll())}")
+
+
+def _say(sentence: str) -> None:
+    print(f"  {sentence}", flush=True)
 
 
 def _let_orders_act(settings: Settings, services: Mapping[str, str]) -> None:
@@ -163,7 +171,7 @@ def _welcome(cluster: Cluster, credentials: Mapping[str, str], folder: Path) -> 
 
 {nodes}
 
-  Kill any of them: kill -9 -- -PROCESS. Restart all, one by one: kill -HUP {os.getpid()}.
+  Kill any of them, it comes back: kill -9 -- -PROCESS. Restart all, one by one: kill -HUP {os.getpid()}.
   Logs are in {folder}/logs; Ctrl-C stops all of it and removes its data.
 """
 

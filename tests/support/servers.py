@@ -105,7 +105,14 @@ def _run_as(user: str | None, command: list[object]) -> None:
 @contextlib.contextmanager
 def _process(command: list[object], *, user: str | None, log: Path) -> Iterator[None]:
     with log.open("wb") as output:
-        process = subprocess.Popen([str(part) for part in command], user=user, stdout=output, stderr=output, cwd="/")
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            user=user,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            start_new_session=True,  # Ctrl-C ends first who still needs it
+        )
     try:
         yield
     finally:
