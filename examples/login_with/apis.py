@@ -8,6 +8,8 @@ from decimal import Decimal, InvalidOperation
 
 import requests
 
+AWAY = "The shop cannot be reached right now."
+
 
 class ApiError(Exception):
     """The API refused, or could not be reached; 400: it is for the person to do something else."""
@@ -78,8 +80,8 @@ def _not_allowed(answer: requests.Response) -> str:
 
 
 def _detail(answer: requests.Response) -> str:
-    """The sentence of a problem document."""
+    """The sentence of a problem document; a balancer that finds nobody behind it sends none."""
     try:
         return str(answer.json()["detail"])
     except (ValueError, KeyError, TypeError):
-        return "The shop refused the request."
+        return AWAY if answer.status_code >= 500 else "The shop refused the request."

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import desk
 import requests
 import shop
-from apis import ApiError, Moved, StepUp, exactly, refused_by
+from apis import AWAY, ApiError, Moved, StepUp, exactly, refused_by
 from authlib.common.security import generate_token
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
@@ -118,7 +118,7 @@ def create_app(config: Config) -> Flask:
         try:
             answer = requests.request(method, f"{config.api}{path}", headers=headers, timeout=TIMEOUT, **options)
         except requests.RequestException as error:
-            raise ApiError("The shop cannot be reached right now.") from error
+            raise ApiError(AWAY) from error
         if not answer.ok:
             raise refused_by(answer)
         return answer.json()
@@ -288,7 +288,8 @@ def create_app(config: Config) -> Flask:
 
     @app.errorhandler(ApiError)
     def failed(error: ApiError) -> tuple[str, int]:
-        return render_template("sorry.html", sentence=error.sentence), error.status
+        again = request.method == "GET" and error.status >= 500
+        return render_template("sorry.html", sentence=error.sentence, again=again), error.status
 
     @app.errorhandler(HTTPException)
     def no_such_thing(error: HTTPException) -> tuple[str, int]:

@@ -34,6 +34,8 @@ class Shop:
     app: str
     api: str
     client_id: str
+    services: Process
+    """What answers at `api`."""
 
     def person(self) -> str:
         """Somebody who has allowed nothing yet; the name is as long as names of people are."""
@@ -86,7 +88,7 @@ def open_shop(
         try:
             started.append(_api(folder, idp, api, receiver["token"], settings))
             started.append(_app(folder, idp, api, app, client))
-            yield Shop(idp, app, api, client["client_id"])
+            yield Shop(idp, app, api, client["client_id"], started[0])
         finally:
             for process in started:
                 process.stop()

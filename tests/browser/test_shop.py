@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyotp
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.shop import Shop, open_shop
@@ -21,7 +22,7 @@ PHONE = {"width": 375, "height": 740}
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop whose payments are made by a provider that takes its time."""
-    slow = {"latency": "0.5", "late": "3", "hang": "1.5"}
+    slow = {"latency": "0.5", "late": "8", "hang": "1.5"}
     settings = {"RS_PROVIDER_FOLLOW": "0.5", "RS_PROVIDER_TIMEOUT": "1", "RS_JOB_RETRY_FIRST": "0.2"}
     with open_shop(tmp_path_factory.mktemp("shop-with-provider"), provider=slow, **settings) as opened:
         yield opened
@@ -89,8 +90,8 @@ def test_a_payment_that_is_declined_says_why_and_may_be_tried_again(visit: Visit
     page.click("#pay-order")
     becomes(page, "failed")
     expect(page.get_by_role("status")).to_contain_text("there is not enough money in the account")
-    page.get_by_role("button", name="Try again").click()
-    becomes(page, "created")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Try again").click()
     becomes(page, "failed")
     page.get_by_role("link", name="Payments").click()
     expect(page.locator("tr.payment")).to_have_count(2)
@@ -232,6 +233,27 @@ def add_authenticator(page: Page) -> pyotp.TOTP:
     page.click("#authenticator-form button")
     expect(page.locator("#recovery-codes li")).to_have_count(10)
     return pyotp.TOTP(secret)
+
+
+def test_while_the_services_are_away_the_page_of_an_order_keeps_what_it_shows_and_looks_again(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    with open_shop(tmp_path, RS_PROVIDER_URL="http://127.0.0.1:9") as shop, chromium.new_context() as context:
+        page = context.new_page()
+        at_the_goods(page, shop)
+        order(page, "pen")
+        page.click("#pay-order")
+        becomes(page, "processing")
+        shop.services.kill()
+        for _ in range(2):
+            with page.expect_response(lambda response: response.status == 502):
+                """It has asked."""
+        becomes(page, "processing")
+        page.reload()
+        expect(page.locator("main")).to_contain_text("The shop cannot be reached right now.")
+        page.click("#again")
+        expect(page.locator("#sorry")).to_be_visible()
+        assert page.url.startswith(f"{shop.app}/orders/")
 
 
 def test_an_order_is_called_off_and_its_money_given_back(visit: Visit, shop: Shop) -> None:

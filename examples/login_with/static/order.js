@@ -18,9 +18,10 @@ function take(fresh) {
 async function look() {
   try {
     const answer = await fetch(location.href);
+    if (answer.status >= 500) throw new Error(answer.statusText);
     take(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch (error) {
-    setTimeout(look, PAUSE); // the shop is away for a moment
+    setTimeout(look, PAUSE); // the shop, or what stands behind it, is away for a moment
   }
 }
 
