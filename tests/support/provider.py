@@ -22,6 +22,12 @@ CLIENT_ID, CLIENT_SECRET = "our-id-there", "a secret of ours: 100% + more"
 Change = Callable[[dict[str, Any]], None]
 
 
+class _Server(ThreadingHTTPServer):
+    """Keeps waiting who comes at the same moment: a connection that finds the queue full tries again only seconds later, and we give up at five."""
+
+    request_queue_size = 128
+
+
 class Provider:
     """`person` is who is signed in there. What tests change: `alter` the claims of the next ID tokens, `headers` of their JOSE header,
     `answer` what comes back to the callback, `down` paths that answer 503. `asked` holds what each endpoint was asked.
@@ -42,7 +48,7 @@ class Provider:
         self.key = RSAKey.generate_key(2048, parameters={"kid": "first"})
         self._codes: dict[str, dict[str, str]] = {}
         self._tokens: set[str] = set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.issuer = self.url + path
 
