@@ -74,6 +74,7 @@ def _run(running: ExitStack, stopped: threading.Event, rolling: threading.Event)
         "RS_WORKER": "inside",
     }
     _let_orders_act(settings, services)
+    _tell_of_revocations(settings)
     ports = count(_FIRST_PORT).__next__
     plans = [
         *idp_plans(_IDP_NODES, environ, folder, ports),
@@ -92,6 +93,13 @@ def _run(running: ExitStack, stopped: threading.Event, rolling: threading.Event)
 
 def _say(sentence: str) -> None:
     print(f"  {sentence}", flush=True)
+
+
+def _tell_of_revocations(settings: Settings) -> None:
+    """Users hear of everything at the APIs' own address; the others there, each at a path of theirs."""
+    with open_house(settings) as house:
+        for name in ("orders", "payments"):
+            house.receivers.create(url=f"{demo.API}/events/{name}", events=["status.*"], audience=demo.API)
 
 
 def _let_orders_act(settings: Settings, services: Mapping[str, str]) -> None:

@@ -149,7 +149,11 @@ def _common(process: Process, found: dict[str, list[Operation]]) -> list[Operati
     listeners = [listener for service in process.services for listener in service.listeners]
     settings = process.settings
     receiver = EventReceiver(
-        process.guard, issuer=settings.issuer, receives_as=settings.receives_as, listeners=listeners
+        process.guard,
+        issuer=settings.issuer,
+        receives_as=settings.receives_as,
+        listeners=listeners,
+        services=settings.services,
     )
     return [
         *receiver.operations(),

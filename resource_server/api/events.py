@@ -1,4 +1,4 @@
-"""The receiver of pushed Security Event Tokens (RFC 8417, RFC 8935): one for all services of a process."""
+"""The receiver of pushed Security Event Tokens (RFC 8417, RFC 8935): one for all services of a process, and an address for each of them."""
 
 from __future__ import annotations
 
@@ -32,14 +32,19 @@ class EventReceiver:
     """`guard` judges the tokens, which `issuer` must have signed for `receives_as`, and heeds what they say of revocations; `listeners` get
     every event."""
 
-    def __init__(self, guard: Guard, *, issuer: str, receives_as: str, listeners: Sequence[Listener]) -> None:
+    def __init__(
+        self, guard: Guard, *, issuer: str, receives_as: str, listeners: Sequence[Listener], services: Sequence[str]
+    ) -> None:
         self._guard = guard
         self._issuer = issuer
         self._receives_as = receives_as
         self._listeners = listeners
+        self._services = services
 
     def operations(self) -> list[Operation]:
-        return [Operation("POST", "/events", None, self.receive)]
+        """`/events` for whatever this process is, and `/events/{service}`, by which each is told where they run apart behind one address."""
+        paths = ("/events", *(f"/events/{service}" for service in self._services))
+        return [Operation("POST", path, None, self.receive) for path in paths]
 
     def receive(self) -> Response:
         """One pushed token: 202 once it is taken over (RFC 8935 §2.2)."""

@@ -82,7 +82,7 @@ class OrderShown(BaseModel):
     updated_at: str
     version: int
     payments: list[dict[str, Any]] | None = None
-    """With `expand=payments`."""
+    """With `expand=payments`; with `expand=payments.customer` each has `customer` or `not_expanded`, as here."""
     customer: CustomerShown | None = None
     """With `expand=customer`; null where `not_expanded` says why."""
     not_expanded: dict[str, str] | None = None

@@ -1,4 +1,4 @@
-"""`expand=payments,customer`: orders with their payments and whose they are, for who may read those too.
+"""`expand=payments.customer,customer`: orders with their payments and whose both are, for who may read those too; two levels, and no third.
 
 Without its payments an order is not what was asked for, so while those cannot be asked it is a 503. The customer is company: the order is shown
 without them, and `not_expanded` says why.
@@ -20,7 +20,8 @@ from resource_server.edges.joined import Edges
 from resource_server.orders.documents import CustomerShown
 from resource_server.platform.store import Row
 
-PAYMENTS, CUSTOMER = "payments", "customer"
+PAYMENTS, CUSTOMER, PAYER = "payments", "customer", "payments.customer"
+_LEVELS = 2
 _READ = {PAYMENTS: Needs(scopes=("payments:read",)), CUSTOMER: Needs(scopes=("users:read",))}
 _WHOLE = frozenset({"finance", "admin"})
 _HIDDEN = {"method": None, "owner": None}
@@ -34,24 +35,27 @@ class Expanding:
         self._guard = guard
 
     def asked(self, access: Access, *names: str) -> frozenset[str]:
-        """What of these is wanted; raises 400 for anything else, and `GuardError` for who lacks the scope."""
-        wanted = frozenset(name for name in request.args.get("expand", "").split(",") if name)
+        """What of these is wanted, with what it is a part of; raises 400 for anything else, and `GuardError` for who lacks a scope."""
+        wanted = {name for name in request.args.get("expand", "").split(",") if name}
+        if any(name.count(".") >= _LEVELS for name in wanted):
+            raise Problem(400, "invalid_parameter", f"expand goes {_LEVELS} levels deep.")
         if not wanted <= set(names):
             raise Problem(400, "invalid_parameter", f"expand is {' or '.join(names)}.")
-        for name in sorted(wanted):
-            self._guard.require(access.principal, _READ[name])
-        return wanted
+        for part in sorted({part for name in wanted for part in name.split(".")}):
+            self._guard.require(access.principal, _READ[part])
+        return frozenset(wanted | {name.partition(".")[0] for name in wanted})
 
     def expanded(self, access: Access, orders: Sequence[Row], wanted: frozenset[str]) -> list[dict[str, Any]]:
         """What is shown of each of these orders beyond itself. Everybody is asked for at once."""
-        people = self._customers(access, orders) if CUSTOMER in wanted else {}
-        return [
-            {
-                **({PAYMENTS: self.payments(access, order)} if PAYMENTS in wanted else {}),
-                **people.get(order.owner, {}),
-            }
-            for order in orders
-        ]
+        people = self._customers(access, orders) if {CUSTOMER, PAYER} & wanted else {}
+        extensions: list[dict[str, Any]] = []
+        for order in orders:
+            more: dict[str, Any] = people[order.owner] if CUSTOMER in wanted else {}
+            if PAYMENTS in wanted:
+                found = self.payments(access, order)
+                more = {**more, PAYMENTS: [_with_payer(one, people) for one in found] if PAYER in wanted else found}
+            extensions.append(more)
+        return extensions
 
     def may_show(self, access: Access) -> bool:
         """Whether this caller may read payments."""
@@ -83,6 +87,11 @@ def _customer(seen: UserSeen | Absent) -> dict[str, Any]:
     if isinstance(seen, Absent):
         return {CUSTOMER: None, "not_expanded": {CUSTOMER: seen.value}}
     return {CUSTOMER: {name: seen.shown.get(name) for name in CustomerShown.model_fields}}
+
+
+def _with_payer(payment: Mapping[str, Any], people: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The payment of one of these people; whose it is stays hidden with its owner."""
+    return {**payment, **people.get(str(payment["owner"]), _customer(Absent.DENIED))}
 
 
 def variant(extension: Mapping[str, Any]) -> bytes:

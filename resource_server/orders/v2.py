@@ -17,7 +17,7 @@ from resource_server.api.permissions import Access
 from resource_server.api.problems import Problem, not_found
 from resource_server.orders import book, documents, matrix
 from resource_server.orders.book import Book, Changed
-from resource_server.orders.expanding import CUSTOMER, PAYMENTS, Expanding, variant
+from resource_server.orders.expanding import CUSTOMER, PAYER, PAYMENTS, Expanding, variant
 from resource_server.orders.machine import Status
 from resource_server.orders.models import Order
 from resource_server.platform.store import Row, Store
@@ -26,8 +26,8 @@ READ, WRITE = Needs(scopes=("orders:read",)), Needs(scopes=("orders:write",))
 ORDER = "/v2/orders/<order_id>"
 _EXPAND = Query(
     "expand",
-    {"type": "string", "enum": [PAYMENTS, CUSTOMER, f"{PAYMENTS},{CUSTOMER}"]},
-    "show its payments too, with payments:read, and whose it is, with users:read",
+    {"type": "string", "enum": [PAYMENTS, CUSTOMER, PAYER, f"{PAYMENTS},{CUSTOMER}", f"{PAYER},{CUSTOMER}"]},
+    "show its payments too, with payments:read, and whose it is and, a level below, they are, with users:read",
 )
 _LIST_QUERY = (
     *QUERY,
@@ -140,7 +140,7 @@ class OrdersV2:
         )
 
     def show(self, access: Access, order_id: str) -> Response:
-        wanted = self._expanding.asked(access, PAYMENTS, CUSTOMER)
+        wanted = self._expanding.asked(access, PAYMENTS, CUSTOMER, PAYER)
         with self._store.read() as tx:
             order = within_reach(tx, access, order_id)
         if not wanted:

@@ -126,6 +126,9 @@ def test_each_path_reaches_its_service(echoed: Echoed) -> None:
     expected = {
         "/v2/users/me": "users",
         "/events": "users",
+        "/events/users": "users",
+        "/events/orders": "orders",
+        "/events/payments": "payments",
         "/v1/orders": "orders",
         "/v2/orders/ord_1/checkouts": "orders",
         "/v1/payments": "payments",

@@ -65,6 +65,7 @@ def open_apart(
     api_settings: Mapping[str, str] = MappingProxyType({}),
     *,
     over: Mapping[str, str] = REST,
+    **settings_of_idp: str,
 ) -> Iterator[Apart]:
     """Start everything, and stop it at the end; `over` says by which transport each service is asked, by REST where it does not."""
     over = {**REST, **over}
@@ -72,12 +73,12 @@ def open_apart(
     rpc = {service: str(free_port()) for service, transport in over.items() if transport == "grpc"}
     places = {"rest": urls, "grpc": {name: f"grpc://127.0.0.1:{port}" for name, port in rpc.items()}, "queue": _QUEUES}
     with (
-        RunningIdp(folder, idp_database, login_max_failures_per_address="100000") as idp,
+        RunningIdp(folder, idp_database, login_max_failures_per_address="100000", **settings_of_idp) as idp,
         Gateway(urls) as gateway,
         simulator(folder, f"{gateway.url}/provider-callbacks") as provider,
     ):
         url = gateway.url
-        events_token, app, service = register(idp, url, also=(urls["orders"], urls["payments"]))
+        events_token, app, service = register(idp, url, also=("orders", "payments"))
         settings = {
             "RS_AUDIENCE": url,
             "RS_EVENTS_TOKEN": events_token,

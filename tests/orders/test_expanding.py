@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.orders.ordering import ordered
 from tests.orders.test_checkouts import paid_for, payments
+from tests.orders.test_customers import known
 from tests.payments.paying import Till
 from tests.resource_server.apis import problem
 
@@ -64,3 +65,46 @@ def test_in_v1_an_order_comes_without_its_payment_for_who_may_not_read_those(til
     assert paid_for(caller, order)["status"] == "paid"
     shown = clerk.get(f"/v1/orders/{order['id']}").json()
     assert (shown["status"], shown["payment"]) == ("paid", None)
+
+
+def test_a_payment_is_shown_with_whose_it_is_a_level_below(till: Till) -> None:
+    name = till.apis.new_person("--claim", "given_name=Ada")
+    caller = known(till.apis, name)
+    order = ordered(caller)
+    assert paid_for(caller, order)["status"] == "paid"
+    path = f"/v2/orders/{order['id']}?expand="
+    plain = caller.get(f"{path}payments").json()["payments"]
+    shown = caller.get(f"{path}payments.customer")
+    (payment,) = shown.json()["payments"]
+    assert (payment["customer"]["id"], payment["customer"]["given_name"]) == (till.apis.subjects[name], "Ada")
+    assert {one: payment[one] for one in payment if one != "customer"} == plain[0]
+    assert "customer" not in shown.json()
+    both = caller.get(f"{path}customer,payments.customer").json()
+    assert both["customer"] == both["payments"][0]["customer"] == payment["customer"]
+
+
+def test_each_level_is_shown_to_who_may_read_it(till: Till) -> None:
+    name = till.apis.new_person()
+    caller = known(till.apis, name)
+    order = ordered(caller)
+    assert paid_for(caller, order)["status"] == "paid"
+    path = f"/v2/orders/{order['id']}?expand=payments.customer"
+    for scope, missing in (("orders:read payments:read", "users:read"), ("orders:read users:read", "payments:read")):
+        refused = till.apis.caller(name, scope).get(path)
+        problem(refused, 403, "insufficient_scope")
+        assert f'scope="{missing}"' in refused.headers["WWW-Authenticate"]
+    (masked,) = till.support().get(path).json()["payments"]
+    assert (masked["owner"], masked["customer"], masked["not_expanded"]) == (None, None, {"customer": "access_denied"})
+    (unread,) = till.finance().get(path).json()["payments"]
+    assert (unread["owner"], unread["customer"]) == (order["owner"], None)
+    assert unread["not_expanded"] == {"customer": "access_denied"}
+
+
+def test_there_is_no_third_level_and_no_other_second_one(till: Till) -> None:
+    caller = till.customer()
+    path = f"/v2/orders/{ordered(caller)['id']}?expand="
+    deep = problem(caller.get(f"{path}payments.customer.orders"), 400, "invalid_parameter")
+    assert deep["detail"] == "expand goes 2 levels deep."
+    for name in ("payments.order", "customer.payments", "payments.", ".customer", ".", "payments,customer.customer"):
+        problem(caller.get(f"{path}{name}"), 400, "invalid_parameter")
+    problem(caller.get("/v2/orders?expand=payments.customer"), 400, "invalid_parameter")

@@ -110,13 +110,13 @@ def open_apis(
 def register(idp: RunningIdp, url: str, also: Iterable[str] = ()) -> tuple[str, App, App]:
     """The services at the identity provider: the receiver's token, an app for people, and a client that calls for itself.
 
-    `also`: where revocations are told of besides.
+    `also`: the services that are told of revocations besides.
     """
     options = [word for name in SCOPES for word in ("--scope", f"{name}=Do {name}")]
     idp.cli("resource", "create", url, "--name", "The services", "--claim", "roles", *options)
     receiver = idp.cli("receiver", "create", f"{url}/events", "--events", "user.*,status.*", "--audience", url)
-    for place in also:
-        idp.cli("receiver", "create", f"{place}/events", "--events", "status.*", "--audience", url)
+    for name in also:
+        idp.cli("receiver", "create", f"{url}/events/{name}", "--events", "status.*", "--audience", url)
     web = {"redirect_uris": ["https://app.test/callback"], "grant_types": ["authorization_code"]}
     app = idp.client(client_name="App", audience=[url], **web)
     service = idp.client(client_name="Service", audience=[url], grant_types=["client_credentials"])

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.orders.apart import open_apart
+from tests.payments.paying import eventually
 from tests.resource_server.apis import ALL, Apis, Caller, open_apis, problem, serve
 from tests.resource_server.ways import ROOMS
 from tests.support.flows import App, Browser
@@ -67,6 +69,23 @@ def test_a_push_is_much_faster_than_the_list(pushed: Apis) -> None:
     revoke(pushed, caller)
     assert becomes(orders(caller)) < PATIENCE
     assert other.get("/v1/orders").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def pushed_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apis]:
+    """The same, each service in a process of its own behind one address."""
+    with open_apart(tmp_path_factory.mktemp("apart"), None, None, status_list_ttl="300") as apis:
+        yield apis
+
+
+@pytest.mark.parametrize("path", ["/v1/orders", "/v2/payments", "/v2/users/me"])
+def test_each_service_is_told_where_they_run_apart(pushed_apart: Apis, path: str) -> None:
+    caller, other = pushed_apart.person(), pushed_apart.person()
+    for one in (caller, other):
+        eventually(lambda one=one: one.get(path).status_code, lambda status: status == 200)
+    revoke(pushed_apart, caller)
+    becomes(lambda: caller.get(path))
+    assert other.get(path).status_code == 200
 
 
 def test_a_role_that_was_taken_away_is_told_and_the_app_gets_a_token_without_it(pushed: Apis) -> None:

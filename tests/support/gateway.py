@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 _PARTS = "openapi|.well-known/oauth-protected-resource"
 _PAYMENTS = "payments|order-events|operations|webhook-endpoints|events|condition|dead-letters"
 _SERVICES = (
-    (re.compile(rf"/(v\d+/(orders|payment-events)|({_PARTS})/orders)(/|\?|$)|/v2/operations/oop_"), "orders"),
-    (re.compile(rf"/(v\d+/({_PAYMENTS})|provider-callbacks|({_PARTS})/payments)(/|\?|$)"), "payments"),
+    (re.compile(rf"/(v\d+/(orders|payment-events)|({_PARTS}|events)/orders)(/|\?|$)|/v2/operations/oop_"), "orders"),
+    (re.compile(rf"/(v\d+/({_PAYMENTS})|provider-callbacks|({_PARTS}|events)/payments)(/|\?|$)"), "payments"),
     (re.compile(""), "users"),
 )
 _NOT_HANDED_ON = {"connection", "transfer-encoding", "content-length", "keep-alive"}
