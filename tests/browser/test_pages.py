@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pyotp
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import audit
@@ -20,6 +21,7 @@ METERED = {"signup", "signup-refused", "password"}
 """Where a new password is chosen, one small script tells how good it is."""
 
 
+@pytest.mark.timeout(900)  # every page there is, each judged in several sizes and themes
 def test_every_page_is_readable_labelled_and_within_its_width(visit: Visit, shop: Shop, look: Looker) -> None:
     page = visit()
     for name in _walk(page, shop):
