@@ -144,6 +144,19 @@ def test_secrets_are_referred_to_and_never_written() -> None:
     assert all(set(secret) == {"file"} for secret in compose()["secrets"].values())
 
 
+@pytest.mark.parametrize(("service", "name"), [("users", "RS_EVENTS_TOKEN"), ("payments", "RS_PROVIDER_SECRET")])
+def test_who_needs_a_secret_of_its_own_is_given_it_and_no_other_is(service: str, name: str) -> None:
+    """People are found by the one, the payment provider knows us by the other."""
+    having = {place for place, _command, environ in ours() if {name, f"{name}_FILE"} & environ.keys()}
+    assert having == {f"compose {service}-1", f"compose {service}-2", f"kubernetes {service} {service}"}
+
+
+def test_a_container_of_compose_sees_each_secret_that_it_reads() -> None:
+    for name, service in compose()["services"].items():
+        files = [value for key, value in service.get("environment", {}).items() if key.endswith("_FILE")]
+        assert {Path(file).name for file in files} <= set(service.get("secrets", ())), name
+
+
 def test_every_node_is_there_and_none_is_the_only_one() -> None:
     services = compose()["services"]
     for name, count in NODES.items():
