@@ -11,8 +11,9 @@ import re
 import smtplib
 import ssl
 from collections.abc import Mapping
+from email.header import Header
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import formatdate, parseaddr
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,22 @@ _ATTEMPTS = 30
 """With the growing delay of jobs about twenty hours: a mail server may be away for a night."""
 _TIMEOUT = 20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_SEVEN_BIT = SMTP.clone(cte_type="7bit")
+
+
+class _SpacesKept(EmailPolicy):
+    """Folds a subject with all its spaces: Python's own folding loses the one between two encoded words (RFC 2047 §6.2)."""
+
+    def fold(self, name: str, value: str) -> str:
+        if name != "Subject":
+            folded: str = super().fold(name, value)
+            return folded
+        return f"{name}: {Header(str(value), header_name=name).encode(linesep=self.linesep)}{self.linesep}"
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return self.fold(name, value).encode("ascii") if name == "Subject" else super().fold_binary(name, value)
+
+
+_SEVEN_BIT = _SpacesKept(linesep="\r\n", cte_type="7bit")
 log = structlog.get_logger("idp.mail")
 
 

@@ -52,6 +52,22 @@ def test_who_has_no_language_of_their_own_is_written_to_in_that_of_the_page(idp:
     assert re.search(r"^Wann: .*, \d\d:\d\d UTC\r?$", text, re.MULTILINE)
 
 
+def test_a_long_subject_keeps_its_spaces_however_it_is_folded(idp: RunningIdp) -> None:
+    """It goes out in several encoded words (RFC 2047 §6.2), none of which is longer than the standard allows."""
+    someone = Someone.new(idp)
+    idp.cli("user", "update", someone.name, "--claim", "locale=ar")
+    for _ in range(2):
+        someone.sign_in(Browser(idp.url))
+    subject, _ = body(idp, someone.address, "plain")
+    assert subject.endswith(": تسجيل دخول جديد إلى حسابك")
+    (raw,) = [
+        text for path in (idp.folder / "mail").glob("*.eml") if someone.address in (text := path.read_text("ascii"))
+    ]
+    words = re.findall(r"=\?utf-8\?[bq]\?[^?]+\?=", raw)
+    assert len(words) > 1
+    assert max(map(len, words)) <= 75
+
+
 def test_a_letter_that_is_written_later_remembers_the_page(idp: RunningIdp, person: str) -> None:
     forgot(idp, person, "pt-BR")
     subject, _ = body(idp, f"{person}@example.com", "plain")
