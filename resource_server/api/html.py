@@ -1,4 +1,4 @@
-"""Pages for people, without script and style unless they say so: what is served may load nothing from elsewhere."""
+"""Pages for people, without script, in the look of the reference: what is served may load nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from html import escape
 
 from flask import Response
 
-_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
 def page(title: str, content: str) -> Response:
     """A page; `content` is markup, `title` is text."""
     shown = escape(title)
     response = Response(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{shown}</title></head><body><main>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/reference/style.css">'
+        f"<title>{shown}</title></head><body><main>"
         f"<h1>{shown}</h1>{content}</main></body></html>",
         content_type="text/html; charset=utf-8",
     )

@@ -19,8 +19,13 @@ def problem_pages() -> list[Operation]:
 
 
 def _all() -> Response:
-    response = jsonify({"items": [_shown(code, kind) for code, kind in sorted(CATALOGUE.items())]})
-    response.headers["Cache-Control"] = "public, max-age=3600"
+    kinds = sorted(CATALOGUE.items())
+    if _for_people():
+        rows = tuple((code, ", ".join(map(str, kind.statuses)), kind.title, kind.help) for code, kind in kinds)
+        response = html.page("What can go wrong", html.table(("code", "status", "what", "what to do"), rows))
+    else:
+        response = _for_programs({"items": [_shown(code, kind) for code, kind in kinds]})
+    response.headers["Vary"] = "Accept"
     return response
 
 
@@ -28,12 +33,18 @@ def _one(code: str) -> Response:
     kind = CATALOGUE.get(code)
     if kind is None:
         raise not_found()
-    if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-        response = html.page(kind.title, _described(code, kind))
-    else:
-        response = jsonify(_shown(code, kind))
-        response.headers["Cache-Control"] = "public, max-age=3600"
+    response = html.page(kind.title, _described(code, kind)) if _for_people() else _for_programs(_shown(code, kind))
     response.headers["Vary"] = "Accept"
+    return response
+
+
+def _for_people() -> bool:
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+
+
+def _for_programs(document: dict[str, object]) -> Response:
+    response = jsonify(document)
+    response.headers["Cache-Control"] = "public, max-age=3600"
     return response
 
 

@@ -106,7 +106,7 @@ def install(app: Flask) -> None:
         status = error.code or 500
         headers = {name: value for name, value in error.get_headers() if name == "Allow"}
         code = BY_STATUS.get(status, "internal" if status >= 500 else "malformed")
-        return response_of(Problem(status, code, "The request cannot be served as it is.", headers=headers))
+        return response_of(Problem(status, code, CATALOGUE[code].help, headers=headers))
 
     @app.errorhandler(Passed)
     def _late(_error: Exception) -> Response:

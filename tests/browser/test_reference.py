@@ -103,6 +103,21 @@ def test_without_javascript_everything_can_be_read(visit: Visit, apis: Apis) -> 
     expect(section.get_by_role("button")).to_be_hidden()
 
 
+def test_every_page_about_the_apis_is_readable(visit: Visit, apis: Apis, look: Looker) -> None:
+    page = visit()
+    page.goto(apis.url)
+    assert page.url == f"{apis.url}/reference"
+    page.locator("details#pay summary").click()
+    look(page, "reference")
+    page.get_by_role("link", name="Problems").click()
+    expect(page.get_by_role("row", name=re.compile("^not_found 404"))).to_be_visible()
+    look(page, "problems")
+    page.goto(f"{apis.url}/problems/not_found")
+    look(page, "problem")
+    page.goto(f"{apis.url}/docs/from-v1-to-v2")
+    look(page, "from-v1-to-v2")
+
+
 def test_a_person_takes_a_token_apart(visit: Visit, apis: Apis, look: Looker) -> None:
     token = apis.person().token
     page = visit()

@@ -48,6 +48,13 @@ def test_a_token_that_is_none_is_refused(apis: Apis, method: str, path: str) -> 
     assert 'error="invalid_token"' in response.headers["WWW-Authenticate"]
 
 
+def test_what_is_not_there_or_not_served_so_says_what_to_do(apis: Apis) -> None:
+    assert problem(anonymous(apis, "GET", "/nothing"), 404, "not_found")["detail"].startswith("There is no such thing")
+    wrong = anonymous(apis, "DELETE", "/v2/payments")
+    assert problem(wrong, 405, "method_not_allowed")["detail"] == "Use one of the methods in Allow."
+    assert "POST" in wrong.headers["Allow"]
+
+
 @pytest.mark.parametrize("authorization", ["Bearer", "Bearer ", "Bearer a b", "Bearer a,b"])
 def test_credentials_in_a_wrong_form_are_a_malformed_request(apis: Apis, authorization: str) -> None:
     problem(anonymous(apis, "GET", "/v1/orders", Authorization=authorization), 400, "invalid_request")

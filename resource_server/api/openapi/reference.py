@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Response, render_template
+from flask import Response, redirect, render_template
+from werkzeug.wrappers import Response as Redirect
 
 from resource_server.api.openapi.document import Described, document
 from resource_server.api.openapi.serving import VERSIONS
@@ -27,7 +29,13 @@ def reference_operations(settings: Settings, described: Described) -> list[Opera
     return [
         *(Operation("GET", path, None, _page(settings, described, version)) for path, version in pages.items()),
         *(Operation("GET", f"{PATH}/{name}", None, _file(name, kind)) for name, kind in _FILES.items()),
+        Operation("GET", "/", None, _to_the_page),
     ]
+
+
+def _to_the_page() -> Redirect:
+    """Whoever opens the address of the APIs in a browser wants to read about them."""
+    return redirect(PATH, HTTPStatus.SEE_OTHER)
 
 
 def _page(settings: Settings, described: Described, version: str) -> Callable[[], Response]:
@@ -44,6 +52,7 @@ def _page(settings: Settings, described: Described, version: str) -> Callable[[]
         return render_template(
             "reference.html",
             document=shown,
+            collections=_collections(shown["paths"]),
             versions=VERSIONS,
             issuer=settings.issuer,
             client_id=settings.reference_client_id or "",
@@ -60,6 +69,15 @@ def _page(settings: Settings, described: Described, version: str) -> Callable[[]
         return response
 
     return show
+
+
+def _collections(paths: Mapping[str, Any]) -> dict[str, list[tuple[str, str, Any]]]:
+    """Path, method and operation of all there are, by what they are about."""
+    found: dict[str, list[tuple[str, str, Any]]] = {}
+    for path, item in paths.items():
+        for method, operation in item.items():
+            found.setdefault(operation["tags"][0], []).append((path, method, operation))
+    return found
 
 
 def _file(name: str, kind: str) -> Callable[[], Response]:
