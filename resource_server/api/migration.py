@@ -37,4 +37,4 @@ def migration_page() -> Operation:
 def _show() -> Response:
     same = "<p>Ids, scopes, keys and budgets are the same in both versions: what one made, the other shows.</p>"
     until = "<p>Each answer of v1 says in Sunset when it ends. Before that it is missing for some minutes now and then, with 410 and Retry-After.</p>"
-    return html.page("From v1 to v2", same + html.table(("", "v1", "v2"), _DIFFERENCES) + until)
+    return html.page("From v1 to v2", same + html.table(("what", "v1", "v2"), _DIFFERENCES) + until)
