@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Response, redirect, render_template
+from flask import Response, redirect, render_template, request
 from werkzeug.wrappers import Response as Redirect
 
 from resource_server.api.openapi.document import Described, document
 from resource_server.api.openapi.serving import VERSIONS
 from resource_server.api.operation import Operation
+from resource_server.api.problems import not_found
 from resource_server.settings import Settings
 
 PATH = "/reference"
@@ -34,7 +35,9 @@ def reference_operations(settings: Settings, described: Described) -> list[Opera
 
 
 def _to_the_page() -> Redirect:
-    """Whoever opens the address of the APIs in a browser wants to read about them."""
+    """Whoever opens the address of the APIs in a browser wants to read about them; for programs nothing is there."""
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
+        raise not_found()
     return redirect(PATH, HTTPStatus.SEE_OTHER)
 
 
