@@ -12,12 +12,16 @@ AWAY = "The shop cannot be reached right now."
 
 
 class ApiError(Exception):
-    """The API refused, or could not be reached; 400: it is for the person to do something else."""
+    """The API refused, or could not be reached; 400: it is for the person to do something else.
 
-    def __init__(self, sentence: str, status: int = 502) -> None:
+    `number`: how the API's log knows the request.
+    """
+
+    def __init__(self, sentence: str, status: int = 502, number: str | None = None) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.status = status
+        self.number = number
 
 
 class NotThere(ApiError):
@@ -62,21 +66,22 @@ def refused_by(answer: requests.Response) -> Exception:
     step_up = step_up_of(answer)
     if step_up is not None:
         return step_up
+    number = answer.headers.get("X-Request-Id")
     if answer.status_code == 403:
-        return ApiError(_not_allowed(answer), 403)
+        return ApiError(_not_allowed(answer), 403, number)
     if answer.status_code == 404:
-        return NotThere(_detail(answer), 400)
+        return NotThere(_detail(answer), 400, number)
     if answer.status_code == 409:
-        return Moved(_detail(answer), 400)
-    return ApiError(_detail(answer), 400 if answer.status_code in {400, 422} else 502)
+        return Moved(_detail(answer), 400, number)
+    return ApiError(_detail(answer), 400 if answer.status_code in {400, 422} else 502, number)
 
 
 def _not_allowed(answer: requests.Response) -> str:
     told = dict(re.findall(r'(\w+)="([^"]*)"', answer.headers.get("WWW-Authenticate", "")))
     if told.get("error") != "insufficient_scope":
-        return f"You may not do that. {_detail(answer)}"
+        return "You may not do that. Nothing was changed."
     needed = f" (it would need “{told['scope']}”)" if "scope" in told else ""
-    return f"You did not allow this app to do that{needed}. Log out and in again to change it."
+    return f"This shop was not given the right to do that{needed}. Nothing was changed."
 
 
 def _detail(answer: requests.Response) -> str:

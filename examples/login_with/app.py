@@ -138,7 +138,7 @@ def create_app(config: Config) -> Flask:
         if key in logins.tokens:
             return redirect(url_for("profile"))
         session.pop("login", None)
-        return render_template("home.html", ended=logins.was_ended(key), lost=bool(key))
+        return render_template("home.html", ended=logins.was_ended(key), lost=bool(key), goods=shop.GOODS)
 
     def authorize(**parameters: str) -> Response:
         """To the identity provider, and back to `callback`."""
@@ -289,7 +289,8 @@ def create_app(config: Config) -> Flask:
     @app.errorhandler(ApiError)
     def failed(error: ApiError) -> tuple[str, int]:
         again = request.method == "GET" and error.status >= 500
-        return render_template("sorry.html", sentence=error.sentence, again=again), error.status
+        page = render_template("sorry.html", sentence=error.sentence, again=again, number=error.number)
+        return page, error.status
 
     @app.errorhandler(HTTPException)
     def no_such_thing(error: HTTPException) -> tuple[str, int]:

@@ -234,6 +234,12 @@ def _shown(settings: Settings) -> dict[str, str]:
     return {f"{PREFIX}{name.upper()}": value for name, value in wanted.items() if name not in settings.model_fields_set}
 
 
+def _passkeys(settings: Settings) -> str:
+    """How to have passkeys where the issuer is an address: browsers bind them to names."""
+    told = "\n  Passkeys belong to names: IDP_ISSUER=http://localhost:8000 make run has them.\n"
+    return told if settings.issuer.startswith("http://127.") else ""
+
+
 def _mailbox(settings: Settings) -> str:
     """Where the letters of the demo are read."""
     return "by IDP_MAIL_URL" if "mail_url" in settings.model_fields_set else settings.url(mailbox_pages.PATH)
@@ -312,7 +318,7 @@ def _welcome(settings: Settings, credentials: Mapping[str, str], seconds: float)
     return f"""
   Sample app with "Log in with"   {APP}
   Identity provider               {settings.issuer}
-  Users, orders and payments API  {API}
+  Users, orders and payments API  {API}/reference
   Mail that would be sent         {_mailbox(settings)}
 
   Sign in as      {credentials["username"]}
@@ -324,9 +330,7 @@ def _welcome(settings: Settings, credentials: Mapping[str, str], seconds: float)
   Or press "{demo_company.TITLE}": there you are {credentials["company_username"]}, password {credentials["company_password"]}
 
   At the shop's desk ({APP}/desk) you are {credentials["staff_username"]}, password {credentials["staff_password"]}
-
-  Passkeys belong to names: IDP_ISSUER=http://localhost:8000 make run has them.
-
+{_passkeys(settings)}
   A token for a service:
     curl -u '{credentials["service_client_id"]}:{credentials["service_client_secret"]}' \\
       -d grant_type=client_credentials {settings.url("/oauth/token")}

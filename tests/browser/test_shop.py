@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -276,8 +277,11 @@ def test_what_was_not_allowed_is_named(visit: Visit, shop: Shop) -> None:
     becomes(page, "succeeded")
     page.click("#money-back")
     expect(page.locator("#sorry")).to_be_visible()
-    expect(page.locator("main")).to_contain_text("You did not allow this app to do that")
+    expect(page.locator("main")).to_contain_text("This shop was not given the right to do that")
     expect(page.locator("main")).to_contain_text("payments:refund")
+    expect(page.locator("#number")).to_have_text(re.compile("^[0-9a-f]{32}$"))
+    page.get_by_role("link", name="Back to the shop").click()
+    expect(page).to_have_url(f"{shop.app}/shop")
 
 
 def test_everything_fits_on_a_phone(visit: Visit, shop: Shop) -> None:

@@ -37,7 +37,7 @@ def test_the_pages_of_a_buyer(visit: Visit, look: Looker, shop: Shop) -> None:
     page = visit()
     page.goto(shop.app)
     look(page, "shop-home")
-    name = at_the_goods(page, shop)
+    at_the_goods(page, shop)
     look(page, "shop-goods")
     order(page, "globe", "9")
     look(page, "shop-order-draft")
@@ -47,6 +47,11 @@ def test_the_pages_of_a_buyer(visit: Visit, look: Looker, shop: Shop) -> None:
     page.click("#call-off")
     becomes(page, "refunded")
     look(page, "shop-order-called-off")
+
+
+def test_the_pages_of_whom_the_bank_declines(visit: Visit, look: Looker, shop: Shop) -> None:
+    page = visit()
+    at_the_goods(page, shop)
     order(page, "vase")
     page.click("#pay-order")
     becomes(page, "failed")
@@ -57,6 +62,11 @@ def test_the_pages_of_a_buyer(visit: Visit, look: Looker, shop: Shop) -> None:
     look(page, "shop-profile")
     page.goto(f"{shop.app}/orders/none")
     look(page, "shop-sorry")
+
+
+def test_the_pages_of_who_pays_much(visit: Visit, look: Looker, shop: Shop) -> None:
+    page = visit()
+    name = at_the_goods(page, shop)
     order(page, "desk")
     page.click("#pay-order")
     if page.locator("form#login").is_visible():

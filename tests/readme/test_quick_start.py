@@ -93,6 +93,7 @@ def test_it_says_where_everything_is_and_who_to_sign_in_as(demo: Demo) -> None:
     for words in ("http://127.0.0.1:8000", "http://127.0.0.1:8001", "http://127.0.0.1:8002", "demo", "Ctrl-C"):
         assert words in demo.told
     assert demo.credential("password") in demo.told
+    assert "Passkeys belong to names" in demo.told
 
 
 def test_every_page_it_names_is_there(demo: Demo) -> None:
