@@ -79,7 +79,7 @@ def _run(running: ExitStack, stopped: threading.Event, rolling: threading.Event)
     plans = [
         *idp_plans(_IDP_NODES, environ, folder, ports),
         *service_plans(_SERVICE_NODES, services, folder, ports),
-        *_alone(parts, folder),
+        *alone(parts, services["RS_SECRET"], folder),
     ]
     balance = Balancer if is_there() else RoundRobin
     cluster = running.enter_context(Cluster(folder / "logs", plans, listen=_LISTEN, balance=balance, tell=_say))
@@ -152,13 +152,14 @@ def _database(server: str, name: str) -> str:
     return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
-def _alone(parts: Mapping[str, demo.Part], folder: Path) -> Iterator[Plan]:
-    """What there is once, outside nginx."""
+def alone(parts: Mapping[str, demo.Part], secret: str, folder: Path) -> Iterator[Plan]:
+    """What there is once, outside nginx; the payment provider knows the services by the `secret` they share."""
+    shared = {"payment provider": {"RS_SECRET": secret}}
     for name in _ALONE:
         if name in parts:
             part = parts[name]
             port, _, path = part.ready.removeprefix("http://127.0.0.1:").partition("/")
-            own = {**_inherited(), **part.environment, "RS_DATA_DIR": str(folder / "var")}
+            own = {**_inherited(), **part.environment, "RS_DATA_DIR": str(folder / "var"), **shared.get(name, {})}
             yield Plan(name.replace(" ", "-"), "", int(port), tuple(part.command), own, f"/{path}")
 
 

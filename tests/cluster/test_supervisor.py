@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from cluster.__main__ import alone
 from cluster.node import Plan
 from cluster.round_robin import RoundRobin
 from cluster.supervisor import Cluster
+from idp.cli import demo
 from tests.payments.paying import eventually
 from tests.support.running import clean_environment
 from tests.support.servers import free_port
@@ -33,6 +35,14 @@ def test_a_node_that_was_killed_comes_back_and_its_new_process_is_told(tmp_path:
         eventually(node.ready, bool)
         assert node.pid != before
         assert told == [f"idp-1 was gone and is started again: process {node.pid}"]
+
+
+def test_the_payment_provider_knows_the_services_by_the_secret_they_share(tmp_path: Path) -> None:
+    provider = demo.Part("payment provider", ["provider"], {"RS_ENV": "development"}, f"{demo.PROVIDER}/readyz")
+    app = demo.Part("sample app", ["app"], {}, f"{demo.APP}/")
+    known = {made.name: made.environ for made in alone({one.name: one for one in (provider, app)}, "ours", tmp_path)}
+    assert known["payment-provider"]["RS_SECRET"] == "ours"
+    assert "RS_SECRET" not in known["sample-app"]
 
 
 @pytest.mark.parametrize("whose", ["node", "balancer"])
