@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -61,6 +62,10 @@ class RabbitMq:
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
         with (self._folder / "output").open("ab") as output:
+            self._names = subprocess.Popen(["epmd"], env=environ, stdout=output, stderr=output, cwd=self._folder)
+            while not self._listens(self._epmd):  # else the node starts one that outlives it
+                assert self._names.poll() is None
+                time.sleep(0.02)
             self._process = subprocess.Popen(
                 [str(_SERVER)], env=environ, stdout=output, stderr=output, start_new_session=True, cwd=self._folder
             )
@@ -74,11 +79,19 @@ class RabbitMq:
         """kill -9, with everything the node started."""
         for process in _in_session(self._process.pid):
             os.kill(process, signal.SIGKILL)
+        self._names.kill()
         self._process.wait()
+        self._names.wait()
 
     def wipe(self) -> None:
         """Forget everything it kept; only while it is down."""
         shutil.rmtree(self._folder / "data", ignore_errors=True)
+
+    @staticmethod
+    def _listens(port: int) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
+            return True
+        return False
 
     def _greets(self) -> bool:
         """Whether it speaks AMQP: a wrong greeting is answered with the right one."""
