@@ -28,7 +28,7 @@ from idp.assembly.following import Again, following
 from idp.errors import Refused
 from idp.opening import master_key, open_house, prepare
 from idp.platform import telemetry
-from idp.platform.accesslog import FLUSH_SECONDS, AccessLog
+from idp.platform.accesslog import AccessLog
 from idp.platform.jobs import Loop
 from idp.platform.telemetry import Metrics
 from idp.platform.web import WsgiApp
@@ -162,7 +162,7 @@ def _access_log(settings: Settings) -> AccessLog | None:
     if settings.log_level not in {"debug", "info"}:
         return None
     access_log = AccessLog(sys.stderr)
-    Loop("access log", access_log.flush, seconds=FLUSH_SECONDS).__enter__()
+    Loop("access log", access_log.flush_later, seconds=0).__enter__()
     Finalize(None, access_log.flush, exitpriority=1)  # a worker ends without `atexit`
     return access_log
 

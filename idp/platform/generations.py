@@ -38,13 +38,13 @@ class Watcher:
     def __init__(self, database: Database, followers: Mapping[str, Callable[[], None]]) -> None:
         self._database = database
         self._followers = followers
+        self._all = sa.select(GenerationRow.name, GenerationRow.value).where(GenerationRow.name.in_(list(followers)))
         self._seen: dict[str, int] = {}
 
     def poll(self) -> None:
         """Look once and call back for every generation that changed; a follower that fails is called again next time."""
-        query = sa.select(GenerationRow.name, GenerationRow.value).where(GenerationRow.name.in_(list(self._followers)))
         with self._database.read() as tx:
-            current = {str(name): int(value) for name, value in tx.execute(query)}
+            current = {str(name): int(value) for name, value in tx.execute(self._all)}
         failed: Exception | None = None
         for name, value in current.items():
             if self._seen.get(name) != value:

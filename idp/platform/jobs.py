@@ -26,6 +26,20 @@ LEASE_SECONDS = 60
 MAX_ATTEMPTS = 8
 _KEEP_DONE = 86400
 _POLL_SECONDS = 0.5
+_DUE = (
+    JobRow.state.in_(("waiting", "running")),
+    JobRow.run_at <= sa.bindparam("now"),
+    JobRow.kind.in_(sa.bindparam("kinds", expanding=True)),
+)
+_OLDEST = sa.select(JobRow.id, JobRow.attempts).where(*_DUE).order_by(JobRow.run_at).limit(5)
+_CLAIM = (
+    sa.update(JobRow)
+    .where(JobRow.id == sa.bindparam("job"), JobRow.attempts == sa.bindparam("tried"), *_DUE)
+    .values(
+        state="running", attempts=JobRow.attempts + 1, run_at=sa.bindparam("until"), lease_owner=sa.bindparam("owner")
+    )
+    .returning(JobRow.id, JobRow.kind, JobRow.payload, JobRow.attempts, JobRow.traceparent)
+)
 Handler = Callable[[Mapping[str, Any]], None]
 Buried = Callable[[sa.Connection, Mapping[str, Any]], None]
 """Told of a job that is given up, in the transaction that buries it."""
@@ -48,6 +62,7 @@ class Jobs:
         self._me = new_id(clock.precise())
         self._kinds: dict[str, _Kind] = {}
         self._recurring: dict[str, int] = {}
+        self._made: frozenset[str] = frozenset()
 
     def register(
         self,
@@ -98,31 +113,25 @@ class Jobs:
     def _make_recurring(self) -> None:
         now = self._clock.now()
         keys = {f"{kind}@{now // every}": (kind, (now // every) * every) for kind, every in self._recurring.items()}
-        if not keys:
+        if self._made.issuperset(keys):
             return
         with self._database.read() as tx:
             present = set(tx.execute(sa.select(JobRow.unique_key).where(JobRow.unique_key.in_(list(keys)))).scalars())
         for key in keys.keys() - present:
             with self._database.write() as tx:
                 self.enqueue(tx, keys[key][0], {}, run_at=float(keys[key][1]), unique_key=key)
+        self._made = frozenset(keys)
 
     def _claim(self) -> AnyRow | None:
         """Take the lease of one due job: a conditional update, so of several nodes one gets it."""
         now = self._clock.precise()
-        due = (JobRow.state.in_(("waiting", "running")), JobRow.run_at <= now, JobRow.kind.in_(list(self._kinds)))
+        due = {"now": now, "kinds": list(self._kinds)}
         with self._database.read() as tx:
-            candidates = tx.execute(
-                sa.select(JobRow.id, JobRow.attempts).where(*due).order_by(JobRow.run_at).limit(5)
-            ).all()
+            candidates = tx.execute(_OLDEST, due).all()
         for identifier, attempts in candidates:
-            claim = (
-                sa.update(JobRow)
-                .where(JobRow.id == identifier, JobRow.attempts == attempts, *due)
-                .values(state="running", attempts=attempts + 1, run_at=now + LEASE_SECONDS, lease_owner=self._me)
-                .returning(JobRow.id, JobRow.kind, JobRow.payload, JobRow.attempts, JobRow.traceparent)
-            )
+            claim = {"job": identifier, "tried": attempts, "until": now + LEASE_SECONDS, "owner": self._me, **due}
             with self._database.write() as tx:
-                row = tx.execute(claim).one_or_none()
+                row = tx.execute(_CLAIM, claim).one_or_none()
             if row is not None:
                 return row
         return None

@@ -24,6 +24,10 @@ from vetted_http import Client, FetchError
 URN = "urn:idp:event:"
 CONTENT_TYPE = "application/secevent+jwt"
 _LEASE_SECONDS = 30
+_BEHIND = sa.select(ReceiverRow.id).where(
+    ReceiverRow.position < sa.select(sa.func.max(OutboxRow.sequence)).scalar_subquery(),
+    ReceiverRow.next_attempt_at <= sa.bindparam("now"),
+)
 _BATCH = 50
 Sign = Callable[[Mapping[str, Any]], str]
 log = structlog.get_logger("idp.outbox")
@@ -43,9 +47,7 @@ class Pusher:
     def run(self) -> int:
         """Push to every receiver that has something waiting and is due; returns how many events were acknowledged."""
         with self._database.read() as tx:
-            newest = tx.execute(sa.select(sa.func.max(OutboxRow.sequence))).scalar() or 0
-            behind = (ReceiverRow.position < newest, ReceiverRow.next_attempt_at <= self._clock.precise())
-            waiting = tx.execute(sa.select(ReceiverRow.id).where(*behind)).scalars().all()
+            waiting = tx.execute(_BEHIND, {"now": self._clock.precise()}).scalars().all()
         return sum(self._serve(identifier) for identifier in waiting)
 
     def _serve(self, identifier: str) -> int:

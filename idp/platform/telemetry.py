@@ -76,6 +76,7 @@ class Metrics:
         self._requests: dict[str, list[float]] = {}
         self._refusals: dict[str, int] = {}
         self._counts: dict[str, int] = {}
+        self._written = False
 
     def observe_request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count one request and its duration."""
@@ -86,6 +87,7 @@ class Metrics:
                 row = self._requests[key] = [0.0] * (len(BUCKETS) + 2)
             row[bisect_left(BUCKETS, seconds)] += 1
             row[-1] += seconds
+            self._written = False
 
     def count_refusal(self, endpoint: str, code: str) -> None:
         """Count one refused request by the error code, of which there are only so many, whatever is asked for."""
@@ -98,6 +100,7 @@ class Metrics:
         key = f"{name}|{label}"
         with self._lock:
             self._counts[key] = self._counts.get(key, 0) + 1
+            self._written = False
 
     def snapshot(self) -> dict[str, Any]:
         with self._lock:
@@ -108,9 +111,10 @@ class Metrics:
             }
 
     def write(self) -> None:
-        """Replace this process's file; a reader sees the old or the new one."""
-        if self._file is None:
+        """Replace this process's file, if something was counted since; a reader sees the old or the new one."""
+        if self._file is None or self._written:
             return
+        self._written = True  # before the look at it: what is counted meanwhile is written next time
         draft = self._file.with_suffix(".tmp")
         draft.write_text(json.dumps(self.snapshot()), "utf-8")
         draft.replace(self._file)

@@ -42,6 +42,7 @@ _COLUMNS = (
     SigningKeyRow.retires_at,
     SigningKeyRow.public_jwk,
 )
+_ALL = sa.select(*_COLUMNS).order_by(SigningKeyRow.created_at, SigningKeyRow.kid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +282,7 @@ class Keyring:
     def list(self) -> list[KeyRecord]:
         """Every key, oldest first."""
         with self._database.read() as tx:
-            query = sa.select(*_COLUMNS).order_by(SigningKeyRow.created_at, SigningKeyRow.kid)
-            return [KeyRecord(*row) for row in tx.execute(query)]
+            return [KeyRecord(*row) for row in tx.execute(_ALL)]
 
 
 def _publish(jwks: list[Mapping[str, Any]]) -> PublishedKeys:

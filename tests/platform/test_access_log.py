@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 
 from idp.platform.accesslog import FLUSH_SECONDS, AccessLog
 
@@ -45,3 +46,17 @@ def test_no_line_is_lost_or_doubled_among_threads() -> None:
         list(pool.map(lambda number: access_log.add(f"{number}\n", number / 20), range(4000)))
     access_log.flush()
     assert sorted(map(int, stream.getvalue().split())) == list(range(4000))
+
+
+def test_what_waits_is_written_a_little_later_and_not_before_there_is_something() -> None:
+    stream = Writes()
+    access_log = AccessLog(stream)
+    later = Thread(target=access_log.flush_later, daemon=True)
+    later.start()
+    access_log.add("one\n", 10.0)
+    assert later.is_alive()
+    access_log.add("two\n", 10.001)
+    later.join(30)
+    assert not later.is_alive()
+    assert stream.getvalue() == "one\ntwo\n"
+    assert stream.count == 2

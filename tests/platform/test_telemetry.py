@@ -135,6 +135,27 @@ def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.iterdir()) == []
 
 
+def _counted_and_written(metrics: Metrics) -> None:
+    metrics.count("x", "label 0")
+    metrics.write()
+
+
+def test_what_was_written_is_written_again_only_with_something_new(tmp_path: Path) -> None:
+    metrics = Metrics(tmp_path)
+    metrics.write()
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    metrics.write()
+    assert not file.exists()
+    metrics.observe_request("/x", 200, 0.1)
+    metrics.write()
+    assert file.exists()
+    file.unlink()
+    metrics.count("x")
+    metrics.write()
+    assert file.exists()
+
+
 def test_a_scrape_while_counters_are_written_never_sees_half(tmp_path: Path) -> None:
     metrics = Metrics(tmp_path)
     for number in range(200):
@@ -142,7 +163,7 @@ def test_a_scrape_while_counters_are_written_never_sees_half(tmp_path: Path) -> 
     metrics.write()
     with served(tmp_path) as scrape, ThreadPoolExecutor(1) as pool:
         stop = Event()
-        writing = pool.submit(lambda: [metrics.write() for _ in iter(stop.is_set, True)])
+        writing = pool.submit(lambda: [_counted_and_written(metrics) for _ in iter(stop.is_set, True)])
         counts = {len(scrape()) for _ in range(40)}
         stop.set()
     assert counts == {200}
