@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from idp.clock import Clock
 from idp.oauth.models import CodeRow
 from idp.platform.db import AnyRow
 from idp.platform.ids import digest, new_secret
+from idp.platform.jsontext import shallow
 from idp.tokens.store import grant_of
 from idp.tokens.values import Confirmation, Grant
 
@@ -78,7 +79,7 @@ class Codes:
             "redirect_uri_given": given,
             "code_challenge": code_challenge,
             "cnf": dict(binding) or None,
-            "grant": asdict(grant),
+            "grant": shallow(grant),
             "expires_at": self._clock.now() + self._ttl,
         }
         tx.execute(_INSERT, values)

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from idp.clock import Clock
 from idp.oauth.models import AuthorizationRow
 from idp.oauth.request import AuthorizationRequest, restored
-from idp.platform.db import Database
+from idp.platform.db import AnyRow, Database
 from idp.platform.ids import digest, new_secret
 
 _UNBOUND = ""
 _INSERT = sa.insert(AuthorizationRow)
-_WAITING = (
+_OPEN = (
     AuthorizationRow.id == sa.bindparam("flow"),
-    AuthorizationRow.browser == sa.bindparam("owner"),
     AuthorizationRow.used_at.is_(None),
     AuthorizationRow.expires_at > sa.bindparam("now"),
 )
-_FIND = sa.select(AuthorizationRow.__table__).where(*_WAITING)
-_USE = sa.update(AuthorizationRow).where(*_WAITING).values(used_at=sa.bindparam("now"))
-_FREE = (AuthorizationRow.id == sa.bindparam("flow"), AuthorizationRow.browser == _UNBOUND)
-_FIND_FREE = sa.select(AuthorizationRow.id).where(*_FREE)
-_BIND = sa.update(AuthorizationRow).where(*_FREE).values(browser=sa.bindparam("owner"))
+_MINE, _FREE = AuthorizationRow.browser == sa.bindparam("owner"), AuthorizationRow.browser == _UNBOUND
+_FIND = sa.select(AuthorizationRow.__table__).where(*_OPEN, _MINE)
+_FIND_OR_FREE = sa.select(AuthorizationRow.__table__).where(*_OPEN, sa.or_(_MINE, _FREE))
+_USE = sa.update(AuthorizationRow).where(*_OPEN, _MINE).values(used_at=sa.bindparam("now"))
+_BIND = sa.update(AuthorizationRow).where(*_OPEN, _FREE).values(browser=sa.bindparam("owner"))
 _LOGGED_IN = (
     sa.update(AuthorizationRow)
     .where(AuthorizationRow.id == sa.bindparam("flow"))
@@ -74,25 +74,23 @@ class PendingAuthorizations:
             tx.execute(_INSERT, values)
         return flow
 
-    def bind(self, flow: str, browser: str) -> None:
-        """Give an unbound request to this browser; a bound one stays where it is."""
-        with self._database.read() as tx:
-            if tx.execute(_FIND_FREE, {"flow": flow}).scalar() is None:
-                return
-        with self._database.write(durable=False) as tx:
-            tx.execute(_BIND, {"flow": flow, "owner": digest(browser)})
-
     def find(self, flow: str, browser: str | None) -> Pending | None:
         """The waiting request of this browser."""
-        if browser is None:
-            return None
+        row = None if browser is None else self._row(_FIND, flow, browser)
+        return None if row is None else _pending(row)
+
+    def claim(self, flow: str, browser: str) -> Pending | None:
+        """The same; a request that no browser has yet is this one's from here on."""
+        row = self._row(_FIND_OR_FREE, flow, browser)
+        if row is None or row.browser != _UNBOUND:
+            return None if row is None else _pending(row)
+        with self._database.write(durable=False) as tx:
+            tx.execute(_BIND, self._waiting(flow, browser))
+        return self.find(flow, browser)
+
+    def _row(self, query: sa.Select[Any], flow: str, browser: str) -> AnyRow | None:
         with self._database.read() as tx:
-            row = tx.execute(_FIND, self._waiting(flow, browser)).one_or_none()
-        return (
-            None
-            if row is None
-            else Pending(row.id, restored(row.request), row.logged_in_sid, row.chosen_sid, row.created_at)
-        )
+            return tx.execute(query, self._waiting(flow, browser)).one_or_none()
 
     @staticmethod
     def logged_in(tx: sa.Connection, flow: str, sid: str) -> None:
@@ -110,6 +108,10 @@ class PendingAuthorizations:
 
     def _waiting(self, flow: str, browser: str) -> dict[str, str | int]:
         return {"flow": flow, "owner": digest(browser), "now": self._clock.now()}
+
+
+def _pending(row: AnyRow) -> Pending:
+    return Pending(row.id, restored(row.request), row.logged_in_sid, row.chosen_sid, row.created_at)
 
 
 def prune(tx: sa.Connection, now: int, limit: int) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from idp.errors import AuthorizationError, ProtocolError
@@ -20,6 +20,7 @@ from idp.oauth.entitlement import FindResource
 from idp.oauth.response_modes import Destination
 from idp.platform import i18n
 from idp.platform.forms import Form
+from idp.platform.jsontext import shallow
 from idp.tokens.identity import IdTokenHint
 from idp.tokens.values import Confirmation, PersonOf
 
@@ -77,7 +78,7 @@ class AuthorizationRequest:
 
     def document(self) -> dict[str, Any]:
         """What is stored while the person logs in."""
-        return asdict(self)
+        return shallow(self)
 
 
 def restored(document: Mapping[str, Any]) -> AuthorizationRequest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -17,3 +18,8 @@ def compact(document: Mapping[str, Any]) -> bytes:
         return orjson.dumps(document)
     except TypeError:  # numbers of more than 64 bits, which JSON allows and a claim may hold
         return _any_size(document).encode()
+
+
+def shallow(value: Any) -> dict[str, Any]:
+    """What a dataclass of JSON values says, by name; `asdict` would copy all that is in it."""
+    return {one.name: getattr(value, one.name) for one in fields(value)}

@@ -37,6 +37,7 @@ class Pages:
     def __init__(self, settings: Settings, master: MasterKey, statics: Statics) -> None:
         self._settings = settings
         self._master = master
+        self._prefix = "__Host-" if settings.secure else ""
         self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.issuer))
         self._statics = statics
 
@@ -127,7 +128,7 @@ class Pages:
 
     def cookie_name(self, name: str) -> str:
         """`__Host-` over TLS (RFC 6265bis §4.1.3.2), the bare name on loopback http."""
-        return f"__Host-{name}" if self._settings.secure else name
+        return self._prefix + name
 
     def cookie(self, incoming: Request, name: str) -> str | None:
         """A cookie of ours, or None; an absurdly long one counts as none."""

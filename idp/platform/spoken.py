@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import urlencode
 
 from flask import Flask, Response, request
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from idp.platform import i18n
 from idp.platform.i18n import Language, Wishes
@@ -28,8 +31,8 @@ def install(app: Flask, pages: Pages) -> None:
     def _listen() -> None:
         choice = _chosen() or pages.cookie(request, LANGUAGE) or ""
         asked = request.args.get("ui_locales", "")
-        browser = " ".join(tag for tag, quality in request.accept_languages if quality > 0)
-        i18n.begin(Wishes(choice=i18n.tags(choice), app=i18n.tags(asked), browser=i18n.tags(browser)))
+        browser = _accepted(request.headers.get("Accept-Language", ""))
+        i18n.begin(Wishes(choice=i18n.tags(choice), app=i18n.tags(asked), browser=browser))
 
     @app.after_request
     def _keep(response: Response) -> Response:
@@ -50,10 +53,17 @@ def choices(names: Collection[str] = TOLD_APART_BY, *, whole: bool = False) -> l
     kept = [(name, value) for name, value in given if name in names]
     if whole and len(kept) < len(given):
         return []
-    return [(one, f"?{urlencode([*kept, (PARAMETER, one.tag)])}") for one in i18n.languages()]
+    here = f"?{urlencode([*kept, (PARAMETER, '')])}"
+    return [(one, here + one.tag) for one in i18n.languages()]
+
+
+@lru_cache(maxsize=256)
+def _accepted(header: str) -> tuple[str, ...]:
+    """The languages of an Accept-Language header (RFC 9110 §12.5.4), the dearest first."""
+    return i18n.tags(" ".join(tag for tag, quality in parse_accept_header(header, LanguageAccept) if quality > 0))
 
 
 def _chosen() -> str | None:
     """A language that there is, chosen on a page."""
     wish = request.args.get(PARAMETER)
-    return next((one.tag for one in i18n.languages() if one.tag == wish), None)
+    return wish if wish and any(one.tag == wish for one in i18n.languages()) else None

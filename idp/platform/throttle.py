@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from idp.clock import Clock
 from idp.errors import TooManyRequests
-from idp.platform.db import Database, insert_each_or_ignore
+from idp.platform.db import Database, insert_or_ignore
+from idp.platform.jsontext import shallow
 from idp.platform.models import ThrottleRow
 from idp.platform.secrets import MasterKey
 
@@ -114,35 +115,42 @@ class DatabaseTallies:
         self._database = database
 
     def count(self, most: Mapping[str, int], pace: Pace, now: int) -> Mapping[str, int]:
-        keys = sorted(most)
         with self._database.write(durable=False) as tx:
-            insert_each_or_ignore(tx, ThrottleRow, [{"key": key, **asdict(Tally())} for key in keys])
-            held = _held(tx, keys)
-            waits = max(tally.wait_until for tally in held.values()) - now
+            first = {key: tally for key in sorted(most) if (tally := _first(tx, key, pace, most[key], now))}
+            held = _held(tx, sorted(most.keys() - first.keys()))
+            waits = max((tally.wait_until for tally in held.values()), default=0) - now
             if waits > 0:
                 raise TooManyRequests(waits)
-            counted = {key: pace.counted(tally, most[key], now) for key, tally in held.items()}
-            _keep(tx, counted)
-        return {key: tally.began_at for key, tally in counted.items()}
+            further = {key: pace.counted(tally, most[key], now) for key, tally in held.items()}
+            _keep(tx, further)
+        return {key: tally.began_at for key, tally in (first | further).items()}
 
     def give_back(
         self, most: Mapping[str, int], pace: Pace, began: Mapping[str, int], *, forget: Sequence[str] = ()
     ) -> None:
         with self._database.write(durable=False) as tx:
-            held = _held(tx, sorted({*most, *forget}))
+            held = _held(tx, sorted({*most, *forget}) if most else ())
             if forget:
                 tx.execute(_FORGET, {"keys": sorted(forget)})
             shared = {key: tally for key, tally in held.items() if key in most}
             _keep(tx, {key: pace.given_back(tally, most[key], began.get(key, -1)) for key, tally in shared.items()})
 
 
+def _first(tx: sa.Connection, key: str, pace: Pace, most: int, now: int) -> Tally | None:
+    """The first answer under this key; None where it is not the first."""
+    tally = pace.counted(Tally(), most, now)
+    return tally if insert_or_ignore(tx, ThrottleRow, {"key": key, **shallow(tally)}) else None
+
+
 def _held(tx: sa.Connection, keys: Sequence[str]) -> dict[str, Tally]:
+    if not keys:
+        return {}
     return {key: Tally(*fields) for key, *fields in tx.execute(_HELD, {"keys": keys}).all()}
 
 
 def _keep(tx: sa.Connection, tallies: Mapping[str, Tally]) -> None:
     if tallies:
-        named = [{f"new_{name}": value for name, value in asdict(tally).items()} for tally in tallies.values()]
+        named = [{f"new_{name}": value for name, value in shallow(tally).items()} for tally in tallies.values()]
         tx.execute(_KEEP, [{"name": key, **values} for key, values in zip(tallies, named, strict=True)])
 
 

@@ -19,7 +19,7 @@ from idp.platform.db import Database
 from idp.platform.ids import new_id
 from idp.users import claims, store
 from idp.users.passwords import PasswordHasher, check_acceptable
-from idp.users.people import Change, Person, PersonChanged, PersonListener
+from idp.users.people import Change, Credentials, Person, PersonChanged, PersonListener
 
 Publish = Callable[[sa.Connection, str, str, Mapping[str, Any]], None]
 _NEVER = r"@\s\x00-\x1f\x7f\ud800-\udfff"
@@ -75,9 +75,13 @@ class Accounts:
 
     def sub_of(self, text: str) -> str | None:
         """Whose user name or e-mail address this is."""
+        found = self.credentials(text)
+        return found.person.sub if found else None
+
+    def credentials(self, text: str) -> Credentials | None:
+        """Whose user name or e-mail address this is, with what `authenticate` needs."""
         with self._database.read() as tx:
-            found = store.credentials(tx, text)
-        return found[0].sub if found else None
+            return store.credentials(tx, text)
 
     def by_username(self, username: str) -> Person | None:
         with self._database.read() as tx:
@@ -256,18 +260,16 @@ class Accounts:
             self._tell(tx, Change.DELETED, person)
         return True
 
-    def authenticate(self, text: str, password: str) -> Person | None:
-        """The person, when name and password fit and nobody disabled them but themselves. Every answer costs one hash."""
-        with self._database.read() as tx:
-            found = store.credentials(tx, text)
-        check = self._passwords.verify(password, found[1] if found else None)
-        if found is None or not check.ok or found[0].is_shut_out:
+    def authenticate(self, found: Credentials | None, password: str) -> Person | None:
+        """The person, when the password is theirs and nobody disabled them but themselves. Every answer costs one hash."""
+        check = self._passwords.verify(password, found.password if found else None)
+        if found is None or not check.ok or found.person.is_shut_out:
             return None
         if check.outdated:
             hashed = self._passwords.hash(password)
             with self._database.write() as tx:
-                store.rewrite_password(tx, found[0].sub, found[1], hashed)
-        return found[0]
+                store.rewrite_password(tx, found.person.sub, found.password, hashed)
+        return found.person
 
     @staticmethod
     def hold(tx: sa.Connection, person: Person, *, alone: bool = False) -> bool:
@@ -277,9 +279,9 @@ class Accounts:
         """
         return store.hold(tx, person.sub, alone=alone) == person.version
 
-    def logs_in_first(self, tx: sa.Connection, sub: str) -> bool:
+    def logs_in_first(self, tx: sa.Connection, person: Person) -> bool:
         """Note that a person logs in; True when they never did before. It comes before `hold`: two at once then wait for one another."""
-        return store.logs_in_first(tx, sub, self._clock.now())
+        return person.first_login_at is None and store.logs_in_first(tx, person.sub, self._clock.now())
 
     def _existing(self, sub: str) -> Person:
         person = self.find(sub)
@@ -340,7 +342,7 @@ def document(person: Person) -> dict[str, Any]:
 def told(person: Person) -> dict[str, Any]:
     """A person as receivers of events see them: no more than an API needs."""
     names = ("name", "given_name", "family_name")
-    ours = {"claims", "closed_at", "deletes_at"}
+    ours = {"claims", "closed_at", "deletes_at", "first_login_at"}
     facts = {field: value for field, value in asdict(person).items() if field not in ours}
     return {**facts, "roles": list(person.roles), **{name: person.claims.get(name) for name in names}}
 

@@ -13,6 +13,11 @@ _THIS = (DeviceRow.digest == sa.bindparam("device"), DeviceRow.sub == sa.bindpar
 _KNOWN = sa.select(DeviceRow.sub).where(*_THIS)
 _ANYBODY = sa.select(DeviceRow.sub).where(DeviceRow.digest == sa.bindparam("device")).limit(1)
 _TRUSTED = sa.select(DeviceRow.sub).where(*_THIS, DeviceRow.trusted_until > sa.bindparam("now"))
+_SEEN = (
+    sa.update(DeviceRow)
+    .where(DeviceRow.digest == sa.bindparam("this"), DeviceRow.sub == sa.bindparam("person"))
+    .values(seen_at=sa.bindparam("now"))
+)
 _TRUST = (
     sa.update(DeviceRow)
     .where(DeviceRow.digest == sa.bindparam("this"), DeviceRow.sub == sa.bindparam("person"))
@@ -27,27 +32,25 @@ class Devices:
         self._database = database
         self._clock = clock
 
-    def remember(self, tx: sa.Connection, device: str, sub: str) -> None:
-        """This person logged in in this browser."""
-        values = {"digest": digest(device), "sub": sub, "seen_at": self._clock.now()}
-        upsert(tx, DeviceRow, values, key=("digest", "sub"))
+    def remember(self, tx: sa.Connection, device: str, sub: str) -> bool:
+        """This person logged in in this browser; returns whether they did before."""
+        this, now = digest(device), self._clock.now()
+        if tx.execute(_SEEN, {"this": this, "person": sub, "now": now}).rowcount:
+            return True
+        upsert(tx, DeviceRow, {"digest": this, "sub": sub, "seen_at": now}, key=("digest", "sub"))
+        return False
 
     def knows(self, device: str | None, sub: str) -> bool:
         """Whether this person logged in in this browser before."""
         if not device:
             return False
         with self._database.read() as tx:
-            return self.knows_tx(tx, device, sub)
+            return tx.execute(_KNOWN, {"device": digest(device), "sub": sub}).scalar() is not None
 
     def is_known(self, device: str) -> bool:
         """Whether anybody logged in in this browser before."""
         with self._database.read() as tx:
             return tx.execute(_ANYBODY, {"device": digest(device)}).scalar() is not None
-
-    @staticmethod
-    def knows_tx(tx: sa.Connection, device: str, sub: str) -> bool:
-        """The same, as this transaction sees it."""
-        return tx.execute(_KNOWN, {"device": digest(device), "sub": sub}).scalar() is not None
 
     @staticmethod
     def of(tx: sa.Connection, sub: str) -> list[dict[str, int | None]]:

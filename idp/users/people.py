@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 class Person:
     """One account. `sub` is opaque and never changes; `claims` holds the standard OpenID claims besides those named here.
 
-    `closed_at` is when they closed it themselves, `deletes_at` when it is to be deleted for good.
+    `closed_at` is when they closed it themselves, `deletes_at` when it is to be deleted for good, `first_login_at` when they first logged in.
     """
 
     sub: str
@@ -29,6 +29,7 @@ class Person:
     version: int
     closed_at: int | None = None
     deletes_at: int | None = None
+    first_login_at: int | None = None
 
     @property
     def may_return(self) -> bool:
@@ -39,6 +40,14 @@ class Person:
     def is_shut_out(self) -> bool:
         """Whether nothing lets them sign in."""
         return self.disabled and self.closed_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Whose name was given, and what is kept of their password."""
+
+    person: Person
+    password: str | None = field(repr=False)
 
 
 class Change(StrEnum):

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from idp.platform.db import AnyRow
 from idp.users.models import UserRow
-from idp.users.people import Person
+from idp.users.people import Credentials, Person
 
 _COLUMNS = (
     UserRow.sub,
@@ -24,6 +24,7 @@ _COLUMNS = (
     UserRow.version,
     UserRow.closed_at,
     UserRow.deletes_at,
+    UserRow.first_login_at,
 )
 _BY_SUB = sa.select(*_COLUMNS).where(UserRow.sub == sa.bindparam("sub"))
 _VERSION = sa.select(UserRow.version).where(UserRow.sub == sa.bindparam("sub"))
@@ -90,11 +91,11 @@ def by_email(tx: sa.Connection, email: str) -> Person | None:
     return _one(tx, _BY_EMAIL, email=email_key(email))
 
 
-def credentials(tx: sa.Connection, text: str) -> tuple[Person, str | None] | None:
+def credentials(tx: sa.Connection, text: str) -> Credentials | None:
     """The person with this user name or address, and the stored password. A user name wins over an address."""
     found = tx.execute(_CREDENTIALS, {"name": username_key(text), "email": email_key(text)}).all()
     rows = sorted(found, key=lambda row: username_key(row.username) != username_key(text))
-    return (_person(rows[0]), rows[0].password) if rows else None
+    return Credentials(_person(rows[0]), rows[0].password) if rows else None
 
 
 def is_taken(tx: sa.Connection, person: Person) -> bool:
@@ -184,4 +185,5 @@ def _person(row: AnyRow) -> Person:
         version=row.version,
         closed_at=row.closed_at,
         deletes_at=row.deletes_at,
+        first_login_at=row.first_login_at,
     )

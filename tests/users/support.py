@@ -70,6 +70,9 @@ class Town:
     def person(self, name: str = "alice", password: str | None = PASSWORD, **more: Any) -> Person:
         return self.accounts.create(**{"username": name, "email": f"{name}@example.com", "password": password, **more})
 
+    def authenticate(self, name: str, password: str) -> Person | None:
+        return self.accounts.authenticate(self.accounts.credentials(name), password)
+
     def log_in(self, sub: str, previous: str | None = None) -> str:
         """A new session's cookie."""
         with self.database.write() as tx:

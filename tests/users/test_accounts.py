@@ -39,7 +39,7 @@ def test_a_person_is_made_as_asked_and_found_by_everything(town: Town) -> None:
     assert made.created_at == made.updated_at == town.clock.now()
     assert town.accounts.find(made.sub) == made == town.accounts.by_username("ADA")
     assert town.accounts.sub_of("ada") == town.accounts.sub_of("ADA@EXAMPLE.COM") == made.sub
-    assert town.accounts.authenticate("aDa", PASSWORD) == made
+    assert town.authenticate("aDa", PASSWORD) == made
     assert "Ada" not in made.sub
 
 
@@ -55,16 +55,16 @@ def test_a_change_changes_what_it_names_and_the_version(town: Town) -> None:
 def test_disabled_people_stay_out_until_enabled(town: Town) -> None:
     sub = town.person().sub
     town.accounts.disable(sub)
-    assert town.accounts.authenticate("alice", PASSWORD) is None
+    assert town.authenticate("alice", PASSWORD) is None
     assert town.accounts.enable(sub).version == 3
-    assert town.accounts.authenticate("alice", PASSWORD) is not None
+    assert town.authenticate("alice", PASSWORD) is not None
 
 
 def test_a_deleted_person_is_gone_and_their_name_is_free_for_somebody_new(town: Town) -> None:
     old = town.person()
     town.accounts.delete(old.sub)
     assert town.accounts.find(old.sub) is None
-    assert town.accounts.authenticate("alice", PASSWORD) is None
+    assert town.authenticate("alice", PASSWORD) is None
     assert town.person().sub != old.sub
 
 
@@ -112,7 +112,7 @@ def test_a_failing_listener_undoes_the_change(town: Town) -> None:
         with pytest.raises(RuntimeError):
             attempt()
     assert town.accounts.by_username("bob") is None
-    assert town.accounts.authenticate("alice", PASSWORD) is not None
+    assert town.authenticate("alice", PASSWORD) is not None
     assert trail(town) == ["user.created"]
 
 
@@ -167,7 +167,7 @@ def test_nobody_can_be_called_like_somebody_elses_address(town: Town) -> None:
     assert refusal(town.person, "free@example.com", email=None) == "username"
     eve = town.person("eve")
     assert refusal(town.accounts.update, eve.sub, username="victim@example.com") == "username"
-    assert town.accounts.authenticate("victim@example.com", PASSWORD) == victim
+    assert town.authenticate("victim@example.com", PASSWORD) == victim
     own = town.person("Own@example.com", email="own@example.com")
     assert refusal(town.accounts.update, own.sub, email="other@example.com") == "username"
     assert town.accounts.disable(own.sub).disabled
@@ -212,7 +212,7 @@ def test_a_bad_password_makes_nobody_and_changes_nothing(town: Town) -> None:
         assert refusal(town.person, "bob", password) == "password"
     sub = town.person().sub
     assert refusal(town.accounts.set_password, sub, "short") == "password"
-    assert town.accounts.authenticate("alice", PASSWORD) is not None
+    assert town.authenticate("alice", PASSWORD) is not None
     assert town.accounts.by_username("bob") is None
 
 
@@ -281,7 +281,7 @@ def test_pages_show_everybody_once(town: Town) -> None:
 )
 def test_who_changes_between_proof_and_session_gets_none(town: Town, change: Callable[[Town, str], object]) -> None:
     town.person("alice")
-    proven = town.accounts.authenticate("alice", PASSWORD)
+    proven = town.authenticate("alice", PASSWORD)
     assert proven is not None
     with town.database.write() as tx:
         assert town.accounts.hold(tx, proven)

@@ -29,7 +29,7 @@ def test_who_closes_their_account_is_out_but_still_proves_themselves(town: Town)
     assert town.sessions.find(cookie) is None
     assert (closed.disabled, closed.may_return, closed.is_shut_out) == (True, True, False)
     assert (closed.closed_at, closed.deletes_at) == (town.clock.now(), town.clock.now() + 30 * DAY)
-    assert town.accounts.authenticate("alice", PASSWORD) == closed
+    assert town.authenticate("alice", PASSWORD) == closed
 
 
 def test_receivers_hear_of_a_closed_account_as_of_a_disabled_one(town: Town) -> None:
@@ -74,7 +74,7 @@ def test_who_was_disabled_by_an_operator_cannot_return_and_is_deleted_as_they_as
     person = town.person()
     close(town, person)
     assert town.accounts.disable(person.sub).is_shut_out
-    assert town.accounts.authenticate("alice", PASSWORD) is None
+    assert town.authenticate("alice", PASSWORD) is None
     town.clock.advance(30 * DAY)
     assert town.accounts.delete_due() == 1
 

@@ -159,13 +159,13 @@ def test_an_imported_hash_is_rewritten_at_the_next_login(town: Town, name: str) 
     sub = town.person(password=None).sub
     with town.database.write() as tx:
         tx.exec_driver_sql("UPDATE users SET password = '" + IMPORTED[name] + "'")
-    assert town.accounts.authenticate("alice", PASSWORD + "x") is None
+    assert town.authenticate("alice", PASSWORD + "x") is None
     assert _stored(town) == IMPORTED[name]
-    person = town.accounts.authenticate("alice", PASSWORD)
+    person = town.authenticate("alice", PASSWORD)
     assert person is not None
     assert person.sub == sub
     assert _stored(town).startswith("idp1$")
-    assert town.accounts.authenticate("alice", PASSWORD) is not None
+    assert town.authenticate("alice", PASSWORD) is not None
 
 
 def _stored(town: Town) -> str:
@@ -185,9 +185,9 @@ def test_a_login_that_rewrites_does_not_undo_a_new_password_of_the_same_moment(t
         return rewrite(password)
 
     with mock.patch.object(town.passwords, "hash", meanwhile):
-        town.accounts.authenticate("alice", PASSWORD)
-    assert town.accounts.authenticate("alice", PASSWORD) is None
-    assert town.accounts.authenticate("alice", "another horse 48 staple") is not None
+        town.authenticate("alice", PASSWORD)
+    assert town.authenticate("alice", PASSWORD) is None
+    assert town.authenticate("alice", "another horse 48 staple") is not None
 
 
 # -- strangers --------------------------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def test_whoever_logs_in_costs_one_hash_whether_they_exist_or_not(town: Town) ->
     counts = {}
     for name in ("alice", "without", "disabled", "nobody", "alice@example.com", "nobody@example.com", "", "x" * 254):
         with mock.patch.object(bcrypt, "checkpw", wraps=bcrypt.checkpw) as checked:
-            assert town.accounts.authenticate(name, "a wrong password") is None
+            assert town.authenticate(name, "a wrong password") is None
         counts[name] = [call.args[1][:7] for call in checked.call_args_list]
     assert set(map(tuple, counts.values())) == {(b"$2b$04$",)}, counts
 
@@ -208,8 +208,8 @@ def test_whoever_logs_in_costs_one_hash_whether_they_exist_or_not(town: Town) ->
 def test_a_disabled_person_and_one_without_a_password_do_not_get_in(town: Town) -> None:
     town.person("without", password=None)
     town.accounts.disable(town.person("disabled").sub)
-    assert town.accounts.authenticate("without", PASSWORD) is None
-    assert town.accounts.authenticate("disabled", PASSWORD) is None
+    assert town.authenticate("without", PASSWORD) is None
+    assert town.authenticate("disabled", PASSWORD) is None
 
 
 def test_when_too_many_wait_the_next_is_sent_away_and_later_ones_get_in() -> None:

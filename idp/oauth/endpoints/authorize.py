@@ -116,8 +116,8 @@ class AuthorizePages:
     def resume(self) -> Response:
         """Look again at a stored request, after a login or a consent."""
         flow, browser = request.args.get("flow", ""), self.pages.browser(request)
-        self.pending.bind(flow, browser)
-        return self.pages.keep_browser(request, self._decide(self._stored(flow, browser)), browser)
+        visit = self._of(self.pending.claim(flow, browser), browser)
+        return self.pages.keep_browser(request, self._decide(visit), browser)
 
     def cancel(self) -> Response:
         """The person does not want to: the app is told `access_denied`."""
@@ -142,11 +142,12 @@ class AuthorizePages:
 
     def find_context(self, flow: str, browser: str) -> LoginContext | None:
         """Who asks for the login of this stored request (the login pages' `FindContext`)."""
-        pending = self._waiting(flow, browser)
-        client = self.lookups.client(pending.request.client_id) if pending else None
-        if pending is None or client is None or client.disabled:
+        pending = self.pending.find(flow, browser)
+        if pending is None:
             return None
-        return self._context(pending, client)
+        i18n.hear(app=pending.request.ui_locales)
+        client = self.lookups.client(pending.request.client_id)
+        return None if client is None or client.disabled else self._context(pending, client)
 
     def logged_in(self, tx: sa.Connection, context: LoginContext, session: BrowserSession) -> None:
         """A person has just logged in for a stored request (the login pages' `LoggedIn`)."""
@@ -169,17 +170,14 @@ class AuthorizePages:
         return _Visit(asked, client, resources, session, pending, browser)
 
     def _stored(self, flow: str, browser: str | None) -> _Visit:
-        pending = self._waiting(flow, browser)
+        return self._of(self.pending.find(flow, browser), browser)
+
+    def _of(self, pending: Pending | None, browser: str | None) -> _Visit:
+        """The look at a stored request; from here on the languages it asks for count."""
         if pending is None:
             raise PageError("expired", _GONE)
+        i18n.hear(app=pending.request.ui_locales)
         return self._visit(pending.request, pending, browser)
-
-    def _waiting(self, flow: str, browser: str | None) -> Pending | None:
-        """The stored request of this browser; from here on the languages it asks for count."""
-        pending = self.pending.find(flow, browser)
-        if pending is not None:
-            i18n.hear(app=pending.request.ui_locales)
-        return pending
 
     def _posted(self, purpose: str) -> _Visit:
         """A form that we sent to this browser for this request, and for consent: to this person."""

@@ -18,7 +18,7 @@ from idp.users.login.chain import LastStep, Proven, level
 from idp.users.login.context import LoggedIn, LoginContext
 from idp.users.login.steps import LoginSteps
 from idp.users.notices import Notice, Notices
-from idp.users.people import BrowserSession, Person
+from idp.users.people import BrowserSession
 from idp.users.seats import Seats
 from idp.users.sessions import Sessions
 from idp.users.visitors import visitor_of
@@ -67,10 +67,11 @@ class LoginOpener:
             with self.database.write() as tx:
                 if not _taken(tx, proven.last_step, last_step):
                     raise _NotOpened
-                self._notice(tx, proven.person, device)
+                first = self.accounts.logs_in_first(tx, proven.person)
                 if not self.accounts.hold(tx, proven.person):
                     raise _NotOpened
-                self.devices.remember(tx, device, proven.person.sub)
+                if not self.devices.remember(tx, device, proven.person.sub) and not first:
+                    self.notices.tell(tx, proven.person, Notice.NEW_BROWSER, about=request.environ.get("idp.peer"))
                 if trust:
                     self.devices.trust(tx, device, proven.person.sub, self.trust_seconds)
                 cookie = self._session(tx, context, proven, previous)
@@ -95,12 +96,6 @@ class LoginOpener:
             return None
         response = self.pages.redirect(f"{self.pages.url(RETURN)}?step={step}")
         return self.pages.keep_browser(request, response, browser)
-
-    def _notice(self, tx: sa.Connection, person: Person, device: str) -> None:
-        """Tell the person of a login in a browser that they never used, but for their very first."""
-        first = self.accounts.logs_in_first(tx, person.sub)
-        if not first and not self.devices.knows_tx(tx, device, person.sub):
-            self.notices.tell(tx, person, Notice.NEW_BROWSER, about=request.environ.get("idp.peer"))
 
     def _session(self, tx: sa.Connection, context: LoginContext | None, proven: Proven, previous: str | None) -> str:
         since = None

@@ -29,9 +29,9 @@ class PasswordMethod:
         name, password = attempt.fields.get("username", ""), attempt.fields.get("password", "")
         if not 0 < len(name) <= _MAX_NAME or not password:
             return None
-        account = self._accounts.sub_of(name) or username_key(name)
-        with self._guesses.password(account, attempt) as answer:
-            person = self._accounts.authenticate(name, password)
+        found = self._accounts.credentials(name)
+        with self._guesses.password(found.person.sub if found else username_key(name), attempt) as answer:
+            person = self._accounts.authenticate(found, password)
             if person is None:
                 return None
             answer.right()
