@@ -101,24 +101,8 @@ API = "https://api.test"
 SCOPES = ("read=Read things", "write=Write things")
 
 
-@pytest.fixture(scope="session")
-def shared() -> list[RunningIdp]:
-    """What serves more than one module."""
-    return []
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _leave_one_node(shared: list[RunningIdp]) -> Iterator[None]:
-    """What a module started beside the first server ends with the module."""
-    yield
-    for running in shared:
-        running.end_others()
-
-
 @pytest.fixture(scope="session", params=databases.KINDS)
-def idp(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared: list[RunningIdp]
-) -> Iterator[RunningIdp]:
+def idp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningIdp]:
     """A running identity provider with one person, `alice`, and one API; once on SQLite and once on PostgreSQL."""
     with contextlib.ExitStack() as stack:
         url = None
@@ -129,9 +113,7 @@ def idp(
         running.user("alice", "--email-verified", "--claim", "given_name=Alice", "--claim", "family_name=Example")
         options = [word for scope in SCOPES for word in ("--scope", scope)]
         running.cli("resource", "create", API, "--name", "The API", *options, "--claim", "roles")
-        shared.append(running)
         yield running
-        shared.remove(running)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Self
@@ -117,18 +117,9 @@ class RunningIdp:
 
     def stop(self) -> None:
         """End every node."""
-        self._end(self.nodes)
-
-    def end_others(self) -> None:
-        """End every node but the first."""
-        self._end(self.nodes[1:])
-        del self.nodes[1:]
-
-    @staticmethod
-    def _end(nodes: Sequence[Process]) -> None:
-        for node in nodes:
+        for node in self.nodes:
             node.process.send_signal(signal.SIGTERM) if node.process.poll() is None else None
-        for node in nodes:
+        for node in self.nodes:
             node.stop()
 
     def node(

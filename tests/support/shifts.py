@@ -27,15 +27,11 @@ def place(scope: str) -> int:
 
 
 class Shifts(LoadScopeScheduling):
-    """Modules as units of work, handed out in shifts; short ones once for each database, so that servers stay up from one to the next."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        module, database = super()._split_scope(nodeid), "postgresql"
-        return f"{module}@{database}" if place(module) == len(LONG) and database in nodeid.partition("[")[2] else module
+    """Modules as units of work, handed out in shifts."""
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         long = sorted((scope for scope in self.workqueue if place(scope) < len(LONG)), key=place)
-        short = sorted((scope for scope in self.workqueue if place(scope) == len(LONG)), key=lambda scope: "@" in scope)
+        short = [scope for scope in self.workqueue if place(scope) == len(LONG)]
         wanted = [*long, *short] if node is self.nodes[0] else [*short, *long]
         self.workqueue.move_to_end(wanted[0], last=False)
         super()._assign_work_unit(node)
