@@ -51,7 +51,7 @@ def leased_at(port: int, prefix: str, url: str) -> dict[str, str]:
 
 def test_leases_are_renewed_and_followed_under_load(database: str, tmp_path: Path) -> None:
     """Every lease is renewed once and ends then, with all connections its user has: by then nobody needs them."""
-    engine = DatabaseEngine(database, ttl=6, longest=8)
+    engine = DatabaseEngine(database, ttl=12, longest=16)
     with leasing(engine) as port:
         idp = RunningIdp(tmp_path / "idp")
         idp.environ.update(leased_at(port, "IDP_", database))
