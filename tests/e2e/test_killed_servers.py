@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.resource_server.apis import serve
-from tests.support.ports import free_port
+from tests.support.ports import free_port, is_free
 from tests.support.running import Process, RunningIdp
 
 WITHIN = 30
@@ -34,16 +33,6 @@ def alive(pids: set[int]) -> set[int]:
     listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True).stdout
     states = dict(line.split() for line in listed.splitlines())
     return {pid for pid in pids if states.get(str(pid), "Z")[0] != "Z"}
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def killed_and_gone(process: Process, port: int) -> None:

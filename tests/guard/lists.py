@@ -108,9 +108,9 @@ class Shard:
         return False
 
 
-def eventually(is_so: Callable[[], bool]) -> None:
+def eventually(is_so: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait until it is so, or fail."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from token_guard.checks import Check
 from token_guard.fetch import Fetched, FetchError
 
 from tests.guard.issuer import METADATA, Issuer, running, send
+from tests.guard.lists import eventually
 from tests.guard.minting import AUDIENCE, EC, ISSUER, jwks, token
 from tests.guard.test_jwks_cache import EAGER, FAULTS, good, guard, refusal
 from tests.support.clocks import ManualClock
@@ -31,13 +32,6 @@ PATIENCE = 20
 def issuer() -> Iterator[Issuer]:
     with running() as server:
         yield server
-
-
-def eventually(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class Timed:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -14,6 +13,7 @@ from joserfc.jwk import ECKey
 from token_guard import Check, Guard, GuardError, IssuerTrust, JwksPolicy
 
 from tests.guard.issuer import Issuer, running, send
+from tests.guard.lists import eventually
 from tests.guard.minting import AUDIENCE, EC, jwks, token
 from tests.support.clocks import ManualClock
 
@@ -50,14 +50,7 @@ class Told:
         fetches = self.guard.keys()[self.issuer.url].fetches
         self.clock.advance(seconds)
         self.verdict(OTHER)
-        eventually(lambda: self.guard.keys()[self.issuer.url].fetches > fetches)
-
-
-def eventually(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        eventually(lambda: self.guard.keys()[self.issuer.url].fetches > fetches, PATIENCE)
 
 
 @pytest.fixture
@@ -91,7 +84,7 @@ def test_the_key_of_whoever_waits_for_it_is_enough_to_hear_the_last_word(told: T
     """Nothing comes but tokens of the key in question: they make the guard fetch, and are good then."""
     told.of_key_revoked()
     told.clock.advance(COPIED_FOR + 1)
-    eventually(lambda: told.verdict() is None)
+    eventually(lambda: told.verdict() is None, PATIENCE)
 
 
 def test_a_key_that_left_stays_refused(told: Told) -> None:

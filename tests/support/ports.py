@@ -25,14 +25,15 @@ def free_port() -> int:
         port = int(given.read() or _LAST)
         for _ in range(_LAST - _FIRST):
             port = port + 1 if port < _LAST else _FIRST
-            if _is_free(port):
+            if is_free(port):
                 break
         given.truncate(0)
         given.write(str(port))
     return port
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether a server could listen on it now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
