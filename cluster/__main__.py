@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import count
@@ -30,6 +29,7 @@ from idp.cli import demo
 from idp.opening import initialize, open_house
 from idp.settings import Settings
 from idp.settings_source import load
+from lifespan import Asked
 from tests.support import servers
 
 _LISTEN = {"IDP": 8000, "API": 8001}
@@ -40,7 +40,7 @@ _ALONE = ("payment provider", "sample app")
 
 def main() -> int:
     """Start everything, tell where it is, and wait."""
-    stopped, rolling = threading.Event(), threading.Event()
+    stopped, rolling = Asked(), Asked()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     signal.signal(signal.SIGHUP, lambda *_: rolling.set())
@@ -55,7 +55,7 @@ def main() -> int:
     return 0
 
 
-def _run(running: ExitStack, stopped: threading.Event, rolling: threading.Event) -> None:
+def _run(running: ExitStack, stopped: Asked, rolling: Asked) -> None:
     _say("Starting PostgreSQL, Redis, three identity providers and two of each service: half a minute or so ...")
     folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="cluster-", ignore_cleanup_errors=True)))
     postgres, redis = running.enter_context(servers.postgres()), running.enter_context(servers.redis())

@@ -24,28 +24,34 @@ class Background:
         self._house = house
         self._jobs = jobs
         self._metrics = metrics
+        self._loops: list[Loop] = []
         self._running = ExitStack()
 
     def __enter__(self) -> Background:
         house, settings = self._house, self._house.settings
         house.keyring.reload()
-        self._running.enter_context(Loop("generations", house.watcher().poll, seconds=1.0))
+        self._repeat(Loop("generations", house.watcher().poll, seconds=1.0))
         if house.database.lease is not None:
-            self._running.enter_context(Loop("lease", house.database.lease.keep, seconds=1.0))
+            self._repeat(Loop("lease", house.database.lease.keep, seconds=1.0))
         if self._jobs:
             house.jobs.register("prune", partial(_prune, house), every=3600)
             promote = partial(house.keyring.promote_due, settings.key_rotation_days * _DAY)
-            self._running.enter_context(Loop("keys", promote, seconds=1.0))
-            self._running.enter_context(Loop("jobs", house.jobs.run_due))
-            self._running.enter_context(Loop("outbox", pusher(house).run))
-            self._running.enter_context(Loop("logout", logout_runner(house).run_due))
+            self._repeat(Loop("keys", promote, seconds=1.0))
+            self._repeat(Loop("jobs", house.jobs.run_due))
+            self._repeat(Loop("outbox", pusher(house).run))
+            self._repeat(Loop("logout", logout_runner(house).run_due))
         if self._metrics is not None and settings.metrics_port is not None:
             server, _thread = serve_metrics(settings.metrics_port, self._metrics)
             self._running.callback(server.shutdown)
         return self
 
     def __exit__(self, *error: object) -> None:
+        for loop in self._loops:
+            loop.stop()  # all at once: what each has under way ends side by side
         self._running.close()
+
+    def _repeat(self, loop: Loop) -> None:
+        self._loops.append(self._running.enter_context(loop))
 
 
 def pusher(house: House) -> Pusher:

@@ -77,6 +77,7 @@ def serve(settings: Settings, again: Again, *, jobs: bool) -> None:
     if settings.asks_for_certificates:
         _serve_certificates(settings, again, jobs)
         return
+    hear_signals()
     with ExitStack() as running:
         metrics = Path(running.enter_context(TemporaryDirectory(prefix="idp-metrics-")))
         server = _Server(
@@ -99,8 +100,7 @@ def serve(settings: Settings, again: Again, *, jobs: bool) -> None:
             respawn_interval=0.1,
             workers_kill_timeout=settings.shutdown_grace,
         )
-        hear_signals()
-        server.serve(target_loader=partial(_load, settings, again, metrics), wrap_loader=False)
+        server.serve(target_loader=partial(_worker, settings, again, metrics), wrap_loader=False)
 
 
 def _serve_certificates(settings: Settings, again: Again, jobs: bool) -> None:
@@ -132,10 +132,15 @@ def _refuse_taken(host: str, port: int) -> None:
             raise Refused("port", f"cannot listen on {host} port {port}: {error.strerror}") from error
 
 
+def _worker(settings: Settings, again: Again, folder: Path) -> WsgiApp:
+    """What a worker of Granian runs; one of Gunicorn waits for signals in ways of its own."""
+    hear_signals()
+    return _load(settings, again, folder)
+
+
 def _load(settings: Settings, again: Again, folder: Path) -> WsgiApp:
     """A worker's application. Granian copies the environment into every request: secrets must not travel there."""
     end_with_parent()
-    hear_signals()
     for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
         del os.environ[name]
     metrics = Metrics(folder)

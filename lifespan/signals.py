@@ -1,38 +1,45 @@
-"""A signal is never lost, whichever thread of a process the kernel gives it to.
+"""A signal is never lost and never in the way, whatever the threads of a process do when it comes.
 
-Python runs handlers of signals in the main thread, between two steps of it. A main thread that waits for a lock takes no step: it is
-woken by a signal to itself, not by one to the process that another thread happened to take, and SIGTERM would do nothing.
+Python runs handlers in the main thread, between any two steps of it. A main thread that waits for a lock takes no step, so SIGTERM would
+do nothing; and one that holds the very lock its handler takes, as `threading.Event` does for an instant, would wait for itself for ever.
+Here a thread that does nothing else waits for signals and calls their handlers.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 
-_WAKE = signal.SIGURG
-"""Says nothing to anybody: without a handler it is ignored."""
-_AGAIN_SECONDS = 0.05
+_HEARD = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 def hear_signals() -> None:
-    """Let every handler run at once from now on. For the main thread; again in a process that was forked."""
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    awake = threading.Event()
-    signal.signal(_WAKE, lambda *_: awake.set())
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    main = threading.main_thread()
-    threading.Thread(target=_wake, args=(main, awake, reading), name="signals", daemon=True).start()
+    """Let handlers, also those set later, run in a thread of their own. For a main thread that has started no other; again after a fork.
+
+    Programs started from here inherit that these signals are blocked.
+    """
+    if threading.active_count() > 1:
+        raise RuntimeError("another thread could be given a signal: hear them before it starts")
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # it raises in the main thread, which may be waiting
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_hear, name="signals", daemon=True).start()
 
 
-def _wake(main: threading.Thread, awake: threading.Event, reading: int) -> None:
-    """Pass every signal on to the main thread, until that has taken a step."""
-    while number := os.read(reading, 1):
-        if number[0] == _WAKE:
-            continue
-        awake.clear()
-        while main.is_alive() and main.ident is not None:
-            signal.pthread_kill(main.ident, _WAKE)
-            if awake.wait(_AGAIN_SECONDS):
-                break
+def _hear() -> None:
+    while True:
+        number = signal.sigwait(_HEARD)
+        handler = signal.getsignal(number)
+        if callable(handler):
+            handler(number, None)
+        else:
+            _leave_to_system(number)
+
+
+def _leave_to_system(number: signal.Signals) -> None:
+    """What has no handler yet: the signal ends the process, as it ends any other."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    signal.raise_signal(number)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})

@@ -70,6 +70,7 @@ def _given(overrides: Mapping[str, Any]) -> dict[str, Any]:
 @click.option("--workers", type=click.IntRange(1))
 def serve(**options: Any) -> None:
     """Run the APIs, or one of them."""
+    hear_signals()
     settings = _settings(**options)
     configure_logs(settings.log_level)
     _refuse_taken(settings.host, settings.port)
@@ -88,7 +89,6 @@ def serve(**options: Any) -> None:
         workers_kill_timeout=settings.shutdown_grace,
     )
     _open_metrics(settings)
-    hear_signals()
     server.serve(target_loader=partial(_load, settings, _again(**options)), wrap_loader=False)
 
 
@@ -97,12 +97,13 @@ def serve(**options: Any) -> None:
 @click.option("--only", type=click.Choice(["jobs", "relay"]), help="with a broker: run jobs, or announce them")
 def worker(only: str | None, **options: Any) -> None:
     """Do the services' work, until SIGTERM: what runs is finished, the rest is left to others."""
+    stopped = _stopped()
     settings = _settings(**options)
     configure_logs(settings.log_level)
     _prepare(settings)
     process = build(settings)
     stopping = start_background(process, _again(**options))
-    run_until(build_worker(process, relay=only != "jobs", jobs=only != "relay"), _stopped())
+    run_until(build_worker(process, relay=only != "jobs", jobs=only != "relay"), stopped)
     stopping.set()
 
 
@@ -118,6 +119,7 @@ def worker(only: str | None, **options: Any) -> None:
 )
 def provider_simulator(host: str, port: int, callback_url: str | None, shops: tuple[str, ...], **manner: float) -> None:
     """Play the payment provider, with magic sums that decline, time out and call back twice. Moves no money."""
+    stopped = _stopped()
     settings = _settings()
     configure_logs(settings.log_level)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -126,7 +128,6 @@ def provider_simulator(host: str, port: int, callback_url: str | None, shops: tu
     accounts = Accounts(settings.data_dir / f"provider-simulator-{port}.sqlite3")
     behaving = Manner(known_by, callbacks, url=f"http://{host}:{port}", shops=shops, **manner)
     server = Server(Simulator(accounts, behaving), host, port)
-    stopped = _stopped()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     stopped.wait()
     server.shutdown()
@@ -282,8 +283,8 @@ def _open_metrics(settings: Settings) -> None:
 
 def _load(settings: Settings, reading: Again) -> Any:
     """A worker's application; Granian copies the environment into every request, so secrets leave it first."""
-    end_with_parent()
     hear_signals()
+    end_with_parent()
     for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
         del os.environ[name]
     return create_wsgi(settings, reading)

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -30,6 +29,7 @@ from idp.platform.files import put_file
 from idp.platform.ids import new_secret
 from idp.settings import PREFIX, Settings
 from idp.wiring import House
+from lifespan import Asked
 
 API, APP, PROVIDER = "http://127.0.0.1:8001", "http://127.0.0.1:8002", "http://127.0.0.1:8004"
 _READY_TIMEOUT = 60
@@ -246,7 +246,7 @@ def _mailbox(settings: Settings) -> str:
 
 
 def _run(parts: Sequence[Part], settings: Settings, credentials: Mapping[str, str], started: float) -> None:
-    stopping = threading.Event()
+    stopping = Asked()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
@@ -288,7 +288,7 @@ class _Process:
             self.process.wait()
 
 
-def _wait_until_ready(parts: Sequence[Part], processes: Mapping[str, _Process], stopping: threading.Event) -> bool:
+def _wait_until_ready(parts: Sequence[Part], processes: Mapping[str, _Process], stopping: Asked) -> bool:
     deadline = time.monotonic() + _READY_TIMEOUT
     for part in parts:
         while not _answers(part.ready):

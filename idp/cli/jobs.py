@@ -20,12 +20,12 @@ log = structlog.get_logger("idp.jobs")
 @click.command()
 def jobs() -> None:
     """Run the job runner alone, until SIGTERM."""
-    settings = click.get_current_context().ensure_object(Invocation).settings()
-    telemetry.configure(settings.log_level)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     hear_signals()
+    settings = click.get_current_context().ensure_object(Invocation).settings()
+    telemetry.configure(settings.log_level)
     with open_house(settings) as house, Background(house, jobs=True, metrics=None):
         log.info("job runner started")
         stopping.wait()

@@ -197,8 +197,12 @@ class Loop:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._stopping.set()
+        self.stop()
         self._thread.join(timeout=10)
+
+    def stop(self) -> None:
+        """Begin no more work; leaving the context waits for what is under way."""
+        self._stopping.set()
 
     def _run(self) -> None:
         while not self._stopping.wait(self._seconds):
