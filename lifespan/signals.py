@@ -38,7 +38,7 @@ def _hear() -> None:
             _leave_to_system(number)
 
 
-def _leave_to_system(number: signal.Signals) -> None:
+def _leave_to_system(number: int) -> None:
     """What has no handler yet: the signal ends the process, as it ends any other."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     signal.raise_signal(number)
