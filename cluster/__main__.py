@@ -96,7 +96,7 @@ def _say(sentence: str) -> None:
 
 
 def _tell_of_revocations(settings: Settings) -> None:
-    """Users hear of everything at the APIs' own address; the others there, each at a path of theirs."""
+    """Users hear of everything at the address of all APIs, as the demo has it; the others there, each at a path of theirs."""
     with open_house(settings) as house:
         for name in ("orders", "payments"):
             house.receivers.create(url=f"{demo.API}/events/{name}", events=["status.*"], audience=demo.API)

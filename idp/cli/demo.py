@@ -123,7 +123,7 @@ def _register(house: House, made: Mapping[str, str]) -> str:
     )
     for document in (_app_client(made), _service_client(made), _reference_client(made)):
         house.clients.create(document)
-    _receiver, token = house.receivers.create(url=f"{API}/events", events=["user.*"], audience=API)
+    _receiver, token = house.receivers.create(url=f"{API}/events", events=["user.*", "status.*"], audience=API)
     return token
 
 

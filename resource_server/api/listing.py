@@ -105,6 +105,19 @@ class Listing:
         return [mac[:_MAC] for mac in self._secret.accepted(_PURPOSE, f"{listing} {after}".encode())]
 
 
+def ids_query(name: str, whose: str) -> Query:
+    """The filter of that name, which `ids` reads."""
+    return Query(name, {"type": "string", "maxLength": 27 * MOST}, f"only {whose}, comma separated, at most {MOST}")
+
+
+def ids(name: str, text: str) -> list[str]:
+    """What such a filter names; raises 400 for too many."""
+    named = text.split(",")
+    if len(named) > MOST:
+        raise Problem(400, "invalid_parameter", f"{name} are at most {MOST}.")
+    return named
+
+
 def _limit() -> int:
     text = request.args.get("limit", str(DEFAULT))
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MOST):

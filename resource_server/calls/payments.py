@@ -17,6 +17,8 @@ READ, WRITE, REVERSE, HEAR = "payments:read", "payments:write", "payments:revers
 """The last two are scopes that no issuer grants: only services say them, of what they asked for themselves."""
 _DETAILS = "payment_initiation"
 _MOST_HELD = 1000
+_PART = 100
+"""So many orders, and so many payments, in one call."""
 
 
 class RemotePayments:
@@ -70,11 +72,21 @@ class RemotePayments:
 
     def of_orders(self, orders: Sequence[str], *, owner: str) -> Sequence[PaymentSeen]:
         found: list[PaymentSeen] = []
-        for order in orders:
-            call = Call("payments.list", {"order": order, "limit": 100})
-            items = self._caller.call(call, self._context(READ, owner)).document.get("items", [])
-            found += [_seen(item, owner) for item in reversed(items)]
+        for start in range(0, len(orders), _PART):
+            found += self._of_part(orders[start : start + _PART], owner)
         return found
+
+    def _of_part(self, orders: Sequence[str], owner: str) -> Sequence[PaymentSeen]:
+        """All of so few orders, page by page. Payments that do not know yet what `orders` asks for answer more than that."""
+        narrowed = {"order": orders[0]} if len(orders) == 1 else {"orders": ",".join(orders)}
+        found: list[PaymentSeen] = []
+        page: str | None = ""
+        while page is not None:
+            arguments = {**narrowed, "limit": _PART, **({"page_token": page} if page else {})}
+            document = self._caller.call(Call("payments.list", arguments), self._context(READ, owner)).document
+            found += [_seen(item, owner) for item in document.get("items", [])]
+            page = document.get("next_page_token")
+        return [payment for payment in reversed(found) if payment.order in orders]
 
     def give_back(self, payment_id: str, *, owner: str, key: str) -> PaymentSeen:
         call = Call("payments.give_back", {"id": payment_id}, key)

@@ -15,7 +15,7 @@ from token_guard import Guard, Needs
 
 from resource_server.api.permissions import Access, kinds
 from resource_server.api.problems import Problem
-from resource_server.edges.faces import Absent, Asker, Refused, Unreachable, UserSeen
+from resource_server.edges.faces import Absent, Asker, PaymentSeen, Refused, Unreachable, UserSeen
 from resource_server.edges.joined import Edges
 from resource_server.orders.documents import CustomerShown
 from resource_server.platform.store import Row
@@ -48,11 +48,12 @@ class Expanding:
     def expanded(self, access: Access, orders: Sequence[Row], wanted: frozenset[str]) -> list[dict[str, Any]]:
         """What is shown of each of these orders beyond itself. Everybody is asked for at once."""
         people = self._customers(access, orders) if {CUSTOMER, PAYER} & wanted else {}
+        paid = self._paid(access, orders) if PAYMENTS in wanted else {}
         extensions: list[dict[str, Any]] = []
         for order in orders:
             more: dict[str, Any] = people[order.owner] if CUSTOMER in wanted else {}
             if PAYMENTS in wanted:
-                found = self.payments(access, order)
+                found = paid[order.id]
                 more = {**more, PAYMENTS: [_with_payer(one, people) for one in found] if PAYER in wanted else found}
             extensions.append(more)
         return extensions
@@ -63,14 +64,28 @@ class Expanding:
 
     def payments(self, access: Access, order: Row) -> list[dict[str, Any]]:
         """The payments of an order within reach, the first first; raises 503 while payments cannot be asked."""
+        return self._paid(access, [order])[order.id]
+
+    def _paid(self, access: Access, orders: Sequence[Row]) -> Mapping[str, list[dict[str, Any]]]:
+        """The payments of each of these orders, by its id; each owner is asked for once."""
+        shown: dict[str, list[dict[str, Any]]] = {order.id: [] for order in orders}
+        of: dict[str, list[str]] = {}
+        for order in orders:
+            of.setdefault(order.owner, []).append(order.id)
+        whole = bool(_WHOLE.intersection(kinds(access.principal)))
+        for owner, theirs in of.items():
+            hidden = {} if whole or owner == access.subject else _HIDDEN
+            for payment in self._payments_of(theirs, owner):
+                if payment.order is not None:
+                    shown[payment.order].append({**payment.shown, **hidden})
+        return shown
+
+    def _payments_of(self, orders: Sequence[str], owner: str) -> Sequence[PaymentSeen]:
         try:
-            found = self._edges.payments.of_orders([order.id], owner=order.owner)
+            return self._edges.payments.of_orders(orders, owner=owner)
         except (Unreachable, Refused) as error:
             detail = "The payments cannot be asked now."
             raise Problem(503, "unavailable", detail, headers={"Retry-After": "2"}) from error
-        own = order.owner == access.subject
-        hidden = {} if own or _WHOLE.intersection(kinds(access.principal)) else _HIDDEN
-        return [{**payment.shown, **hidden} for payment in found]
 
     def _customers(self, access: Access, orders: Sequence[Row]) -> Mapping[str, dict[str, Any]]:
         """Whose orders these are, by id, as the users service lets the caller see them."""

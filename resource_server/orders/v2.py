@@ -32,7 +32,7 @@ _EXPAND = Query(
 _LIST_QUERY = (
     *QUERY,
     Query("status", {"type": "string", "enum": [status.value for status in Status]}, "only those in this status"),
-    Query("expand", {"type": "string", "enum": [CUSTOMER]}, "show whose they are too, with users:read"),
+    _EXPAND,
 )
 
 
@@ -72,7 +72,12 @@ class OrdersV2:
                 READ,
                 self.list,
                 matrix.READ,
-                doc=Doc(summary="List orders", answers={200: documents.OrderPage}, query=_LIST_QUERY),
+                doc=Doc(
+                    summary="List orders",
+                    answers={200: documents.OrderPage},
+                    query=_LIST_QUERY,
+                    problems=("unavailable",),
+                ),
             ),
             Operation(
                 "GET",
@@ -122,7 +127,7 @@ class OrdersV2:
 
     def list(self, access: Access) -> Response:
         """Those within reach, the newest first."""
-        wanted = self._expanding.asked(access, CUSTOMER)
+        wanted = self._expanding.asked(access, PAYMENTS, CUSTOMER, PAYER)
         filters = {name: request.args[name] for name in ("status",) if name in request.args}
         query = sa.select(*Order.__table__.c)
         if access.owner is not None:

@@ -14,7 +14,7 @@ from resource_server.api import bodies, idempotency
 from resource_server.api.acknowledged import OPERATIONS, Acknowledgements, OperationShown
 from resource_server.api.conditional import with_etag
 from resource_server.api.idempotency import KeptAnswers
-from resource_server.api.listing import QUERY, Listing
+from resource_server.api.listing import QUERY, Listing, ids, ids_query
 from resource_server.api.money import Money
 from resource_server.api.operation import Doc, Operation, Query
 from resource_server.api.permissions import Access
@@ -37,6 +37,7 @@ _LIST_QUERY = (
     *QUERY,
     Query("status", {"type": "string", "enum": [status.value for status in Status]}, "only those in this status"),
     Query("order", {"type": "string"}, "only those of this order"),
+    ids_query("orders", "of these orders"),
 )
 
 
@@ -146,7 +147,7 @@ class PaymentsV2:
 
     def list(self, access: Access) -> Response:
         """Those within reach, the newest first."""
-        filters = {name: request.args[name] for name in ("status", "order") if name in request.args}
+        filters = {name: request.args[name] for name in ("status", "order", "orders") if name in request.args}
         if "status" in filters and filters["status"] not in set(Status):
             raise Problem(400, "invalid_parameter", "status is one of the payment machine.")
         query = listed(access.owner, filters)
@@ -185,7 +186,7 @@ def _app(principal: Principal) -> str:
 
 
 def listed(owner: str | None, filters: Mapping[str, str]) -> sa.Select[Any]:
-    """Payments of one owner, or with None everybody's, narrowed by `status` and `order`; each way has an index that is also in their order."""
+    """Payments of one owner, or with None everybody's, narrowed by these filters; each way has an index that is also in their order."""
     query: sa.Select[Any] = sa.select(*Payment.__table__.c)
     if owner is not None:
         query = query.where(Payment.owner == owner)
@@ -193,6 +194,8 @@ def listed(owner: str | None, filters: Mapping[str, str]) -> sa.Select[Any]:
         query = query.where(Payment.status == filters["status"])
     if "order" in filters:
         query = query.where(Payment.order_id == filters["order"][:32])
+    if "orders" in filters:
+        query = query.where(Payment.order_id.in_(ids("orders", filters["orders"])))
     return query
 
 

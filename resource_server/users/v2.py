@@ -9,7 +9,7 @@ from token_guard import Needs
 
 from resource_server.api import bodies
 from resource_server.api.conditional import check_match, with_etag
-from resource_server.api.listing import MOST, QUERY, Listing
+from resource_server.api.listing import QUERY, Listing, ids, ids_query
 from resource_server.api.operation import Doc, Operation, Query
 from resource_server.api.permissions import Access
 from resource_server.api.problems import Problem, not_found
@@ -24,7 +24,7 @@ _TAG = "user"
 _LIST_QUERY = (
     *QUERY,
     Query("email", {"type": "string", "maxLength": 254}, "only who has this address, in whatever case"),
-    Query("ids", {"type": "string", "maxLength": 27 * MOST}, f"only these people, comma separated, at most {MOST}"),
+    ids_query("ids", "these people"),
 )
 
 
@@ -89,7 +89,7 @@ class UsersV2:
         if "email" in filters:
             query = query.where(UserCopy.email_key == email_key(filters["email"]))
         if "ids" in filters:
-            query = query.where(UserCopy.sub.in_(_ids(filters["ids"])))
+            query = query.where(UserCopy.sub.in_(ids("ids", filters["ids"])))
         part = self._listing.asked("/v2/users", filters)
         with self._store.read() as tx:
             page = self._listing.shown(
@@ -139,13 +139,6 @@ def found(copies: UserCopies, user_id: str) -> Row:
     if user is None:
         raise not_found()
     return user
-
-
-def _ids(text: str) -> list[str]:
-    ids = text.split(",")
-    if len(ids) > MOST:
-        raise Problem(400, "invalid_parameter", f"ids are at most {MOST}.")
-    return ids
 
 
 def _as_seen(user: Row) -> None:

@@ -168,6 +168,8 @@ def _answers(change: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, 
         ("POST", "/v2/payments"): ASKS["create"],
         ("GET", "/v2/payments/pay_0"): ASKS["find"],
         ("GET", "/v2/payments?order=ord_0&limit=100"): ASKS["list"],
+        ("GET", "/v2/payments?orders=ord_0%2Cord_1&limit=100"): ASKS["list"],
+        ("GET", "/v2/payments?limit=100&orders=ord_0%2Cord_1"): ASKS["list"],
         ("POST", "/v2/payments/pay_0/reversals"): ASKS["give back"],
     }
 
@@ -205,10 +207,11 @@ def test_new_orders_get_along_with_old_payments(answering: type[Answering], how:
         assert payments.create(wanted).id == "pay_0"
         found = payments.find("pay_0", owner="somebody")
         (listed,) = payments.of_orders(["ord_0"], owner="somebody")
+        (among,) = payments.of_orders(["ord_0", "ord_1"], owner="somebody")
         given_back = payments.give_back("pay_0", owner="somebody", key="k")
         sent = service.asked[0].body
     assert found is not None
     assert (found.id, found.order, found.status, found.version) == ("pay_0", "ord_0", "succeeded", 3)
-    assert (listed.id, listed.status) == ("pay_0", "succeeded")
+    assert (listed.id, listed.status) == (among.id, among.status) == ("pay_0", "succeeded")
     assert (given_back.status, given_back.version) == ("refunded", 5)
     assert sent.keys() <= ASKS["create"]["arguments"].keys(), "old payments refuse what they do not know"

@@ -107,4 +107,51 @@ def test_there_is_no_third_level_and_no_other_second_one(till: Till) -> None:
     assert deep["detail"] == "expand goes 2 levels deep."
     for name in ("payments.order", "customer.payments", "payments.", ".customer", ".", "payments,customer.customer"):
         problem(caller.get(f"{path}{name}"), 400, "invalid_parameter")
-    problem(caller.get("/v2/orders?expand=payments.customer"), 400, "invalid_parameter")
+        problem(caller.get(f"/v2/orders?expand={name}"), 400, "invalid_parameter")
+
+
+def test_a_list_shows_each_order_with_its_payments(till: Till) -> None:
+    caller = known(till.apis, till.apis.new_person("--claim", "given_name=Ada"))
+    orders = [ordered(caller) for _ in range(3)]
+    for order in orders[:2]:
+        assert paid_for(caller, order)["status"] == "paid"
+    shown = {one["id"]: one for one in caller.get("/v2/orders?expand=payments").json()["items"]}
+    assert [shown[order["id"]]["payments"] for order in orders] == [payments(caller, order) for order in orders]
+    assert [len(shown[order["id"]]["payments"]) for order in orders] == [1, 1, 0]
+    first = caller.get("/v2/orders?expand=customer,payments.customer&limit=2").json()
+    assert [one["id"] for one in first["items"]] == [orders[2]["id"], orders[1]["id"]]
+    (payment,) = first["items"][1]["payments"]
+    assert payment["customer"]["given_name"] == first["items"][1]["customer"]["given_name"] == "Ada"
+    assert all("payments" not in one for one in caller.get("/v2/orders").json()["items"])
+
+
+def test_a_list_shows_staff_what_each_may_see_of_everybodys_payments(till: Till) -> None:
+    people = [till.apis.caller(till.apis.new_person()) for _ in range(2)]
+    orders = [ordered(person) for person in people]
+    for person, order in zip(people, orders, strict=True):
+        assert paid_for(person, order)["status"] == "paid"
+
+    def seen(role: str) -> list[tuple[object, object]]:
+        items = getattr(till, role)().get("/v2/orders?expand=payments&limit=100").json()["items"]
+        shown = {one["id"]: one["payments"][0] for one in items if one["payments"]}
+        return [(shown[order["id"]]["owner"], shown[order["id"]]["status"]) for order in orders]
+
+    assert seen("finance") == [(order["owner"], "succeeded") for order in orders]
+    assert seen("support") == [(None, "succeeded")] * 2
+
+
+def test_payments_are_listed_by_their_orders(till: Till) -> None:
+    caller = till.customer()
+    orders = [ordered(caller) for _ in range(3)]
+    for order in orders:
+        assert paid_for(caller, order)["status"] == "paid"
+    asked = ",".join(order["id"] for order in orders[:2])
+    found = caller.get(f"/v2/payments?orders={asked}").json()["items"]
+    assert {one["order"] for one in found} == {order["id"] for order in orders[:2]}
+    page = caller.get(f"/v2/payments?orders={asked}&limit=1").json()
+    (last,) = caller.get(f"/v2/payments?orders={asked}&limit=1&page_token={page['next_page_token']}").json()["items"]
+    assert [page["items"][0], last] == found
+    other = caller.get(f"/v2/payments?orders={orders[2]['id']}&page_token={page['next_page_token']}")
+    problem(other, 400, "invalid_page_token")
+    problem(caller.get("/v2/payments?orders=" + ",".join(["x"] * 101)), 400, "invalid_parameter")
+    assert till.other().get(f"/v2/payments?orders={asked}").json()["items"] == []
