@@ -25,6 +25,7 @@ from authlib.integrations.flask_client import OAuth
 from flask import Flask, abort, redirect, render_template, request, session, url_for
 from joserfc.errors import JoseError
 from logins import Logins, read_logout_token
+from told import told
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -220,7 +221,8 @@ def create_app(config: Config) -> Flask:
     @logged_in
     def profile(token: dict[str, Any]) -> str:
         claims = idp.get(idp.load_server_metadata()["userinfo_endpoint"], token=token).json()
-        return render_template("profile.html", claims=claims, token=token, left=int(token["expires_at"] - time.time()))
+        left = int(token["expires_at"] - time.time())
+        return render_template("profile.html", claims=claims, told=told, token=token, left=left)
 
     @app.post("/refresh")
     @logged_in
@@ -281,23 +283,29 @@ def create_app(config: Config) -> Flask:
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
+    def sorry(sentence: str, status: int, *, number: str | None = None, again: bool = False) -> tuple[str, int]:
+        """The page for what did not work, with the number to ask for help with: the API's, or ours, which the log has."""
+        if number is None:
+            number = secrets.token_hex(16)
+            app.logger.warning("%s: %s %r: %d %s", number, request.method, request.path, status, sentence)
+        return render_template("sorry.html", sentence=sentence, number=number, again=again), status
+
     @app.errorhandler(OAuthError)
     def refused(error: OAuthError) -> tuple[str, int]:
-        sentence = "You did not allow it." if error.error == "access_denied" else "The login did not work. Try again."
-        return render_template("sorry.html", sentence=sentence), 400
+        if error.error == "access_denied":
+            return render_template("sorry.html", sentence="You did not allow it."), 400
+        return sorry("The login did not work. Try again.", 400)
 
     @app.errorhandler(ApiError)
     def failed(error: ApiError) -> tuple[str, int]:
         again = request.method == "GET" and error.status >= 500
-        page = render_template("sorry.html", sentence=error.sentence, again=again, number=error.number)
-        return page, error.status
+        return sorry(error.sentence, error.status, number=error.number, again=again)
 
     @app.errorhandler(HTTPException)
     def no_such_thing(error: HTTPException) -> tuple[str, int]:
         """What no page of ours asks for: a form from another time, an address that somebody typed."""
         status = error.code or 500
-        sentence = WORDS.get(status, "That did not work. Go back and try it again.")
-        return render_template("sorry.html", sentence=sentence), status
+        return sorry(WORDS.get(status, "That did not work. Go back and try it again."), status)
 
     app.jinja_env.globals["new_key"] = lambda: secrets.token_urlsafe(12)
     return app

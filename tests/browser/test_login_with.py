@@ -52,6 +52,7 @@ def test_a_whole_visit(visit: Visit, shop: Shop, javascript: bool) -> None:
     page.wait_for_url(f"{shop.app}/profile")
     expect(page.get_by_role("heading", level=1)).to_have_text("Hello, Ada Lovelace")
     expect(page.locator("#claims")).to_contain_text(f"{name}@example.com")
+    expect(page.locator("[data-claim=email] dt")).to_have_text("E-mail address")
 
     page.get_by_role("link", name="Payments").click()
     expect(page.locator("main")).to_contain_text("Nothing paid yet")

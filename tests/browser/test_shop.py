@@ -181,6 +181,7 @@ def test_a_quantity_that_is_none_orders_nothing(visit: Visit, shop: Shop, quanti
     page.locator("#buy-pen").get_by_role("button").click()
     expect(page.locator("#sorry")).to_be_visible()
     expect(page.locator("main")).to_contain_text("The shop does not understand that.")
+    expect(page.locator("#number")).to_have_text(re.compile("^[0-9a-f]{32}$"))
     page.get_by_role("link", name="Back to the shop").click()
     page.get_by_role("link", name="Goods").click()
     expect(page.locator("#orders")).to_have_count(0)

@@ -1,0 +1,39 @@
+"""What the identity provider told about a person, in words for that person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+_WORDS = {
+    "sub": "Your number there",
+    "preferred_username": "Sign-in name",
+    "given_name": "First name",
+    "middle_name": "Middle name",
+    "family_name": "Last name",
+    "profile": "Profile page",
+    "zoneinfo": "Time zone",
+    "locale": "Language",
+    "email": "E-mail address",
+    "email_verified": "E-mail address confirmed",
+    "phone_number": "Phone number",
+    "phone_number_verified": "Phone number confirmed",
+    "updated_at": "Last changed",
+}
+
+
+def told(claims: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Of each claim its name, the word for it, and its value."""
+    for name, value in claims.items():
+        yield name, _WORDS.get(name, name.replace("_", " ").capitalize()), _text(name, value)
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "updated_at" and isinstance(value, int):
+        return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M} UTC"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value.get("formatted", ", ".join(map(str, value.values())))) if isinstance(value, dict) else str(value)
