@@ -70,7 +70,6 @@ def _given(overrides: Mapping[str, Any]) -> dict[str, Any]:
 @click.option("--workers", type=click.IntRange(1))
 def serve(**options: Any) -> None:
     """Run the APIs, or one of them."""
-    hear_signals()
     settings = _settings(**options)
     configure_logs(settings.log_level)
     _refuse_taken(settings.host, settings.port)
@@ -88,6 +87,7 @@ def serve(**options: Any) -> None:
         respawn_interval=0.1,
         workers_kill_timeout=settings.shutdown_grace,
     )
+    hear_signals()
     _open_metrics(settings)
     server.serve(target_loader=partial(_load, settings, _again(**options)), wrap_loader=False)
 
@@ -97,11 +97,11 @@ def serve(**options: Any) -> None:
 @click.option("--only", type=click.Choice(["jobs", "relay"]), help="with a broker: run jobs, or announce them")
 def worker(only: str | None, **options: Any) -> None:
     """Do the services' work, until SIGTERM: what runs is finished, the rest is left to others."""
-    stopped = _stopped()
     settings = _settings(**options)
     configure_logs(settings.log_level)
     _prepare(settings)
     process = build(settings)
+    stopped = _stopped()
     stopping = start_background(process, _again(**options))
     run_until(build_worker(process, relay=only != "jobs", jobs=only != "relay"), stopped)
     stopping.set()
@@ -119,7 +119,6 @@ def worker(only: str | None, **options: Any) -> None:
 )
 def provider_simulator(host: str, port: int, callback_url: str | None, shops: tuple[str, ...], **manner: float) -> None:
     """Play the payment provider, with magic sums that decline, time out and call back twice. Moves no money."""
-    stopped = _stopped()
     settings = _settings()
     configure_logs(settings.log_level)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -128,6 +127,7 @@ def provider_simulator(host: str, port: int, callback_url: str | None, shops: tu
     accounts = Accounts(settings.data_dir / f"provider-simulator-{port}.sqlite3")
     behaving = Manner(known_by, callbacks, url=f"http://{host}:{port}", shops=shops, **manner)
     server = Server(Simulator(accounts, behaving), host, port)
+    stopped = _stopped()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     stopped.wait()
     server.shutdown()

@@ -23,9 +23,10 @@ def jobs() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    hear_signals()
     settings = click.get_current_context().ensure_object(Invocation).settings()
     telemetry.configure(settings.log_level)
-    with open_house(settings) as house, Background(house, jobs=True, metrics=None):
-        log.info("job runner started")
-        stopping.wait()
+    with open_house(settings) as house:
+        hear_signals()
+        with Background(house, jobs=True, metrics=None):
+            log.info("job runner started")
+            stopping.wait()

@@ -77,7 +77,8 @@ def recounted(store: Store) -> Held:
 def recount(store: Store) -> Held:
     """Put the sums right by the entries, and say by how much they were wrong; nobody who writes meanwhile is in the way. Reads the whole ledger."""
     with store.change() as tx:
-        tx.execute(sa.update(LedgerSum).where(LedgerSum.part == 0).values(value=LedgerSum.value))  # one at a time
+        if tx.dialect.name == "postgresql":  # one at a time, as on SQLite whoever writes is
+            tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_RECOUNTING)))
         wrong = _held(tx.execute(_WRONG))
         for (account, currency), value in sorted(wrong.items()):
             _sum_up(tx, 0, currency, {account: value})
@@ -117,4 +118,6 @@ def _wrong() -> sa.Select[str, str, int]:
     return sa.select(*of, total).group_by(*of).having(total != 0)
 
 
+_RECOUNTING = 0x4C454447
+"""The lock of who recounts: any number that nobody else takes."""
 _HELD, _RECOUNTED, _WRONG = _totals(LedgerSum), _totals(LedgerEntry), _wrong()
