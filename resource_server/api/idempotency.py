@@ -1,8 +1,7 @@
 """Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07): a repeat gets the first one's answer and makes nothing.
 
-Work of one transaction calls `first` and `keep` within it: both are kept, or neither, and a twin waits for the commit. Work of several steps
-takes a lease with `begin`; a twin is told to wait, and whoever comes after the lease ran out goes on from the last point that was `reached`.
-Nothing is kept of a request that was refused.
+Whoever does what was asked calls `first` and `keep` in the transaction of it: all of that is kept, or nothing. A twin waits for the commit, and
+for no longer than for any lock: then it is told to come back. Nothing is kept of a request that was refused.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from typing import Any
 import rfc8785
 import sqlalchemy as sa
 from flask import Response, request
+from sqlalchemy.exc import OperationalError
 from token_guard import Principal
 
 from resource_server.api.problems import Problem
@@ -27,10 +27,10 @@ from resource_server.platform.tables import KeptAnswerColumns
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 KEEP = 30 * 86400
-LEASE = 30
 _MAX_KEY = 255
 _PURPOSE = "kept answer"
-_RUNNING, _FINISHED = "running", "finished"
+_LOCK_NOT_AVAILABLE = "55P03"
+"""PostgreSQL's code for a lock that was waited for in vain."""
 _BATCH = 500
 
 
@@ -57,15 +57,6 @@ class Answer:
         if replayed:
             response.headers[REPLAYED] = "true"
         return response
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """Work that has the lease. `point` is the last one reached, empty at the start."""
-
-    use: Use
-    point: str
-    lease_until: int
 
 
 def asked(principal: Principal, operation: str, document: Mapping[str, Any]) -> Use | None:
@@ -99,46 +90,24 @@ class KeptAnswers:
 
     def first(self, tx: sa.Connection, use: Use | None) -> Answer | None:
         """None when this use is the first, in the transaction of what it makes; else the answer to repeat. Raises 409 and 422."""
-        if use is None:
+        if use is None or self._is_new(tx, use):
             return None
-        found = self._take(tx, use)
-        return found if isinstance(found, Answer) else None
+        table = self._table
+        used = tx.execute(sa.select(table.fingerprint, table.answer).where(table.scope == use.scope)).one()
+        if used.fingerprint != use.fingerprint:
+            raise Problem(422, "idempotency_key_reused", f"This {HEADER} was used for another request.")
+        return self._unsealed(use, used.answer)
 
     def knows(self, use: Use) -> bool:
         """Whether an answer is kept for this use; what decides is still `first`."""
-        kept = (self._table.scope == use.scope, self._table.state == _FINISHED)
         with self._store.read() as tx:
-            return bool(tx.execute(sa.select(sa.exists().where(*kept))).scalar_one())
+            return bool(tx.execute(sa.select(sa.exists().where(self._table.scope == use.scope))).scalar_one())
 
     def keep(self, tx: sa.Connection, use: Use | None, answer: Answer) -> None:
         """Keep the answer, in the transaction that makes it true."""
         if use is not None:
             sealed = self._sealed(use, answer)
-            tx.execute(
-                sa.update(self._table).where(self._table.scope == use.scope).values(state=_FINISHED, answer=sealed)
-            )
-
-    def begin(self, use: Use) -> Answer | Attempt:
-        """The lease for work of several steps, or the answer to repeat. Raises 409 and 422."""
-        with self._store.change() as tx:
-            return self._take(tx, use)
-
-    def reached(self, tx: sa.Connection, attempt: Attempt, point: str) -> Attempt:
-        """Note in the transaction of a step that it is done, and hold on to the lease; raises 409 for who lost it."""
-        until = int(self._now()) + LEASE
-        mine = (self._table.scope == attempt.use.scope, self._table.lease_until == attempt.lease_until)
-        done = tx.execute(
-            sa.update(self._table).where(*mine, self._table.state == _RUNNING).values(point=point, lease_until=until)
-        )
-        if not done.rowcount:
-            raise _running(LEASE)
-        return Attempt(attempt.use, point, until)
-
-    def release(self, attempt: Attempt) -> None:
-        """Give up work that was refused before its first step: the key is as if it had never been used."""
-        mine = (self._table.scope == attempt.use.scope, self._table.lease_until == attempt.lease_until)
-        with self._store.change() as tx:
-            tx.execute(sa.delete(self._table).where(*mine, self._table.state == _RUNNING))
+            tx.execute(sa.update(self._table).where(self._table.scope == use.scope).values(answer=sealed))
 
     def prune(self) -> int:
         """Forget what is older than 30 days, a batch at a time; returns how many."""
@@ -147,33 +116,16 @@ class KeptAnswers:
         with self._store.change() as tx:
             return int(tx.execute(sa.delete(table).where(table.scope.in_(old))).rowcount)
 
-    def _take(self, tx: sa.Connection, use: Use) -> Answer | Attempt:
-        now = int(self._now())
-        values = {
-            "scope": use.scope,
-            "fingerprint": use.fingerprint,
-            "state": _RUNNING,
-            "lease_until": now + LEASE,
-            "point": "",
-            "created_at": now,
-        }
-        if insert_or_ignore(tx, self._table, values):
-            return Attempt(use, "", now + LEASE)
-        used = tx.execute(sa.select(*self._table.__table__.c).where(self._table.scope == use.scope)).one()
-        if used.fingerprint != use.fingerprint:
-            raise Problem(422, "idempotency_key_reused", f"This {HEADER} was used for another request.")
-        if used.state == _FINISHED:
-            return self._unsealed(use, used.answer)
-        if used.lease_until > now:
-            raise _running(used.lease_until - now)
-        return self._over(tx, use, used, now)
-
-    def _over(self, tx: sa.Connection, use: Use, used: Any, now: int) -> Attempt:
-        """Take over a lease that ran out; of several who try, one does."""
-        mine = (self._table.scope == use.scope, self._table.lease_until == used.lease_until)
-        if not tx.execute(sa.update(self._table).where(*mine).values(lease_until=now + LEASE)).rowcount:
-            raise _running(LEASE)
-        return Attempt(use, used.point, now + LEASE)
+    def _is_new(self, tx: sa.Connection, use: Use) -> bool:
+        """Take the key, once who else is taking it is done; raises 409 when that lasts."""
+        values = {"scope": use.scope, "fingerprint": use.fingerprint, "created_at": int(self._now())}
+        try:
+            return insert_or_ignore(tx, self._table, values)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            detail = f"A request with this {HEADER} is running."
+            raise Problem(409, "request_in_progress", detail, headers={"Retry-After": "1"}) from error
 
     def _sealed(self, use: Use, answer: Answer) -> bytes:
         text = json.dumps([answer.status, answer.body, dict(answer.headers)], separators=(",", ":"))
@@ -186,11 +138,6 @@ class KeptAnswers:
             detail = f"This {HEADER} was used, and its answer cannot be read any more."
             raise Problem(422, "idempotency_key_reused", detail) from error
         return Answer(status, body, headers)
-
-
-def _running(seconds: int) -> Problem:
-    detail = f"A request with this {HEADER} is running."
-    return Problem(409, "request_in_progress", detail, headers={"Retry-After": str(max(1, seconds))})
 
 
 def _canonical(document: Mapping[str, Any]) -> str:

@@ -17,14 +17,14 @@ class UsedOnceColumns:
 class KeptAnswerColumns:
     """An Idempotency-Key that was used: `scope` is the digest of whose it is and for what, `fingerprint` that of what was asked.
 
-    `state` is `running` until `lease_until` (epoch seconds) and then `finished`; `point` is how far unfinished work came. The answer is sealed.
+    A row commits with its answer, which is sealed. Nobody reads `state`, `lease_until` and `point`: nodes of before write them (decision 57).
     """
 
     __tablename__ = "kept_answers"
     scope: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     fingerprint: Mapped[str] = mapped_column(sa.String(64))
-    state: Mapped[str] = mapped_column(sa.String(8))
-    lease_until: Mapped[int] = mapped_column(sa.BigInteger)
-    point: Mapped[str] = mapped_column(sa.String(64))
+    state: Mapped[str] = mapped_column(sa.String(8), server_default="finished")
+    lease_until: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
+    point: Mapped[str] = mapped_column(sa.String(64), server_default="")
     answer: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
     created_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)

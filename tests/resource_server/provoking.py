@@ -35,7 +35,8 @@ Told = requests.Response | Mapping[str, Any]
 class Scene:
     """People, and nodes of the same services that are set as some problems need."""
 
-    def __init__(self, apis: Apis, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, apis: Apis, folder: Path, stack: ExitStack, postgres: Callable[[], str]) -> None:
+        self._postgres = postgres
         self.apis = apis
         self.till = Till(apis)
         self._folder = folder
@@ -73,11 +74,11 @@ class Scene:
             part.write_bytes(b"not a database" * 1000)
         return url, order
 
-    @property
-    def orders_file(self) -> Path:
-        """The database of the orders that are alone."""
-        port = self.alone.rpartition(":")[2]
-        return self._folder / f"services-{port}" / "resource-server-orders.sqlite3"
+    @cached_property
+    def beside(self) -> tuple[str, str]:
+        """Orders on a database that has room for several writers, and its URL."""
+        url = self._postgres()
+        return self.node(RS_SERVICE="orders", RS_DATABASE_URL=url), url
 
     def node(self, ready: str = "/readyz", **settings: str) -> str:
         url = f"http://127.0.0.1:{free_port()}"
@@ -132,15 +133,18 @@ def same_key_for_another(scene: Scene) -> Told:
 
 
 def while_another_node_does_it(scene: Scene) -> Told:
-    """What a node writes that has begun, on the database that both have."""
-    caller, operation, key = scene.at(scene.alone), "POST /v1/orders", "begun elsewhere"
+    """A twin of what has begun on the database that both have, and lasts."""
+    caller, operation, key = scene.at(scene.beside[0]), "POST /v1/orders", "begun elsewhere"
     token = claims(caller.token)
-    engine = open_engines(Flask("tests"), {"orders": f"sqlite:///{scene.orders_file}"}, pool_size=1)["orders"]
+    store = open_store(open_engines(Flask("tests"), {"orders": scene.beside[1]}, pool_size=1)["orders"])
     scope = _digest(token["iss"], token["client_id"], token["sub"], operation, key)
     use = Use(scope, _digest(operation, "application/json", _canonical(ORDER)))
-    KeptAnswers(open_store(engine), KeptAnswer, Secret(SHARED)).begin(use)
-    engine.dispose()
-    return caller.post("/v1/orders", ORDER, **{"Idempotency-Key": key})
+    try:
+        with store.change() as tx:
+            KeptAnswers(store, KeptAnswer, Secret(SHARED)).first(tx, use)
+            return caller.post("/v1/orders", ORDER, **{"Idempotency-Key": key})
+    finally:
+        store.engine.dispose()
 
 
 def sent_to_nobody(scene: Scene) -> Told:

@@ -12,15 +12,20 @@ from resource_server.api.catalogue import CATALOGUE
 from tests.resource_server.apis import Apis
 from tests.resource_server.provoking import REQUESTS, Scene, Told
 from tests.resource_server.ways import ROOMS
+from tests.support import databases
 
 in_one_way = pytest.mark.parametrize("apis", [ROOMS["resource_server"][0]], indirect=True, ids=str)
 
 
 @pytest.fixture(scope="module")
-def scene(apis: Apis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(apis: Apis, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Nodes start when they are first needed, and stop at the end."""
     with ExitStack() as stack:
-        yield Scene(apis, tmp_path_factory.mktemp("scene"), stack)
+
+        def postgres() -> str:
+            return stack.enter_context(databases.empty_postgres(request.getfixturevalue("postgres_server")))
+
+        yield Scene(apis, tmp_path_factory.mktemp("scene"), stack, postgres)
 
 
 def document(told: Told) -> dict[str, object]:
