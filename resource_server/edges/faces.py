@@ -133,7 +133,7 @@ class PaymentsFace(Protocol):
         """As it is now."""
 
     def of_orders(self, orders: Sequence[str], *, owner: str) -> Sequence[PaymentSeen]:
-        """All payments of these orders, the oldest first."""
+        """All payments of these orders, 100 at most, which are all this owner's; the oldest first."""
 
     def give_back(self, payment_id: str, *, owner: str, key: str) -> PaymentSeen:
         """Void what was authorized, refund what was paid: nothing of it is the customer's cost afterwards. As it is now, which may be before
