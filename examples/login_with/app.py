@@ -305,6 +305,8 @@ def create_app(config: Config) -> Flask:
     def no_such_thing(error: HTTPException) -> tuple[str, int]:
         """What no page of ours asks for: a form from another time, an address that somebody typed."""
         status = error.code or 500
+        if status == 404:  # nothing went wrong, so there is nothing to ask for help with
+            return render_template("sorry.html", sentence=WORDS[status]), status
         return sorry(WORDS.get(status, "That did not work. Go back and try it again."), status)
 
     app.jinja_env.globals["new_key"] = lambda: secrets.token_urlsafe(12)

@@ -6,6 +6,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+_STANDARD = (
+    *("sub", "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username"),
+    *("profile", "picture", "website", "email", "email_verified", "gender", "birthdate", "zoneinfo", "locale"),
+    *("phone_number", "phone_number_verified", "address", "updated_at"),
+)
+"""In the order of OpenID Connect Core §5.1."""
 _WORDS = {
     "sub": "Your number there",
     "preferred_username": "Sign-in name",
@@ -24,9 +30,10 @@ _WORDS = {
 
 
 def told(claims: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Of each claim its name, the word for it, and its value."""
-    for name, value in claims.items():
-        yield name, _WORDS.get(name, name.replace("_", " ").capitalize()), _text(name, value)
+    """Of each claim its name, the word for it, and its value: those of the standard in its order, then all others by name."""
+    others = sorted(claims.keys() - set(_STANDARD))
+    for name in [*(one for one in _STANDARD if one in claims), *others]:
+        yield name, _WORDS.get(name, name.replace("_", " ").capitalize()), _text(name, claims[name])
 
 
 def _text(name: str, value: Any) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
+
 import pytest
+import requests
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.shop import Shop
+from tests.browser.shop import EXAMPLE, Shop
 from tests.support.running import PASSWORD
 from tests.users.joining import CODE
 from tests.users.mail import letter_about, link_in
@@ -53,6 +56,8 @@ def test_a_whole_visit(visit: Visit, shop: Shop, javascript: bool) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Hello, Ada Lovelace")
     expect(page.locator("#claims")).to_contain_text(f"{name}@example.com")
     expect(page.locator("[data-claim=email] dt")).to_have_text("E-mail address")
+    shown = page.locator("[data-claim]").evaluate_all("all => all.map(one => one.dataset.claim)")
+    assert shown == ["sub", "name", "preferred_username", "email", "email_verified", "locale", "updated_at"]
 
     page.get_by_role("link", name="Payments").click()
     expect(page.locator("main")).to_contain_text("Nothing paid yet")
@@ -72,6 +77,28 @@ def test_a_whole_visit(visit: Visit, shop: Shop, javascript: bool) -> None:
     expect(page.locator("#log-in-with")).to_be_visible()
     assert page.url == f"{shop.app}/"
     go_to_login(page, shop)
+
+
+def test_what_no_standard_names_comes_last_and_by_its_name() -> None:
+    told = runpy.run_path(str(EXAMPLE.with_name("told.py")))["told"]
+    claims = {
+        "shoe_size": 43,
+        "updated_at": 0,
+        "address": {"country": "DE"},
+        "allergies": [],
+        "name": "Ada",
+        "sub": "1",
+    }
+    assert [name for name, _word, _text in told(claims)] == [
+        *("sub", "name", "address", "updated_at"),
+        *("allergies", "shoe_size"),
+    ]
+
+
+def test_an_address_that_leads_nowhere_says_so_and_has_no_number(shop: Shop) -> None:
+    answer = requests.get(f"{shop.app}/no-such-page", timeout=30)
+    assert (answer.status_code, "There is no such page." in answer.text) == (404, True)
+    assert 'id="number"' not in answer.text
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["javascript", "no-javascript"])
