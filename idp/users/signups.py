@@ -164,9 +164,12 @@ class SignUps:
         if tx.execute(_USE, self._named(found.id)).rowcount != 1:
             raise GONE
 
-    def finished(self, tx: sa.Connection, found: SignUp, sub: str) -> None:
-        """Note whose account was made of it."""
+    def note(self, tx: sa.Connection, found: SignUp, sub: str) -> None:
+        """Note whose account is made of it."""
         self._audit.append(tx, "sign_up.finished", signup=found.id, sub=sub)
+
+    def finished(self) -> None:
+        """Count it, once the account is there."""
         self._metrics.count("sign_ups", "finished")
 
     def _write(self, tx: sa.Connection, asked: str) -> None:

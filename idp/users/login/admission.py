@@ -15,7 +15,7 @@ from flask import Response, request
 
 from idp.errors import PageError, Refused
 from idp.platform.pages import Pages
-from idp.users.accounts import TAKEN, Accounts, Also
+from idp.users.accounts import TAKEN, Accounts, Also, First
 from idp.users.asks import Asks
 from idp.users.invitations import Invitation, Invitations
 from idp.users.login.context import FindContext, LoginContext
@@ -171,10 +171,16 @@ class Admission:
             if also is not None:
                 also(tx, made)
             if admitted.signup is not None and self.signups is not None:
-                self.signups.finished(tx, admitted.signup, made.sub)
+                self.signups.note(tx, admitted.signup, made.sub)
 
+        made = self._added(person, hashed, first, last)
+        if admitted.signup is not None and self.signups is not None:
+            self.signups.finished()
+        return made
+
+    def _added(self, person: Person, hashed: str | None, first: First, also: Also) -> Person:
         try:
-            return self.accounts.add(person, hashed=hashed, first=first, also=last)
+            return self.accounts.add(person, hashed=hashed, first=first, also=also)
         except Refused as error:
             if error is TAKEN:
                 self.accounts.check_free(person)
