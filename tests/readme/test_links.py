@@ -13,6 +13,7 @@ LINK = re.compile(r"\]\(([^()\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 DOCUMENTS = sorted(LISTED.split())
+DECISIONS = ROOT / "docs" / "decisions"
 
 
 def anchors(document: Path) -> set[str]:
@@ -37,3 +38,14 @@ def test_every_page_of_the_docs_is_found_from_the_readme() -> None:
     linked = set(LINK.findall((ROOT / "README.md").read_text("utf-8")))
     pages = {name for name in DOCUMENTS if re.fullmatch(r"docs/[\w-]+\.md", name)}
     assert pages <= linked
+
+
+def test_every_decision_has_its_line_in_the_table_and_every_line_its_decision() -> None:
+    table = (DECISIONS / "README.md").read_text("utf-8")
+    lines = re.findall(r"^\| (\d+) \| \[(.+)\]\((\S+)\) \| (.+) \|$", table, re.MULTILINE)
+    assert len(lines) == table.count("\n|") - 2, "a line that is none"
+    records = {path.name: path.read_text("utf-8").partition("\n")[0] for path in sorted(DECISIONS.glob("[0-9]*.md"))}
+    assert [(name, f"# {number}. {title}") for number, title, name, _state in lines] == list(records.items())
+    assert [int(number) for number, *_ in lines] == [int(name.partition("-")[0]) for name in records]
+    for *_, state in lines:
+        assert re.match(r"holds(, but for .+\[\d+\]\(.+\))?$|replaced by \[\d+\]\(", state), state
