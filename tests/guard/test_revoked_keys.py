@@ -32,9 +32,9 @@ class Told:
         policy = JwksPolicy(connect_timeout=PATIENCE, total_timeout=PATIENCE)
         self.guard = Guard(IssuerTrust(issuer.url, AUDIENCE, policy=policy, **trust), now=self.clock.precise)
 
-    def of_key_revoked(self, kid: str = "ec") -> None:
+    def of_key_revoked(self, kid: str = "ec", told_at: float | None = None) -> None:
         events = {"urn:idp:event:status.key_revoked": {"sequence": 1, "status": {"kid": kid}}}
-        self.guard.heed({"iss": self.issuer.url, "events": events})
+        self.guard.heed({"iss": self.issuer.url, "events": events}, told_at)
 
     def verdict(self, key: Any = EC) -> Check | None:
         """Why a token that this key signed now is refused; None: it is not."""
@@ -121,6 +121,18 @@ def test_a_fetch_that_began_before_is_none_from_after(told: Told) -> None:
         told.issuer.behave = told.issuer.send_keys
         answer.set()
         waiting.result(PATIENCE)
+    assert told.verdict() is Check.KEY
+
+
+def test_what_was_told_earlier_counts_from_then(told: Told) -> None:
+    """Whoever starts later and is told what was told before does not refuse a key for longer than others."""
+    earlier = told.clock.precise()
+    told.clock.advance(COPIED_FOR + 1)
+    told.of_key_revoked(told_at=earlier)
+    assert told.verdict() is Check.KEY
+    eventually(lambda: told.verdict() is None, PATIENCE)
+    told.of_key_revoked()
+    told.of_key_revoked(told_at=earlier)
     assert told.verdict() is Check.KEY
 
 

@@ -11,7 +11,7 @@ import pytest
 from token_guard import Check, Guard, GuardError, IssuerTrust, StatusPolicy
 from token_guard.fetch import Fetched
 
-from tests.guard.lists import PATIENCE, Shard, list_token
+from tests.guard.lists import PATIENCE, Shard, eventually, list_token
 from tests.guard.minting import AUDIENCE, EC, ISSUER, STRANGER, jwks
 
 
@@ -37,6 +37,41 @@ def test_a_push_without_names_makes_the_next_check_ask() -> None:
     shard.revoke(6)
     shard.guard.status_changed()
     assert shard.refusal(shard.token(6)).check is Check.STATUS
+
+
+def test_what_was_told_of_a_list_before_a_token_points_into_it_counts_until_the_list_is_had() -> None:
+    shard = Shard()
+    shard.guard.status_changed(shard.uri, [5, 7])
+    shard.answer = shard.away
+    for index in (5, 7):
+        assert shard.refusal(shard.token(index)).check is Check.STATUS
+    assert shard.guard.validate(shard.token(6))
+    shard.revoke(7)
+    shard.answer = shard.serve
+    shard.clock.advance(5)
+    eventually(lambda: not shard.refuses(shard.token(5)))
+    assert shard.refusal(shard.token(7)).check is Check.STATUS
+
+
+def test_what_was_told_of_too_many_tokens_is_left_to_the_lists() -> None:
+    shard = Shard()
+    shard.answer = shard.away
+    shard.guard.status_changed(shard.uri, [5])
+    shard.guard.status_changed(f"{shard.uri}0", range(100_000))
+    assert shard.guard.validate(shard.token(5))
+
+
+def test_what_is_told_again_is_no_news() -> None:
+    shard = Shard()
+    assert shard.guard.validate(shard.token(6))
+    shard.revoke(5)
+    for _ in range(3):
+        shard.guard.status_changed(shard.uri, [5])
+        assert shard.guard.validate(shard.token(6))
+    assert shard.asked == 2
+    shard.guard.status_changed(shard.uri, [5, 6])
+    assert shard.refusal(shard.token(5)).check is Check.STATUS
+    assert shard.asked == 3
 
 
 def test_a_push_overtakes_a_fetch_that_began_before_it() -> None:

@@ -142,14 +142,17 @@ class Guard:
 
     # -- what issuers tell -----------------------------------------------------------------------------------------------
 
-    def heed(self, claims: Mapping[str, Any]) -> None:
-        """Heed the `status.*` events of a Security Event Token whose claims `verify` gave: what they revoke is refused at once."""
+    def heed(self, claims: Mapping[str, Any], told_at: float | None = None) -> None:
+        """Heed the `status.*` events of a Security Event Token whose claims `verify` gave: what they revoke is refused at once.
+
+        The same may be heeded again: after a start for one, if it was kept. `told_at` is when it was told (epoch seconds); by default now.
+        """
         for event in status_events(claims):
             match event:
                 case ListChanged(uri, indexes):
                     self.status_changed(uri, indexes)
                 case KeyRevoked(kid):
-                    self._issuers.forget_key(str(claims.get("iss")), kid)
+                    self._issuers.forget_key(str(claims.get("iss")), kid, self._now() if told_at is None else told_at)
                     self._issuers.forget_answers()
 
     def status_changed(self, uri: str | None = None, indexes: Iterable[int] = ()) -> None:

@@ -91,10 +91,10 @@ class Issuers:
         self._check_signature(unverified, trust, issued if isinstance(issued, (int, float)) else 0)
         return unverified.claims
 
-    def forget_key(self, issuer: str, kid: str) -> None:
-        """A key was revoked: nothing it signed is believed any more."""
+    def forget_key(self, issuer: str, kid: str, told_at: float) -> None:
+        """A key was revoked, as was told then: nothing it signed is believed any more."""
         if issuer in self._keys:
-            self._keys[issuer].forget(kid)
+            self._keys[issuer].forget(kid, told_at)
 
     def _trust(self, claims: Mapping[str, Any]) -> IssuerTrust:
         named = claims.get("iss")

@@ -88,8 +88,8 @@ class JwksCache:
         found = self.find(kid, issued_at)
         return found if found is not failed else None
 
-    def forget(self, kid: str) -> None:
-        """The issuer says that a key is revoked: it is refused at once, whatever a copy of the keys that is still around may say.
+    def forget(self, kid: str, told_at: float) -> None:
+        """The issuer said then that a key is revoked: it is refused at once, whatever a copy of the keys that is still around may say.
 
         What the issuer publishes has the last word, once it must have been said after this: whoever stole one of its keys could name a
         good one here, which would be lost for ever. Keys at hand are published by nobody; of those it is refused for good.
@@ -99,7 +99,7 @@ class JwksCache:
             outlived = [old for old in self._revoked if snapshot is not None and not self._is_revoked(old, snapshot)]
             for old in outlived:
                 del self._revoked[old]
-            self._revoked[kid] = self._now()
+            self._revoked[kid] = max(told_at, self._revoked.get(kid, told_at))
             self.generation += 1
 
     def _is_revoked(self, kid: str, snapshot: _Snapshot) -> bool:

@@ -28,6 +28,8 @@ FetchList = Callable[[str, Limits, str | None], Fetched]
 Verify = Callable[[str, str], Mapping[str, Any]]
 """(token, issuer): the claims of a status list token that this issuer signed; raises `GuardError`."""
 log = logging.getLogger(__name__)
+_MOST_EARLY = 100_000
+"""So many indexes are remembered of lists that no token pointed into yet; beyond them the oldest lists are left to be fetched."""
 
 
 def fetch_list(uri: str, limits: Limits, etag: str | None) -> Fetched:
@@ -68,18 +70,18 @@ class _Kept:
     """One list as this process has it.
 
     `hints` counts how often it was said to have changed, so that an answer that was asked for earlier is not believed; `marked` are the
-    indexes that were said to be invalid since.
+    indexes that were said to be invalid since, or before there was a list.
     """
 
     __slots__ = ("attempted_at", "failed", "flight", "hints", "issuer", "landings", "marked", "snapshot", "uri")
 
-    def __init__(self, uri: str, issuer: str) -> None:
+    def __init__(self, uri: str, issuer: str, marked: frozenset[int]) -> None:
         self.uri = uri
         self.issuer = issuer
         self.flight = Lock()
         self.landings = 0
         self.hints = 0
-        self.marked: frozenset[int] = frozenset()
+        self.marked = marked
         self.snapshot: _Snapshot | None = None
         self.failed = False
         self.attempted_at = 0.0
@@ -104,7 +106,8 @@ class StatusLists:
         self._verify = verify
         self._now = now
         self._lists: OrderedDict[str, _Kept] = OrderedDict()
-        self._adding = Lock()
+        self._early: OrderedDict[str, set[int]] = OrderedDict()
+        self._changing = Lock()
         self._fetches = self._failures = self._unchecked = 0
         self.generation = 0
         survive_forks(self)
@@ -117,6 +120,8 @@ class StatusLists:
         if deny and (snapshot is None or self._now() >= snapshot.fresh_until):
             raise cannot_know(Check.STATUS_AWAY, "there is no fresh status list", retry_after=1)
         if snapshot is None:
+            if reference.index in kept.marked:
+                raise invalid_token(Check.STATUS, "the token was told to be invalid")
             self._unchecked += 1
             return
         try:
@@ -127,14 +132,17 @@ class StatusLists:
             raise invalid_token(Check.STATUS, f"the status of the token is {status}")
 
     def changed(self, uri: str | None = None, indexes: Iterable[int] = ()) -> None:
-        """A hint that a list has changed, or all have: it is stale now, and these indexes of it are invalid at once."""
+        """A hint that a list has changed, or all have: it is stale now, and these indexes of it are invalid at once.
+
+        What is known of a list already is no news; what is told of one that no token pointed into yet is remembered until one does.
+        """
         marked = frozenset(indexes)
-        for kept in list(self._lists.values()):
-            if uri in (None, kept.uri):
-                kept.hints, kept.failed, kept.marked = kept.hints + 1, False, kept.marked | marked
-                if kept.snapshot is not None:
-                    now_invalid = kept.snapshot.list.with_invalid(marked)
-                    kept.snapshot = replace(kept.snapshot, list=now_invalid, fresh_until=0.0)
+        with self._changing:
+            if uri is not None and uri not in self._lists and marked:
+                self._remember(uri, marked)
+            for kept in self._lists.values():
+                if uri in (None, kept.uri):
+                    _hint(kept, marked)
         self.generation += 1
 
     def accept(self, token: str, uri: str, issuer: str) -> None:
@@ -156,13 +164,20 @@ class StatusLists:
 
     def after_fork(self) -> None:
         """A child has locks of its own."""
-        self._adding = Lock()
+        self._changing = Lock()
         for kept in self._lists.values():
             kept.flight = Lock()
 
+    def _remember(self, uri: str, marked: frozenset[int]) -> None:
+        self._early.setdefault(uri, set()).update(marked)
+        while sum(map(len, self._early.values())) > _MOST_EARLY or len(self._early) > self._policy.max_lists:
+            self._early.popitem(last=False)
+
     def _add(self, uri: str, issuer: str) -> _Kept:
-        with self._adding:
-            kept = self._lists.setdefault(uri, _Kept(uri, issuer))
+        with self._changing:
+            if uri not in self._lists:
+                self._lists[uri] = _Kept(uri, issuer, frozenset(self._early.pop(uri, ())))
+            kept = self._lists[uri]
             while len(self._lists) > self._policy.max_lists:
                 self._lists.popitem(last=False)
             return kept
@@ -214,11 +229,12 @@ class StatusLists:
             new, etag = self._read(kept, fetched.body), fetched.etag
         if old is not None and new.issued_at < old.list.issued_at:
             raise StatusListError("it is older than the one we have")
-        is_news = kept.hints == hints
-        if is_news:
-            kept.marked = frozenset()
-        new = new.with_invalid(kept.marked) if kept.marked else new
-        kept.snapshot, kept.failed = self._snapshot(new, etag, asked_at, is_news=is_news), False
+        with self._changing:
+            is_news = kept.hints == hints
+            if is_news:
+                kept.marked = frozenset()
+            new = new.with_invalid(kept.marked) if kept.marked else new
+            kept.snapshot, kept.failed = self._snapshot(new, etag, asked_at, is_news=is_news), False
         if old is None or old.list.octets != new.octets:
             self.generation += 1
 
@@ -235,3 +251,13 @@ class StatusLists:
         ahead = ttl * policy.refresh_ahead * random.uniform(0.95, 1.05)  # noqa: S311 - spreads fetches, no secret
         ends = asked_at + ttl if new.expires_at is None else min(asked_at + ttl, new.expires_at)
         return _Snapshot(new, etag, asked_at + ahead, ends if is_news else 0.0)
+
+
+def _hint(kept: _Kept, marked: frozenset[int]) -> None:
+    """Note that a list has changed, unless it says already what is said to have changed."""
+    snapshot = kept.snapshot
+    if marked and snapshot is not None and snapshot.list.has_invalid(marked):
+        return
+    kept.hints, kept.failed, kept.marked = kept.hints + 1, False, kept.marked | marked
+    if snapshot is not None:
+        kept.snapshot = replace(snapshot, list=snapshot.list.with_invalid(marked), fresh_until=0.0)

@@ -37,6 +37,13 @@ class StatusList:
         per_octet = 8 // self.bits
         return self.octets[index // per_octet] >> (index % per_octet * self.bits) & ((1 << self.bits) - 1)
 
+    def has_invalid(self, indexes: Iterable[int]) -> bool:
+        """Whether all of these are known not to be valid."""
+        try:
+            return all(self.status(index) != VALID for index in indexes)
+        except IndexError:
+            return False
+
     def with_invalid(self, indexes: Iterable[int]) -> StatusList:
         """The same list with these tokens invalid; indexes it does not have are passed over."""
         octets, per_octet = bytearray(self.octets), 8 // self.bits
