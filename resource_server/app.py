@@ -25,6 +25,7 @@ from resource_server.api.openapi.serving import described, document_operations
 from resource_server.api.operation import Mounting, Operation, mount, prepare
 from resource_server.api.problem_pages import problem_pages
 from resource_server.api.rates import Rates
+from resource_server.api.revocations import Revocations
 from resource_server.api.service import Parts, Service, Work
 from resource_server.api.token_page import TokenPage
 from resource_server.api.versions import Version, Versions
@@ -46,6 +47,7 @@ from resource_server.work.worker import Worker
 from setting_sources.databases import Leased, leased
 
 _BUILDERS = {users.NAME: users.build, orders.NAME: orders.build, payments.NAME: payments.build}
+_PRUNE_SECONDS = 600.0
 log = structlog.get_logger("rs")
 
 
@@ -152,6 +154,7 @@ def _common(process: Process, found: dict[str, list[Operation]]) -> list[Operati
         process.guard,
         issuer=settings.issuer,
         receives_as=settings.receives_as,
+        revocations=[service.revocations for service in process.services],
         listeners=listeners,
         services=settings.services,
     )
@@ -225,9 +228,21 @@ def start_background(process: Process, again: Again | None = None) -> threading.
     _repeat(Work("keys", process.guard.warm, until_done=True), stopping)
     _repeat(Work("metrics", process.metrics.write, every=1), stopping)
     for service in process.services:
-        for work in service.work:
+        for work in (*_following_revocations(service.revocations), *service.work):
             _repeat(work, stopping)
     return stopping
+
+
+def _following_revocations(revocations: Revocations) -> tuple[Work, ...]:
+    """What was told before is heeded before the first request, if the database answers; else as soon as it does."""
+    try:
+        revocations.follow()
+    except Exception as error:
+        log.warning("revocations cannot be read yet", error=type(error).__name__)
+    return (
+        Work("revocations", revocations.follow, every=1),
+        Work("old revocations", revocations.prune, every=_PRUNE_SECONDS),
+    )
 
 
 def build_worker(process: Process, *, relay: bool = True, jobs: bool = True) -> Worker:
@@ -269,6 +284,10 @@ def _readiness(process: Process) -> Callable[[], Response]:
         keys = process.guard.keys().values()
         if any(state.age is None for state in keys):  # nothing can be checked yet: no traffic before there are keys
             response = jsonify({"status": "not ready", "keys": "absent"})
+            response.status_code, response.headers["Retry-After"] = 503, "1"
+            return response
+        if not all(service.revocations.known for service in process.services):
+            response = jsonify({"status": "not ready", "revocations": "unread"})
             response.status_code, response.headers["Retry-After"] = 503, "1"
             return response
         return jsonify({"status": "ready", "keys": "present" if all(state.fresh for state in keys) else "stale"})

@@ -12,6 +12,7 @@ from token_guard import Guard, GuardError
 
 from resource_server.api import bodies
 from resource_server.api.operation import Operation
+from resource_server.api.revocations import Revocations
 from resource_server.api.service import Listener
 
 TYPES = frozenset({"secevent+jwt"})
@@ -29,15 +30,23 @@ class Unacceptable(Exception):
 
 
 class EventReceiver:
-    """`guard` judges the tokens, which `issuer` must have signed for `receives_as`, and heeds what they say of revocations; `listeners` get
-    every event."""
+    """`guard` judges the tokens, which `issuer` must have signed for `receives_as`, and heeds what they say of revocations, which is kept for
+    other processes as well; `listeners` get every event."""
 
     def __init__(
-        self, guard: Guard, *, issuer: str, receives_as: str, listeners: Sequence[Listener], services: Sequence[str]
+        self,
+        guard: Guard,
+        *,
+        issuer: str,
+        receives_as: str,
+        revocations: Sequence[Revocations],
+        listeners: Sequence[Listener],
+        services: Sequence[str],
     ) -> None:
         self._guard = guard
         self._issuer = issuer
         self._receives_as = receives_as
+        self._revocations = revocations
         self._listeners = listeners
         self._services = services
 
@@ -77,6 +86,8 @@ class EventReceiver:
         if not isinstance(events, dict):
             raise Unacceptable("invalid_request", "There are no events")
         self._guard.heed(claims)
+        for revocations in self._revocations:
+            revocations.keep(claims)
         for name, event in events.items():
             for listener in self._listeners:
                 listener(name, event)

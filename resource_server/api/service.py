@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from token_guard import Guard
 
 from resource_server.api.operation import Operation
+from resource_server.api.revocations import Revocations
 from resource_server.edges.joined import Edges
 from resource_server.platform.metrics import Metrics
 from resource_server.platform.secret import Secret
@@ -60,6 +61,7 @@ class Service:
     name: str
     store: Store
     guard: Guard
+    revocations: Revocations
     operations: tuple[Operation, ...]
     listeners: tuple[Listener, ...] = ()
     work: tuple[Work, ...] = ()

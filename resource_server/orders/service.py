@@ -12,6 +12,7 @@ from resource_server.api.allowed import allowed_payment
 from resource_server.api.guarding import of_service
 from resource_server.api.idempotency import KeptAnswers
 from resource_server.api.listing import Listing
+from resource_server.api.revocations import Revocations
 from resource_server.api.service import Parts, Service, Work
 from resource_server.api.step_up import StepUp
 from resource_server.orders import book, checkouts, documents
@@ -22,7 +23,7 @@ from resource_server.orders.desk import Desk
 from resource_server.orders.expanding import Expanding
 from resource_server.orders.face import OrdersAnswers, PaymentEvents
 from resource_server.orders.fulfilments import Fulfilments
-from resource_server.orders.models import InboxRow, JobRow, KeptAnswer, Model, OperationRow
+from resource_server.orders.models import InboxRow, JobRow, KeptAnswer, Model, OperationRow, Revocation, RevocationCount
 from resource_server.orders.saga import Saga, Timing
 from resource_server.orders.v1 import OrdersV1
 from resource_server.orders.v2 import OrdersV2, Tools
@@ -74,6 +75,7 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         name=NAME,
         store=store,
         guard=guard,
+        revocations=Revocations(store, Revocation, RevocationCount, parts.guard),
         operations=(
             *OrdersV1(tools, expanding).mounted(),
             *OrdersV2(tools, Listing(parts.secret), expanding).mounted(),

@@ -7,7 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from resource_server.platform.tables import KeptAnswerColumns, UsedOnceColumns
+from resource_server.platform.tables import (
+    KeptAnswerColumns,
+    RevocationColumns,
+    RevocationCountColumns,
+    UsedOnceColumns,
+)
 from resource_server.work.tables import InboxColumns, JobColumns, OperationColumns
 
 
@@ -17,6 +22,14 @@ class Model(DeclarativeBase):
 
 class UsedOnce(UsedOnceColumns, Model):
     """What was used at this service."""
+
+
+class Revocation(RevocationColumns, Model):
+    """What this service was told of revocations."""
+
+
+class RevocationCount(RevocationCountColumns, Model):
+    """How much that is."""
 
 
 class KeptAnswer(KeptAnswerColumns, Model):

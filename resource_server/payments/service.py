@@ -14,6 +14,7 @@ from resource_server.api.guarding import of_service
 from resource_server.api.idempotency import KeptAnswers
 from resource_server.api.listing import Listing
 from resource_server.api.operation import Operation
+from resource_server.api.revocations import Revocations
 from resource_server.api.service import Parts, Service, Work
 from resource_server.payments import book, documents, ledger
 from resource_server.payments.allowance import Allowance
@@ -24,7 +25,15 @@ from resource_server.payments.changes import Changes, RefundLimits
 from resource_server.payments.desk import Desk
 from resource_server.payments.face import OrdersHear, PaymentsAnswers
 from resource_server.payments.hearing import Hearing, OrderEvents
-from resource_server.payments.models import InboxRow, JobRow, KeptAnswer, Model, OperationRow
+from resource_server.payments.models import (
+    InboxRow,
+    JobRow,
+    KeptAnswer,
+    Model,
+    OperationRow,
+    Revocation,
+    RevocationCount,
+)
 from resource_server.payments.operating import Operating, Watch
 from resource_server.payments.provider import Provider
 from resource_server.payments.reconciliations import Scheduled
@@ -95,6 +104,7 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         name=NAME,
         store=store,
         guard=guard,
+        revocations=Revocations(store, Revocation, RevocationCount, parts.guard),
         operations=(
             *PaymentsV1(tools).mounted(),
             *PaymentsV2(tools, listing).mounted(),

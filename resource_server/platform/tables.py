@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,3 +30,25 @@ class KeptAnswerColumns:
     point: Mapped[str] = mapped_column(sa.String(64), server_default="")
     answer: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
     created_at: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+
+
+class RevocationColumns:
+    """A revocation that was told to one process, for all others: `claims` are what the guard heeds. `number` rises in the order of commits.
+
+    `digest` is by which one that is told again is known. Times in seconds; after `until` it tells nobody anything new.
+    """
+
+    __tablename__ = "revocations"
+    number: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    claims: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    told_at: Mapped[float] = mapped_column(sa.Float(53))
+    until: Mapped[float] = mapped_column(sa.Float(53), index=True)
+
+
+class RevocationCountColumns:
+    """One row: the number of the newest revocation. Raising it makes those who write wait for each other, so numbers commit in order."""
+
+    __tablename__ = "revocation_count"
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(sa.BigInteger)

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from resource_server.platform.tables import UsedOnceColumns
+from resource_server.platform.tables import RevocationColumns, RevocationCountColumns, UsedOnceColumns
 
 
 class Model(DeclarativeBase):
@@ -16,6 +16,14 @@ class Model(DeclarativeBase):
 
 class UsedOnce(UsedOnceColumns, Model):
     """What was used at this service."""
+
+
+class Revocation(RevocationColumns, Model):
+    """What this service was told of revocations."""
+
+
+class RevocationCount(RevocationCountColumns, Model):
+    """How much that is."""
 
 
 class UserCopy(Model):

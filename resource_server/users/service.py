@@ -8,12 +8,13 @@ import sqlalchemy as sa
 
 from resource_server.api.guarding import of_service
 from resource_server.api.listing import Listing
+from resource_server.api.revocations import Revocations
 from resource_server.api.service import Parts, Service, Work
 from resource_server.platform.store import Store
 from resource_server.users.copy import Filler, UserCopies
 from resource_server.users.events import UserEvents
 from resource_server.users.face import Recipients, UsersAnswers
-from resource_server.users.models import Model
+from resource_server.users.models import Model, Revocation, RevocationCount
 from resource_server.users.v1 import UsersV1
 from resource_server.users.v2 import UsersV2
 
@@ -36,6 +37,7 @@ def build(parts: Parts, engine: sa.Engine) -> Service:
         name=NAME,
         store=store,
         guard=of_service(parts.guard, store),
+        revocations=Revocations(store, Revocation, RevocationCount, parts.guard),
         operations=(*UsersV1(copies).mounted(), *second.mounted(), *Recipients(answers).mounted()),
         listeners=(UserEvents(copies),),
         work=_work(parts, store, copies),
