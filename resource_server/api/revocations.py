@@ -48,7 +48,7 @@ class Revocations:
         self._raise = sa.update(count).values(number=count.number + 1).returning(count.number)
         self._after = (
             sa.select(self._table.claims, self._table.told_at)
-            .where(self._table.number > sa.bindparam("seen"))
+            .where(self._table.number > sa.bindparam("seen"), self._table.number <= sa.bindparam("newest"))
             .order_by(self._table.number)
         )
 
@@ -75,7 +75,7 @@ class Revocations:
             if newest == self._seen:
                 return
             seen = self._seen if newest > self._seen else -1  # it was set back to an earlier state
-            rows = tx.execute(self._after, {"seen": seen}).all()
+            rows = tx.execute(self._after, {"seen": seen, "newest": newest}).all()
         for row in rows:
             self._guard.heed(row.claims, row.told_at + _CLOCKS)
         self._seen = newest

@@ -67,6 +67,18 @@ def empty_postgres(server: str) -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def away(url: str) -> Iterator[None]:
+    """While a PostgreSQL database lets nobody in and whoever was in was thrown out."""
+    name, server = sa.make_url(url).database, _named(url, "postgres")
+    _command(server, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    try:
+        _command(server, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        yield
+    finally:
+        _command(server, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
 def _named(server: str, name: str) -> str:
     return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
 
