@@ -23,7 +23,7 @@ ISSUER = "https://issuer.test"
 URI = f"{ISSUER}/oauth/status/1"
 KEY = {"urn:idp:event:status.key_revoked": {"status": {"kid": "k1"}}}
 PERSON = {"urn:idp:event:user.changed": {"user": {"sub": "s1", "version": 1}}}
-WRITERS, EACH, PATIENCE = 4, 25, 60
+WRITERS, EACH, PATIENCE = 4, 15, 60
 
 
 class Heard:
