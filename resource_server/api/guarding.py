@@ -8,6 +8,7 @@ from token_guard.nonces import Nonces
 from token_guard.once_sql import SqlOnce
 
 from resource_server.calls.opening import trusted_callers
+from resource_server.platform import deadlines
 from resource_server.platform.secret import Secret
 from resource_server.platform.store import Store
 from resource_server.platform.tables import UsedOnceColumns
@@ -30,7 +31,12 @@ def build_guard(settings: Settings, secret: Secret) -> Guard:
     resource = settings.audience if settings.audience.startswith(("https://", "http://")) else None
     dpop = Dpop(nonces=Nonces((secret.sign("dpop nonce", b""),))) if settings.dpop_nonce else None
     return Guard(
-        trust, *trusted_callers(settings, secret), dpop=dpop, resource=resource, cache_seconds=settings.token_cache
+        trust,
+        *trusted_callers(settings, secret),
+        dpop=dpop,
+        resource=resource,
+        cache_seconds=settings.token_cache,
+        seconds_left=deadlines.seconds_left,
     )
 
 

@@ -20,6 +20,7 @@ from resource_server.platform.deadlines import Passed
 from resource_server.platform.store import Busy
 
 CONTENT_TYPE = "application/problem+json"
+LATE = "The time for this was over before it was done."
 log = structlog.get_logger("rs")
 
 
@@ -82,9 +83,17 @@ def response_of(problem: Problem) -> Response:
     return response
 
 
+def too_late() -> Response:
+    """Nobody waits for the answer any more."""
+    log.info("too late", path=request.path)
+    return response_of(Problem(503, "deadline_passed", LATE, headers={"Retry-After": "1"}))
+
+
 def refused(error: GuardError) -> Response:
     """What the guard refused, as a problem with its challenge; the reason goes to the log."""
     log.info("refused", check=error.check, reason=error.reason, status=error.status, request_id=trace_id())
+    if error.status == 503 and deadlines.passed():
+        return too_late()
     detail = error.description or "An access token is needed."
     problem = Problem(error.status, error.code or "unauthorized", detail, headers=error.headers())
     return response_of(problem)
@@ -110,16 +119,14 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(Passed)
     def _late(_error: Exception) -> Response:
-        log.info("too late", path=request.path)
-        detail = "The time for this was over before it was done."
-        return response_of(Problem(503, "deadline_passed", detail, headers={"Retry-After": "1"}))
+        return too_late()
 
     @app.errorhandler(Busy)
     @app.errorhandler(OperationalError)
     @app.errorhandler(PoolTimeout)
     def _busy(error: Exception) -> Response:
         if deadlines.passed():
-            return _late(error)
+            return too_late()
         log.warning("database", error=type(error).__name__)
         return response_of(Problem(503, "unavailable", "The service is busy.", headers={"Retry-After": "2"}))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -42,14 +43,18 @@ def given() -> bool:
 
 def passed() -> bool:
     """Whether nobody waits any more."""
+    return seconds_left() <= 0
+
+
+def seconds_left() -> float:
+    """The seconds that whoever asked still waits: none or fewer when that is over, infinite when they wait for no limited time."""
     end = _END.get()
-    return end is not None and time.monotonic() >= end
+    return math.inf if end is None else end - time.monotonic()
 
 
 def left(most: float) -> float:
     """The seconds that are left for something that takes at most `most` of them; raises `Passed` when there are none."""
-    end = _END.get()
-    rest = most if end is None else min(most, end - time.monotonic())
+    rest = min(most, seconds_left())
     if rest <= 0:
         raise Passed
     return rest

@@ -39,6 +39,11 @@ class Breaker:
             self._failures += 1
             self._closed_at = self._now() + self._seconds
 
+    def abandoned(self) -> None:
+        """Who tried did not wait for the end: that says nothing, and the next may try."""
+        with self._lock:
+            self._closed_at = min(self._closed_at, self._now())
+
     def after_fork(self) -> None:
         """A child has a lock of its own."""
         self._lock = Lock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import math
 import queue
 import socket
 import ssl
@@ -108,12 +109,12 @@ class KeptConnections:
         self._idle: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue(_MOST_IDLE)
         survive_forks(self)
 
-    def post(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        """Status and body of the answer; raises `OSError`, `HTTPException` or `ValueError`.
+    def post(self, body: bytes, headers: Mapping[str, str], *, seconds: float = math.inf) -> tuple[int, bytes]:
+        """Status and body of the answer, within `seconds` and the limits; raises `OSError`, `HTTPException` or `ValueError`.
 
         A kept connection that the server has closed meanwhile is replaced: the request was not taken then (RFC 9112 §9.3.1).
         """
-        deadline = time.monotonic() + self._limits.total_timeout
+        deadline = time.monotonic() + min(self._limits.total_timeout, seconds)
         kept = self._kept(deadline)
         if kept is not None:
             try:

@@ -17,6 +17,7 @@ from token_guard.dpop import Dpop, Proof, use_proof
 from token_guard.errors import GuardError
 from token_guard.events import KeyRevoked, ListChanged, status_events
 from token_guard.fetch import FetchJwks, fetch_jwks
+from token_guard.flights import SecondsLeft, forever
 from token_guard.issuers import Issuers
 from token_guard.jwks_cache import KeysState
 from token_guard.needs import NOTHING, Needs, check_needs
@@ -53,6 +54,7 @@ class Guard:
     `resource` is the identifier under which the API publishes its metadata (RFC 9728); every challenge then says where. `realm` is named too.
     `cache_seconds` keeps verified tokens (at most 30 s, never past their end or a change of keys or lists); 0: off.
     `observe` is told of every decision; the last `journal` refusals are kept by their trace ids.
+    `seconds_left` says how long whoever is served here and now still waits for the answer: no issuer is waited for longer (503).
     """
 
     def __init__(
@@ -71,9 +73,12 @@ class Guard:
         journal: int = 1000,
         fetch: FetchJwks = fetch_jwks,
         now: Callable[[], float] = time.time,
+        seconds_left: SecondsLeft = forever,
     ) -> None:
-        self._issuers = Issuers(trusts, fetch=fetch, now=now)
-        self._lists = StatusLists(status or StatusPolicy(), verify=self._verify_list, now=now)
+        self._issuers = Issuers(trusts, fetch=fetch, now=now, seconds_left=seconds_left)
+        self._lists = StatusLists(
+            status or StatusPolicy(), verify=self._verify_list, now=now, seconds_left=seconds_left
+        )
         self._verified = VerifiedTokens(cache_seconds) if cache_seconds else None
         self._base_url = _base_url(base_url, trusts[0])
         if dpop is not None and not self._base_url:

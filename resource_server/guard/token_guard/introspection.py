@@ -18,6 +18,7 @@ from token_guard.breaker import Breaker
 from token_guard.checks import Check
 from token_guard.connections import KeptConnections
 from token_guard.errors import cannot_know, invalid_token
+from token_guard.flights import SecondsLeft, forever, too_late
 from token_guard.forking import survive_forks
 from token_guard.outbound import Limits, check_url
 
@@ -55,10 +56,13 @@ class Introspection:
 class Introspector:
     """Asks one issuer's endpoint."""
 
-    def __init__(self, config: Introspection, *, issuer: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self, config: Introspection, *, issuer: str, now: Callable[[], float], seconds_left: SecondsLeft = forever
+    ) -> None:
         self._config = config
         self._issuer = issuer
         self._now = now
+        self._left = seconds_left
         self._connections = KeptConnections(config.endpoint, config.limits)
         self._breaker = Breaker(failures=config.failures, seconds=config.open_seconds, now=now)
         self._headers = _headers(config)
@@ -90,12 +94,17 @@ class Introspector:
         self._lock = Lock()
 
     def _asked(self, token: str) -> Claims | None:
+        if self._left() <= 0:
+            raise too_late(Check.INTROSPECTION_AWAY)
         wait = self._breaker.wait()
         if wait > 0:
             raise cannot_know(Check.INTROSPECTION_AWAY, "the introspection endpoint failed too often", int(wait) + 1)
         try:
             claims = self._exchange(token)
         except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+            if self._left() <= 0:
+                self._breaker.abandoned()
+                raise too_late(Check.INTROSPECTION_AWAY) from error
             self._breaker.failed()
             log.warning("%s cannot be asked about a token: %s", self._config.endpoint, error or type(error).__name__)
             raise cannot_know(Check.INTROSPECTION_AWAY, "the introspection endpoint gives no answer") from error
@@ -104,7 +113,7 @@ class Introspector:
 
     def _exchange(self, token: str) -> Claims | None:
         form = urlencode({"token": token, "token_type_hint": "access_token", **self._config.fields()})
-        status, body = self._connections.post(form.encode("ascii"), self._headers)
+        status, body = self._connections.post(form.encode("ascii"), self._headers, seconds=self._left())
         if status != 200:
             raise ValueError(f"status {status}")
         told = json.loads(body)

@@ -9,6 +9,7 @@ from token_guard.checks import Check
 from token_guard.claims import read_claims
 from token_guard.errors import cannot_know, invalid_token
 from token_guard.fetch import FetchJwks
+from token_guard.flights import SecondsLeft, forever
 from token_guard.introspection import Introspector
 from token_guard.jwks_cache import JwksCache, KeysState
 from token_guard.principal import Principal
@@ -19,13 +20,20 @@ from token_guard.validation import MAX_TOKEN, Unverified, check_header, is_signe
 class Issuers:
     """Reads tokens of any of several issuers by the trust in exactly that one."""
 
-    def __init__(self, trusts: Sequence[IssuerTrust], *, fetch: FetchJwks, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        trusts: Sequence[IssuerTrust],
+        *,
+        fetch: FetchJwks,
+        now: Callable[[], float],
+        seconds_left: SecondsLeft = forever,
+    ) -> None:
         self._trusts = {trust.issuer: trust for trust in trusts}
         if not trusts or len(self._trusts) != len(trusts):
             raise ValueError("name at least one issuer, and each once")
-        self._keys = {trust.issuer: JwksCache(trust, fetch, now) for trust in trusts}
+        self._keys = {trust.issuer: JwksCache(trust, fetch, now, seconds_left=seconds_left) for trust in trusts}
         self._askers = {
-            trust.issuer: Introspector(trust.introspection, issuer=trust.issuer, now=now)
+            trust.issuer: Introspector(trust.introspection, issuer=trust.issuer, now=now, seconds_left=seconds_left)
             for trust in trusts
             if trust.introspection is not None
         }

@@ -14,11 +14,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from threading import Lock, Thread
+from threading import Lock
 
 from token_guard.checks import Check
 from token_guard.errors import cannot_know, invalid_token
 from token_guard.fetch import Fetched, FetchJwks, fetch_jwks
+from token_guard.flights import Flight, SecondsLeft, forever
 from token_guard.forking import survive_forks
 from token_guard.keys import Keys, VerificationKey, parse_jwks
 from token_guard.snapshots import read_snapshot, write_snapshot
@@ -54,14 +55,20 @@ class KeysState:
 class JwksCache:
     """Finds verification keys by `kid`. Times are epoch seconds; `generation` rises when the keys change."""
 
-    def __init__(self, trust: IssuerTrust, fetch: FetchJwks = fetch_jwks, now: Now = time.time) -> None:
+    def __init__(
+        self,
+        trust: IssuerTrust,
+        fetch: FetchJwks = fetch_jwks,
+        now: Now = time.time,
+        *,
+        seconds_left: SecondsLeft = forever,
+    ) -> None:
         self._trust = trust
         self._policy = trust.policy
         self._fetch = fetch
         self._now = now
         self._snapshot: _Snapshot | None = None
-        self._flight = Lock()
-        self._landings = 0
+        self._flight = Flight("jwks", self._refresh, away=Check.KEYS_AWAY, seconds_left=seconds_left)
         self._failures = 0
         self._attempted_at = 0.0
         self._missed_at = 0.0
@@ -121,27 +128,27 @@ class JwksCache:
         """For readiness and metrics."""
         snapshot, now = self._snapshot, self._now()
         if snapshot is None:
-            return KeysState(None, False, self._landings, self._failures)
-        return KeysState(now - snapshot.fetched_at, now < snapshot.fresh_until, self._landings, self._failures)
+            return KeysState(None, False, self._flight.landings, self._failures)
+        return KeysState(now - snapshot.fetched_at, now < snapshot.fresh_until, self._flight.landings, self._failures)
 
     def after_fork(self) -> None:
-        """A child has a lock of its own, since the parent's might be held by a thread that is not here, and its own time to refresh."""
-        self._flight, self._telling = Lock(), Lock()
+        """A child has a lock of its own, and its own time to refresh."""
+        self._telling = Lock()
         if self._snapshot is not None:
             fresh = self._snapshot.fresh_until - self._snapshot.fetched_at
             self._snapshot = replace(self._snapshot, refresh_at=self._snapshot.fetched_at + self._ahead(fresh))
 
     def _current(self) -> _Snapshot:
-        landings, snapshot, now = self._landings, self._snapshot, self._now()
+        landings, snapshot, now = self._flight.landings, self._snapshot, self._now()
         if snapshot is not None and now < snapshot.stale_at:
             if now - snapshot.fetched_at >= self._policy.max_age and self._failed_at <= snapshot.fetched_at:
-                self._fly(landings)
+                self._flight.outcome(landings)
                 return self._required()
             if now >= snapshot.refresh_at and now - self._attempted_at >= self._policy.retry_interval:
-                self._refresh_in_background()
+                self._flight.ahead()
             return snapshot
         if now - self._failed_at >= self._policy.retry_interval:
-            self._fly(landings)
+            self._flight.outcome(landings)
         return self._required()
 
     def _required(self) -> _Snapshot:
@@ -170,10 +177,10 @@ class JwksCache:
         """Refetch, at most once an interval."""
         now = self._now()
         if now - self._missed_at < self._policy.miss_interval:
-            with self._flight:  # whoever missed first may be fetching right now: its outcome counts
-                return
+            self._flight.join()  # whoever missed first may be fetching right now: its outcome counts
+            return
         self._missed_at = now
-        self._fly(self._landings)
+        self._flight.outcome(self._flight.landings)
 
     def _remember_unknown(self, kid: str, now: float) -> None:
         self._unknown[kid] = now + self._policy.negative_ttl
@@ -181,28 +188,15 @@ class JwksCache:
             with contextlib.suppress(KeyError):
                 self._unknown.popitem(last=False)
 
-    def _refresh_in_background(self) -> None:
-        if self._flight.locked():
-            return
-        self._attempted_at = self._now()
-        with contextlib.suppress(RuntimeError):  # a process that ends starts no threads
-            Thread(target=self._fly, args=(self._landings,), name="jwks", daemon=True).start()
-
-    def _fly(self, landings: int) -> None:
-        """Fetch, unless another flight landed since there were so many landings; then its outcome counts."""
-        with self._flight:
-            if self._landings != landings:
-                return
-            self._attempted_at = asked_at = self._now()
-            try:
-                fetched = self._fetch(self._trust)
-                keys = parse_jwks(fetched.body or b"", max_keys=self._policy.max_keys)
-            except Exception as error:  # whatever the other side sends, and whatever a fetch of the app's own raises
-                self._fail(error)
-            else:
-                self._land(fetched, keys, asked_at)
-            finally:
-                self._landings += 1
+    def _refresh(self) -> None:
+        self._attempted_at = asked_at = self._now()
+        try:
+            fetched = self._fetch(self._trust)
+            keys = parse_jwks(fetched.body or b"", max_keys=self._policy.max_keys)
+        except Exception as error:  # whatever the other side sends, and whatever a fetch of the app's own raises
+            self._fail(error)
+        else:
+            self._land(fetched, keys, asked_at)
 
     def _fail(self, error: Exception) -> None:
         self._failed_at = self._now()

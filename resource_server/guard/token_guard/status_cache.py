@@ -6,18 +6,18 @@ A list is good for its `ttl`. Then the next check fetches it, once for all who w
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, Literal
 
 from token_guard.checks import Check
 from token_guard.errors import cannot_know, invalid_token
 from token_guard.fetch import Fetched, FetchError, get
+from token_guard.flights import Flight, SecondsLeft, forever
 from token_guard.forking import survive_forks
 from token_guard.outbound import Limits
 from token_guard.principal import StatusReference
@@ -73,13 +73,14 @@ class _Kept:
     indexes that were said to be invalid since, or before there was a list.
     """
 
-    __slots__ = ("attempted_at", "failed", "flight", "hints", "issuer", "landings", "marked", "snapshot", "uri")
+    __slots__ = ("attempted_at", "failed", "flight", "hints", "issuer", "marked", "snapshot", "uri")
 
-    def __init__(self, uri: str, issuer: str, marked: frozenset[int]) -> None:
+    def __init__(
+        self, uri: str, issuer: str, marked: frozenset[int], fetch: Callable[[_Kept], None], seconds_left: SecondsLeft
+    ) -> None:
         self.uri = uri
         self.issuer = issuer
-        self.flight = Lock()
-        self.landings = 0
+        self.flight = Flight("status-list", lambda: fetch(self), away=Check.STATUS_AWAY, seconds_left=seconds_left)
         self.hints = 0
         self.marked = marked
         self.snapshot: _Snapshot | None = None
@@ -101,10 +102,13 @@ class ListsState:
 class StatusLists:
     """Checks tokens against the lists of their issuers. `generation` rises when a list changes."""
 
-    def __init__(self, policy: StatusPolicy, *, verify: Verify, now: Callable[[], float]) -> None:
+    def __init__(
+        self, policy: StatusPolicy, *, verify: Verify, now: Callable[[], float], seconds_left: SecondsLeft = forever
+    ) -> None:
         self._policy = policy
         self._verify = verify
         self._now = now
+        self._left = seconds_left
         self._lists: OrderedDict[str, _Kept] = OrderedDict()
         self._early: OrderedDict[str, set[int]] = OrderedDict()
         self._changing = Lock()
@@ -148,12 +152,12 @@ class StatusLists:
     def accept(self, token: str, uri: str, issuer: str) -> None:
         """Take over a list that was pushed, as if it had been fetched now; raises `GuardError`."""
         kept = self._lists.get(uri) or self._add(uri, issuer)
-        with kept.flight:
+        with kept.flight.alone():
             try:
                 self._land(kept, Fetched(token.encode("ascii", "replace")), self._now(), kept.hints)
             except StatusListError as error:
                 raise invalid_token(Check.STATUS, f"the pushed status list is not good: {error}") from error
-            kept.landings += 1
+            kept.flight.landings += 1
 
     def state(self) -> ListsState:
         """How it stands with the lists."""
@@ -163,10 +167,8 @@ class StatusLists:
         return ListsState(len(snapshots), fresh, self._fetches, self._failures, self._unchecked)
 
     def after_fork(self) -> None:
-        """A child has locks of its own."""
+        """A child has a lock of its own."""
         self._changing = Lock()
-        for kept in self._lists.values():
-            kept.flight = Lock()
 
     def _remember(self, uri: str, marked: frozenset[int]) -> None:
         self._early.setdefault(uri, set()).update(marked)
@@ -176,7 +178,8 @@ class StatusLists:
     def _add(self, uri: str, issuer: str) -> _Kept:
         with self._changing:
             if uri not in self._lists:
-                self._lists[uri] = _Kept(uri, issuer, frozenset(self._early.pop(uri, ())))
+                marked = frozenset(self._early.pop(uri, ()))
+                self._lists[uri] = _Kept(uri, issuer, marked, self._refresh, self._left)
             kept = self._lists[uri]
             while len(self._lists) > self._policy.max_lists:
                 self._lists.popitem(last=False)
@@ -184,40 +187,27 @@ class StatusLists:
 
     def _current(self, kept: _Kept, *, must: bool) -> _Snapshot | None:
         """The list as well as it can be had. After a failure only those who must have it wait for the next try."""
-        landings, snapshot, now = kept.landings, kept.snapshot, self._now()
+        landings, snapshot, now = kept.flight.landings, kept.snapshot, self._now()
         may_try = now - kept.attempted_at >= self._policy.retry_interval
         if snapshot is None or now >= snapshot.fresh_until:
             if not kept.failed or (must and may_try):
-                self._fly(kept, landings)
+                kept.flight.outcome(landings)
             elif may_try:
-                self._fly_in_background(kept)
+                kept.flight.ahead()
             return kept.snapshot
         if now >= snapshot.refresh_at and may_try:
-            self._fly_in_background(kept)
+            kept.flight.ahead()
         return snapshot
 
-    def _fly_in_background(self, kept: _Kept) -> None:
-        if kept.flight.locked():
-            return
-        kept.attempted_at = self._now()
-        with contextlib.suppress(RuntimeError):  # a process that ends starts no threads
-            Thread(target=self._fly, args=(kept, kept.landings), name="status-list", daemon=True).start()
-
-    def _fly(self, kept: _Kept, landings: int) -> None:
-        """Fetch, unless another flight landed since there were so many landings; then its outcome counts."""
-        with kept.flight:
-            if kept.landings != landings:
-                return
-            kept.attempted_at, hints, self._fetches = self._now(), kept.hints, self._fetches + 1
-            try:
-                etag = kept.snapshot.etag if kept.snapshot else None
-                fetched = self._policy.fetch(kept.uri, self._policy.limits, etag)
-                self._land(kept, fetched, kept.attempted_at, hints)
-            except Exception as error:  # whatever the other side sends
-                kept.failed, self._failures = True, self._failures + 1
-                log.warning("the status list %s cannot be fetched: %s", kept.uri, error)
-            finally:
-                kept.landings += 1
+    def _refresh(self, kept: _Kept) -> None:
+        kept.attempted_at, hints, self._fetches = self._now(), kept.hints, self._fetches + 1
+        try:
+            etag = kept.snapshot.etag if kept.snapshot else None
+            fetched = self._policy.fetch(kept.uri, self._policy.limits, etag)
+            self._land(kept, fetched, kept.attempted_at, hints)
+        except Exception as error:  # whatever the other side sends
+            kept.failed, self._failures = True, self._failures + 1
+            log.warning("the status list %s cannot be fetched: %s", kept.uri, error)
 
     def _land(self, kept: _Kept, fetched: Fetched, asked_at: float, hints: int) -> None:
         old = kept.snapshot
