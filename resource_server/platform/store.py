@@ -25,10 +25,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
 from resource_server.platform import deadlines
+from resource_server.platform.pools import Pool, RemotePool
 
 _ENVIRONMENT = Path(__file__).with_name("migrations")
 _LOCK = 0x1DA
-_BUSY_MS, _STATEMENT_MS = 5000, 15_000
+_BUSY_MS, _STATEMENT_MS, _CONNECT_SECONDS = 5000, 15_000, 3
 _INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 Row = sa.Row[*tuple[Any, ...]]
 
@@ -172,10 +173,13 @@ class _Turn:
 def _options(name: str, url: str, pool_size: int) -> dict[str, Any]:
     options: dict[str, Any] = {"url": url, "pool_size": pool_size, "max_overflow": 0, "pool_timeout": 5}
     if url.startswith("sqlite"):
+        options["poolclass"] = Pool
         options["connect_args"] = {"timeout": _BUSY_MS / 1000, "check_same_thread": False}
     else:
+        options["poolclass"] = RemotePool
         options["pool_recycle"] = 1800
         options["connect_args"] = {
+            "connect_timeout": _CONNECT_SECONDS,
             "options": f"-c search_path={name} -c lock_timeout={_BUSY_MS} -c statement_timeout={_STATEMENT_MS}",
         }
     return options

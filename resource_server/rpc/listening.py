@@ -14,6 +14,7 @@ from token_guard.adapters.messages import Action, MessageGuard, Verdict
 
 from resource_server.api.edge import WsgiApp
 from resource_server.api.operation import Operation
+from resource_server.api.problems import LATE
 from resource_server.calls.lines import Line
 from resource_server.calls.messages import queue_of
 from resource_server.calls.rest import ROUTES
@@ -66,7 +67,7 @@ class Listener:
             status, document = self._answered(json.loads(question))
         except NoDocument:
             status, document = 502, {}
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             status, document = 400, {"code": "malformed", "detail": "This is no question."}
         return json.dumps({"status": status, "document": document}).encode()
 
@@ -75,9 +76,10 @@ class Listener:
         if operation is None:
             return 404, {"code": "not_found", "detail": "There is no such action."}
         if operation.needs is not None:
-            verdict = self._guard.judge(headers, operation.needs)
-            if verdict.action is not Action.HANDLE:
-                return _refusal(verdict)
+            with deadlines.within(_left(asked)):
+                verdict = self._guard.judge(headers, operation.needs)
+                if verdict.action is not Action.HANDLE:
+                    return _refusal(verdict)
         more = {deadlines.HEADER: f"{_left(asked):.3f}"}
         return carried(self._application, ROUTES[asked["action"]], asked["arguments"], headers.items(), **more)
 
@@ -91,5 +93,5 @@ def _left(asked: Mapping[str, Any]) -> float:
 def _refusal(verdict: Verdict) -> tuple[int, Mapping[str, Any]]:
     error = verdict.error
     if error is None or verdict.action is Action.RETRY:
-        return 503, {}
+        return 503, {"code": "deadline_passed", "detail": LATE} if deadlines.passed() else {}
     return error.status, {"code": error.code or "token_missing", "detail": error.description or "A token is needed."}

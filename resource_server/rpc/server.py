@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from resource_server.api.operation import Operation
 from resource_server.calls.rest import ROUTES
 from resource_server.calls.rpc import METHODS
 from resource_server.calls.shapes import shapes
+from resource_server.platform import deadlines
 from resource_server.rpc.carrying import actions_of
-from resource_server.rpc.transcoding import Handler
+from resource_server.rpc.transcoding import Handler, seconds_of
 
 _OPEN: Mapping[str, Needs | None] = {
     "/grpc.health.v1.Health/Check": None,
@@ -44,14 +45,29 @@ def build_server(
     Only methods whose operation is among `operations` are there; each needs what its operation needs.
     """
     needs = {METHODS[action]: operation.needs for action, operation in actions_of(operations).items()}
-    server = grpc.server(
-        ThreadPoolExecutor(threads, "rpc"), interceptors=[GrpcGuard(guard, needs={**_OPEN, **needs})], options=_OPTIONS
-    )
+    interceptors = [_Deadlines(), GrpcGuard(guard, needs={**_OPEN, **needs})]
+    server = grpc.server(ThreadPoolExecutor(threads, "rpc"), interceptors=interceptors, options=_OPTIONS)
     _add_methods(server, application, needs)
     _add_health(server)
     reflection.enable_server_reflection([*shapes().services, reflection.SERVICE_NAME], server, shapes().pool)
     port = server.add_secure_port(address, _credentials(*tls)) if tls else server.add_insecure_port(address)
     return server, port
+
+
+class _Deadlines(grpc.ServerInterceptor):
+    """Whatever is done for a call ends with its deadline, and so does what the guard behind this asks of others."""
+
+    def intercept_service(self, continuation: Callable[[Any], Any], handler_call_details: Any) -> Any:
+        """The handler of a method, hurried; those of streams, which are open to everybody, are left alone."""
+        handler = continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+
+        def hurried(asked: Any, context: grpc.ServicerContext) -> Any:
+            with deadlines.within(seconds_of(context)):
+                return handler.unary_unary(asked, context)
+
+        return grpc.unary_unary_rpc_method_handler(hurried, handler.request_deserializer, handler.response_serializer)
 
 
 def _add_methods(server: grpc.Server, application: WsgiApp, needs: Mapping[str, Needs | None]) -> None:

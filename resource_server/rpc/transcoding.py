@@ -41,8 +41,8 @@ class Handler:
     method: Method
 
     def __call__(self, asked: Any, context: grpc.ServicerContext) -> Any:
-        left = context.time_remaining()
-        more = {} if left is None else {deadlines.HEADER: f"{min(left, _LONGEST):.3f}"}
+        seconds = seconds_of(context)
+        more = {} if seconds is None else {deadlines.HEADER: f"{seconds:.3f}"}
         arguments = to_document(asked, absent=False)
         try:
             status, document = carried(
@@ -56,6 +56,12 @@ class Handler:
         if answer is None:
             context.abort(_CODES.get(status, grpc.StatusCode.INTERNAL), str(document.get("detail", "")))
         return answer
+
+
+def seconds_of(context: grpc.ServicerContext) -> float | None:
+    """How long its caller still waits; None: they do not say."""
+    left = context.time_remaining()
+    return None if left is None else min(left, _LONGEST)
 
 
 def _told(status: int, document: Mapping[str, Any]) -> tuple[tuple[str, str | bytes], ...]:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import secrets
+import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from resource_server.orders import service as orders
 from resource_server.orders.models import UsedOnce
 from resource_server.platform import deadlines
 from resource_server.platform.deadlines import Passed
+from resource_server.platform.pools import RemotePool
 from resource_server.platform.store import Busy, Store, open_engines
 from tests.support import databases
+
+POOL, SOON, SLACK, PATIENCE = 2, 0.3, 2.0, 60.0
+"""Connections a store may hold; how long an impatient caller waits, and how much later they may hear, which is less than any limit of the store."""
 
 
 @pytest.fixture(params=databases.KINDS)
@@ -34,11 +43,15 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Sto
 
 @contextmanager
 def opened(url: str) -> Iterator[tuple[Store, Store]]:
-    both = [orders.open_store(open_engines(Flask("tests"), {"orders": url}, pool_size=2)["orders"]) for _ in range(2)]
+    both = [a_store(url) for _ in range(2)]
     both[0].upgrade()
     yield both[0], both[1]
     for store in both:
         store.engine.dispose()
+
+
+def a_store(url: str) -> Store:
+    return orders.open_store(open_engines(Flask("tests"), {"orders": url}, pool_size=POOL)["orders"])
 
 
 def use(tx: sa.Connection, name: str = "") -> None:
@@ -88,3 +101,77 @@ def test_in_time_everything_is_as_without_a_deadline(stores: tuple[Store, Store]
         assert used(other) == 1
         with other.snapshot() as tx:
             assert len(tx.execute(sa.select(UsedOnce.id)).all()) == 1
+
+
+@contextmanager
+def held(store: Store) -> Iterator[None]:
+    """All connections of a store are in use."""
+    with ExitStack() as stack:
+        for _ in range(POOL):
+            stack.enter_context(store.read())
+        yield
+
+
+@contextmanager
+def soon() -> Iterator[None]:
+    """What an impatient caller asks for here ends about when they leave."""
+    began = time.monotonic()
+    with deadlines.within(SOON):
+        yield
+        assert deadlines.passed(), "and not before"
+    assert time.monotonic() - began < SOON + SLACK
+
+
+def test_a_free_connection_is_waited_for_no_longer_than_the_caller_waits(stores: tuple[Store, Store]) -> None:
+    mine, _ = stores
+    with ThreadPoolExecutor() as pool:
+        with held(mine):
+            patient = pool.submit(used, mine)
+            with soon(), pytest.raises((Passed, PoolTimeout)):
+                used(mine)
+            with soon(), pytest.raises((Passed, PoolTimeout)):
+                mine.engine.raw_connection()
+        assert patient.result(PATIENCE) == 0
+    with deadlines.within(PATIENCE):
+        assert used(mine) == 0, "no connection is lost"
+
+
+@contextmanager
+def mute() -> Iterator[str]:
+    """The URL of a server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"postgresql+psycopg://nobody:nothing@127.0.0.1:{listening.getsockname()[1]}/orders"
+
+
+def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_caller_waits() -> None:
+    with mute() as url:
+        store = a_store(url)
+        for _ in range(POOL + 1):
+            with soon(), pytest.raises(Passed):
+                used(store)
+        with pytest.raises(OperationalError):
+            used(store)
+        store.engine.dispose()
+
+
+class Slow:
+    """Connects when it may; a connection of its own, which can be closed."""
+
+    def __init__(self) -> None:
+        self.land, self.closed = threading.Event(), threading.Event()
+
+    def connect(self, _record: Any) -> Slow:
+        self.land.wait(PATIENCE)
+        return self
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_connection_that_comes_too_late_is_closed() -> None:
+    slow = Slow()
+    with soon(), pytest.raises(Passed):
+        RemotePool(slow.connect, 1).connect()
+    assert not slow.closed.is_set()
+    slow.land.set()
+    assert slow.closed.wait(PATIENCE)

@@ -9,14 +9,17 @@ from typing import Self
 
 
 class Wire:
-    """Passes bytes between its own port and `target`; after `cut` connections end and new ones are closed until `mend`."""
+    """Passes bytes between its own port and `target`; after `cut` connections end and new ones are closed until `mend`.
+
+    After `hush` they end, too, but new ones are accepted, and hear nothing.
+    """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._open: set[socket.socket] = set()
-        self._is_cut = False
+        self._is_cut = self._is_mute = False
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -34,13 +37,21 @@ class Wire:
         for end in ended:
             _close(end)
 
+    def hush(self) -> None:
+        self._is_mute = True
+        self.cut()
+
     def mend(self) -> None:
-        self._is_cut = False
+        self._is_cut = self._is_mute = False
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 near, _address = self._listener.accept()
+                if self._is_mute:
+                    with self._lock:
+                        self._open.add(near)
+                    continue
                 if self._is_cut:
                     _close(near)
                     continue
