@@ -1,6 +1,7 @@
 # Two commands on a fresh machine: `make run` and `make test`. `make help` lists the rest.
 
 PYTHON ?= python3
+SERVER_PYTHON ?= $(PYTHON)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -45,7 +46,7 @@ messages: $(VENV)/.installed ## Bring the catalogues of translations up to date 
 		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --omit-header --width 150; done
 
 bench: $(VENV)/.installed-test ## Measure speed and memory against the goals; PEER=1 adds the npm package oidc-provider
-	@$(PYTHON) -m venv $(VENV)/server
+	@$(SERVER_PYTHON) -m venv --clear $(VENV)/server
 	@$(VENV)/server/bin/python -m pip --disable-pip-version-check --quiet install --upgrade '.[postgres,redis]'
 	@$(VENV)/server/bin/python -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps .
 	@SERVER_BIN=$(CURDIR)/$(VENV)/server/bin $(BIN)/python -m bench $(BENCH_ARGS)
