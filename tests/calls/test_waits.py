@@ -34,8 +34,9 @@ from tests.support import databases
 from tests.support.ports import free_port
 from tests.support.proxy import Wire
 
-SOON, SLACK, PATIENCE = 0.5, 1.9, 60.0
-"""How long an impatient caller waits; how much later they may hear: all limits of the service itself are longer than both together."""
+SOON, SLACK, POOL_SLACK, PATIENCE = 0.5, 1.9, 4.0, 60.0
+"""How long an impatient caller waits; how much later they may hear, also where a connection is not free: the limits of the service itself are
+longer than both together."""
 POOL = 2
 
 
@@ -57,13 +58,13 @@ def get(url: str, token: str, seconds: float | None = None) -> requests.Response
     return requests.get(f"{url}/v2/payments", headers=headers, timeout=PATIENCE)
 
 
-def is_late(url: str, token: str) -> bool:
-    """Whether an impatient caller hears that their time is over, or else that somebody just tried in vain; they must hear soon."""
+def is_late(url: str, token: str, slack: float = SLACK) -> bool:
+    """Whether an impatient caller soon hears that their time is over: not late, and not that somebody just tried in vain."""
     began = time.monotonic()
     answer = get(url, token, SOON)
+    soon = time.monotonic() - began < SOON + slack
     assert answer.status_code == 503, answer.text
-    assert time.monotonic() - began < SOON + SLACK
-    return bool(answer.json()["code"] == "deadline_passed")
+    return soon and bool(answer.json()["code"] == "deadline_passed")
 
 
 class Keys:
@@ -104,7 +105,7 @@ def test_a_database_is_waited_for_no_longer_than_the_caller_waits(
         with services(both, tmp_path, **settings) as url:
             assert get(url, presented, PATIENCE).status_code == 200
             with taken(url, direct, presented):
-                assert is_late(url, presented)
+                assert is_late(url, presented, POOL_SLACK)
             assert get(url, presented, PATIENCE).status_code == 200
             wire.hush()
             eventually(lambda: is_late(url, presented))

@@ -26,8 +26,8 @@ from resource_server.platform.pools import RemotePool
 from resource_server.platform.store import Busy, Store, open_engines
 from tests.support import databases
 
-POOL, SOON, SLACK, PATIENCE = 2, 0.3, 2.0, 60.0
-"""Connections a store may hold; how long an impatient caller waits, and how much later they may hear, which is less than any limit of the store."""
+POOL, SOON, SLACK, PATIENCE = 2, 0.3, 4.0, 60.0
+"""Connections a store may hold; how long an impatient caller waits, and how much later they may hear, which is less than they would wait in vain."""
 
 
 @pytest.fixture(params=databases.KINDS)
