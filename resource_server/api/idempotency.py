@@ -110,7 +110,14 @@ class KeptAnswers:
             tx.execute(sa.update(self._table).where(self._table.scope == use.scope).values(answer=sealed))
 
     def prune(self) -> int:
-        """Forget what is older than 30 days, a batch at a time; returns how many."""
+        """Forget all that is older than 30 days, a batch in each transaction; returns how many."""
+        forgotten = batch = self._prune_batch()
+        while batch == _BATCH:
+            batch = self._prune_batch()
+            forgotten += batch
+        return forgotten
+
+    def _prune_batch(self) -> int:
         table = self._table
         old = sa.select(table.scope).where(table.created_at < int(self._now()) - KEEP).limit(_BATCH)
         with self._store.change() as tx:

@@ -167,3 +167,15 @@ def test_after_thirty_days_a_key_is_forgotten(store: Store, kept: KeptAnswers, c
     assert kept.prune() == 0
     clock.now += 1
     assert kept.prune() == 1
+
+
+def test_however_many_are_old_all_are_forgotten(store: Store, kept: KeptAnswers, clock: Hands) -> None:
+    """Else a service that takes more of them than it forgets fills its database."""
+    many = 1200
+    with store.change() as tx:
+        for number in range(many):
+            kept.first(tx, dataclasses.replace(USE, scope=f"scope {number}"))
+    clock.now += KEEP + 1
+    assert kept.prune() == many
+    with store.read() as tx:
+        assert not tx.execute(sa.select(sa.func.count()).select_from(KeptAnswer)).scalar_one()
