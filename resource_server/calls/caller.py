@@ -105,9 +105,19 @@ class Caller:
         except Unreachable:
             reply = None
         answered = reply is not None and reply.status not in _AWAY
-        if self._breaker is not None:
-            (self._breaker.succeeded if answered else self._breaker.failed)()
+        self._note(answered=answered)
         return reply if answered else None
+
+    def _note(self, *, answered: bool) -> None:
+        """What an attempt says of the other service: nothing, when it was given up because whoever asked us waits no longer."""
+        if self._breaker is None:
+            return
+        if answered:
+            self._breaker.succeeded()
+        elif deadlines.seconds_left() <= _FIRST_PAUSE:
+            self._breaker.abandoned()
+        else:
+            self._breaker.failed()
 
 
 def _accepted(call: Call, reply: Reply) -> Reply:

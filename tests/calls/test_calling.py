@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from threading import Event
 from typing import Any
 
 import pytest
+from token_guard.breaker import Breaker
 
 from resource_server.calls.caller import Budget, Caller
 from resource_server.calls.transport import Call
 from resource_server.edges.faces import Refused, Unreachable
+from resource_server.platform import deadlines
+from resource_server.platform.deadlines import Passed
 from tests.calls.answering import Answering, AnsweringQueue, AnsweringRpc, Asked, Script
 from tests.support.rabbitmq import RabbitMq
 
@@ -104,6 +108,27 @@ def test_an_answer_that_does_not_come_is_given_up_in_time(answering: Service) ->
     with answering(late) as service:
         with pytest.raises(Unreachable):
             caller(service, timeout=0.1).call(CREATE, token)
+        release.set()
+
+
+def test_who_waits_for_too_short_a_time_closes_no_way_to_others(answering: Service) -> None:
+    """Else anybody who says that they hardly wait could have a service left alone for a while."""
+    release, breaker = Event(), Breaker(failures=2, seconds=60, now=time.monotonic)
+
+    def late(_asked: Asked) -> tuple[int, Any]:
+        release.wait(30)
+        return 200, {}
+
+    with answering(late) as service:
+        calling = Caller(service.transport(), timeout=0.5, deadline=0.5, budget=Budget(), breaker=breaker)
+        for _ in range(3):
+            with deadlines.within(0.1), pytest.raises((Unreachable, Passed)):
+                calling.call(CREATE, token)
+        assert breaker.wait() == 0
+        for _ in range(2):
+            with pytest.raises(Unreachable):
+                calling.call(CREATE, token)
+        assert breaker.wait() > 0
         release.set()
 
 
