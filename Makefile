@@ -45,7 +45,7 @@ messages: $(VENV)/.installed ## Bring the catalogues of translations up to date 
 	@for po in idp/locale/*/LC_MESSAGES/messages.po; do $(BIN)/pybabel -q update -i build/messages.pot -o $$po -l $$(basename $$(dirname $$(dirname $$po))) \
 		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --omit-header --width 150; done
 
-bench: $(VENV)/.installed-test ## Measure speed and memory against the goals; PEER=1 adds the npm package oidc-provider
+bench: $(VENV)/.installed-test ## Measure speed and memory against the goals; PEER=1 adds oidc-provider of npm, Canaille and django-oauth-toolkit
 	@$(SERVER_PYTHON) -m venv --clear $(VENV)/server
 	@$(VENV)/server/bin/python -m pip --disable-pip-version-check --quiet install --upgrade '.[postgres,redis]'
 	@$(VENV)/server/bin/python -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps .

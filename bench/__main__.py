@@ -1,4 +1,4 @@
-"""`make bench`: measure everything in one run, compare with the goals, and with a peer when asked (PEER=1)."""
+"""`make bench`: measure everything in one run, compare with the goals, and with peers when asked (PEER=1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,9 @@ from bench import cluster, guard, load, payments, processes, revocation, works
 from bench import logins as beside
 from bench.load import Measured, Repeat
 from bench.peer import Peer, install
+from bench.peer.canaille import Canaille
+from bench.peer.pythons import PythonPeer
+from bench.peer.toolkit import Toolkit
 from bench.report import write
 from bench.subject import Subject
 
@@ -99,6 +102,22 @@ def flows(bench: Bench, subject: Subject, folder: Path | None) -> None:
             bench.tell("node code flow CPU ms", cpu)
 
 
+def in_turn(bench: Bench, subject: Subject, peer: PythonPeer) -> None:
+    """Ours and a peer in Python: logins first, while its tables are as empty as ours, then tokens."""
+    with peer:
+        if isinstance(peer, Canaille):
+            mine, theirs = works.logins_beside(subject, peer, bench.plan.rounds)
+            bench.tell(f"login CPU ms beside {peer.name}", mine)
+            bench.tell(f"{peer.name} login CPU ms", theirs)
+        ours = repeated(bench, subject.address, works.service_tokens(subject))
+        other = repeated(bench, peer.address, peer.service_tokens())
+        measured, peers = works.interleaved(ours, other, bench.plan.rounds)
+        bench.tell(f"tokens/s beside {peer.name}", measured.rate)
+        if peers is not None:
+            bench.measured(f"{peer.name} tokens", peers)
+    bench.notes.append(peer.about)
+
+
 def alone(bench: Bench, subject: Subject) -> None:
     """What is compared with nobody, or with ourselves."""
     plan = bench.plan
@@ -107,8 +126,8 @@ def alone(bench: Bench, subject: Subject) -> None:
     names = {"local": "local", "cached": "cached", "asking": "introspection"}
     for way, measured in works.protected_calls(subject, plan.seconds).items():
         bench.tell(f"protected calls/s, {names[way]}", measured.rate)
-    bench.tell("login CPU ms", works.login_cpu(subject, 10 * plan.rounds, known=True))
-    bench.tell("login CPU ms, new browser", works.login_cpu(subject, 10 * plan.rounds, known=False))
+    bench.tell("login CPU ms", works.login_cpu(subject, 10 * plan.rounds, works.login(subject, None)))
+    bench.tell("login CPU ms, new browser", works.login_cpu(subject, 10 * plan.rounds, None))
     for promise, seconds in works.promises(subject).items():
         bench.tell(f"seconds until {promise}", seconds)
 
@@ -155,7 +174,7 @@ def paying(bench: Bench, folder: Path) -> None:
     bench.add(**payments.growth(folder / "payments", plan.payment_calls, plan.payments))
 
 
-def run(bench: Bench, folder: Path, peer_folder: Path | None) -> None:
+def run(bench: Bench, folder: Path, peer_folder: Path | None, pythons: Sequence[PythonPeer]) -> None:
     bench.tell("raw ES256/s", works.raw_signatures(bench.plan.seconds / 2))
     with ExitStack() as stack:
         subject = stack.enter_context(Subject(folder / "subject", bcrypt_cost="4"))
@@ -164,6 +183,8 @@ def run(bench: Bench, folder: Path, peer_folder: Path | None) -> None:
             bench.tell("node PSS MB at start", processes.pss_megabytes(peer.pid))
         side_by_side(bench, subject, peer)
         flows(bench, subject, peer_folder)
+        for python in pythons:
+            in_turn(bench, subject, python)
         alone(bench, subject)
         logins(bench, subject, folder)
         sizes(bench, subject, folder)
@@ -178,25 +199,34 @@ def run(bench: Bench, folder: Path, peer_folder: Path | None) -> None:
         bench.tell("node cold start s", sorted(starts)[len(starts) // 2])
 
 
+def installed(bench: Bench, folder: Path) -> tuple[Path | None, list[PythonPeer]]:
+    """Where the npm package is, and the peers in Python; the report tells which could not be installed."""
+    faults = {"oidc-provider": install(folder / "peer")}
+    pythons = [kind(folder / kind.name) for kind in (Canaille, Toolkit)]
+    faults |= {python.name: python.install() for python in pythons}
+    bench.notes += [f"{name} was not run: {fault}." for name, fault in faults.items() if fault]
+    return None if faults["oidc-provider"] else folder / "peer", [one for one in pythons if not faults[one.name]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="a short run that shows everything works; its figures mean little"
     )
     parser.add_argument(
-        "--peer", action="store_true", help="also run the npm package oidc-provider (needs node and npm)"
+        "--peer",
+        action="store_true",
+        help="also run peers: the npm package oidc-provider (needs node and npm), Canaille and django-oauth-toolkit (from PyPI)",
     )
     parser.add_argument("--out", type=Path, default=Path("bench/results"), help="where the report goes")
     given = parser.parse_args()
     bench = Bench(QUICK if given.quick else FULL)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder, peer_folder = Path(name), None
+        folder = Path(name)
         if given.peer or os.environ.get("PEER") == "1":
-            fault = install(folder / "peer")
-            peer_folder = None if fault else folder / "peer"
-            if fault:
-                bench.notes.append(f"The peer was not run: {fault}.")
-        run(bench, folder, peer_folder)
+            run(bench, folder, *installed(bench, folder))
+        else:
+            run(bench, folder, None, ())
     print(write(given.out, bench.figures, bench.notes))
 
 

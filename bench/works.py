@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from bench import load, processes
 from bench.load import Measured, Repeat
 from bench.peer import Peer
+from bench.peer.canaille import Canaille
 from bench.scripts import CodeFlows, Refreshes
 from bench.subject import API, CALLBACK, Api, Subject, wait_until
 from idp.platform.pages import DEVICE
@@ -111,20 +112,28 @@ def protected_calls(subject: Subject, seconds: float) -> dict[str, Measured]:
     return found
 
 
-def login_cpu(subject: Subject, logins: int, *, known: bool) -> float:
+def login_cpu(subject: Subject, logins: int, device: Cookie | None) -> float:
     """CPU milliseconds of a whole login with the code flow behind it, less the password hash.
 
-    Of somebody who is signed out, in a browser they have used; or in a new one each time, of which a mail tells them.
+    Of somebody who is signed out, in a browser they have used, known by `device`; or in a new one each time, of which a mail tells them.
     """
-    device = _login(subject, None)
     before = processes.cpu_seconds(subject.pid)
     for _ in range(logins):
-        _login(subject, device if known else None)
+        login(subject, device)
     spent = (processes.cpu_seconds(subject.pid) - before) / logins
     return (spent - _hash_seconds(int(subject.idp.environ["IDP_BCRYPT_COST"]))) * 1000
 
 
-def _login(subject: Subject, device: Cookie | None) -> Cookie:
+def logins_beside(subject: Subject, peer: Canaille, rounds: int) -> tuple[float, float]:
+    """`login_cpu` of ours and the peer's in turn, ten logins each in known browsers: the means, in milliseconds."""
+    device, mine, theirs = login(subject, None), [], []
+    for _ in range(rounds):
+        mine.append(login_cpu(subject, 10, device))
+        theirs.append(peer.login_cpu(10))
+    return statistics.fmean(mine), statistics.fmean(theirs)
+
+
+def login(subject: Subject, device: Cookie | None) -> Cookie:
     """A login; what its browser is known by from then on."""
     browser = Browser(subject.idp.url)
     if device is not None:

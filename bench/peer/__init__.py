@@ -20,7 +20,7 @@ from tests.support.ports import free_port
 from tests.support.running import Process, clean_environment
 
 PACKAGE = "oidc-provider@9"
-_SECRET = "a-secret-of-the-benchmark-alone-0123456789"
+SECRET = "a-secret-of-the-benchmark-alone-0123456789"
 _SERVER = Path(__file__).with_name("server.mjs")
 
 
@@ -38,6 +38,20 @@ def install(folder: Path) -> str | None:
     return None
 
 
+def basic(client: str) -> str:
+    """The header by which a client of the benchmark tells who it is."""
+    return "Authorization: Basic " + base64.b64encode(f"{client}:{SECRET}".encode()).decode()
+
+
+def stay(http: requests.Session, home: str, response: requests.Response) -> requests.Response:
+    """Follow redirects while they stay at the peer."""
+    while response.headers.get("Location", "").startswith((home, "/")):
+        target = response.headers["Location"]
+        url = target if target.startswith("http") else home + target
+        response = http.get(url, allow_redirects=False, timeout=30)
+    return response
+
+
 class Peer:
     """One running peer on a port of its own."""
 
@@ -47,15 +61,13 @@ class Peer:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.cold_start = 0.0
-        credentials = base64.b64encode(f"service:{_SECRET}".encode()).decode()
-        self.service = f"Authorization: Basic {credentials}"
-        self.web = "Authorization: Basic " + base64.b64encode(f"web:{_SECRET}".encode()).decode()
+        self.service, self.web = basic("service"), basic("web")
 
     def __enter__(self) -> Peer:
         own = {
             "PORT": str(self.port),
             "WORKERS": str(self.workers),
-            "SECRET": _SECRET,
+            "SECRET": SECRET,
             "API": API,
             "CALLBACK": CALLBACK,
         }
@@ -66,7 +78,7 @@ class Peer:
         response = requests.post(
             f"{self.url}/token",
             data={"grant_type": "client_credentials", "scope": "read"},
-            auth=("service", _SECRET),
+            auth=("service", SECRET),
             timeout=10,
         )
         assert response.status_code == 200, response.text
@@ -100,19 +112,12 @@ class Peer:
             "code_challenge_method": "S256",
         }
         path = f"/auth?{urlencode(asked)}"
-        response = self._stay(http, http.get(self.url + path, allow_redirects=False, timeout=10))
+        response = stay(http, self.url, http.get(self.url + path, allow_redirects=False, timeout=10))
         for form in ({"prompt": "login", "login": "alice", "password": "x"}, {"prompt": "consent"}):
             match = re.search(r'action="([^"]+)"', response.text)
             assert match, response.text[:500]
             submitted = http.post(match.group(1), data=form, allow_redirects=False, timeout=10)
-            response = self._stay(http, submitted)
+            response = stay(http, self.url, submitted)
         assert "code=" in response.headers.get("Location", ""), response.text[:500]
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in http.cookies if cookie.path == "/")
         return CodeFlows(path, cookies, "/token", self.web, quote(CALLBACK, safe=""), verifier)
-
-    def _stay(self, http: requests.Session, response: requests.Response) -> requests.Response:
-        while response.headers.get("Location", "").startswith((self.url, "/")):
-            target = response.headers["Location"]
-            url = target if target.startswith("http") else self.url + target
-            response = http.get(url, allow_redirects=False, timeout=10)
-        return response
