@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
-import sqlite3
 from collections.abc import Sequence
 from http.cookiejar import Cookie
 from pathlib import Path
@@ -44,7 +43,7 @@ class Canaille(PythonPeer):
     name = "canaille"
     packages = ("canaille[front,oidc,sqlite,server]==0.3.6",)
     about = (
-        f"{packages[0]}: `canaille run` with two workers, its SQL backend on SQLite with a write-ahead log, its default tokens and hash; "
+        f"{packages[0]}: `canaille run` with two workers, its SQL backend on SQLite, its default tokens and hash; "
         "people log in by choosing their name from those the browser knows, at a client that is trusted."
     )
     token = "/oauth/token"
@@ -65,8 +64,6 @@ class Canaille(PythonPeer):
         self.environ["CANAILLE_OIDC__ACTIVE_JWKS"] = f"[{self.run('canaille', 'jwk', 'create', 'rsa')}]"
         self.run("canaille", "install")
         self.run("canaille", "restore", stdin=json.dumps({"user": _people(), "client": _clients()}))
-        with sqlite3.connect(self._database) as database:
-            database.execute("PRAGMA journal_mode=WAL")
         self._hash = float(self.run("python", "-c", _HASH))
 
     def command(self) -> Sequence[str]:

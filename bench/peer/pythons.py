@@ -18,7 +18,7 @@ WORKERS = "2"
 
 
 class PythonPeer(ABC):
-    """One peer on a port of its own, on SQLite with a write-ahead log as ours; `install` it, then enter it."""
+    """One peer on a port of its own, on SQLite with the best settings that it offers and nothing else; `install` it, then enter it."""
 
     name: ClassVar[str]
     packages: ClassVar[tuple[str, ...]]

@@ -153,14 +153,19 @@ class RunningIdp:
             timeout=60,
         )
 
-    def cli(self, *arguments: str, stdin: str = "") -> Any:
-        """One `idp` command that must succeed, run within this process to save its start; returns its JSON document."""
+    def tried(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """The same within this process, which saves its start."""
         output, errors = io.StringIO(), io.StringIO()
         with _elsewhere(self.folder, self.environ, stdin), redirect_stdout(output), redirect_stderr(errors):
-            status = run_command(idp_command, [*arguments, "--json"], "idp")
-        if status != 0:
-            raise CliError(f"{arguments}: {status} {errors.getvalue()}")
-        return json.loads(output.getvalue())
+            status = run_command(idp_command, list(arguments), "idp")
+        return subprocess.CompletedProcess(arguments, status, output.getvalue(), errors.getvalue())
+
+    def cli(self, *arguments: str, stdin: str = "") -> Any:
+        """One `idp` command that must succeed, within this process; returns its JSON document."""
+        done = self.tried(*arguments, "--json", stdin=stdin)
+        if done.returncode != 0:
+            raise CliError(f"{arguments}: {done.returncode} {done.stderr}")
+        return json.loads(done.stdout)
 
     def user(self, name: str, *options: str, password: str = PASSWORD) -> dict[str, Any]:
         """A person with a password."""

@@ -24,7 +24,7 @@ def name(idp: RunningIdp) -> Iterator[str]:
     """A name for a provider, which is gone afterwards."""
     made = new_name()
     yield made
-    idp.run("upstream", "delete", made)
+    idp.tried("upstream", "delete", made)
 
 
 def create(idp: RunningIdp, name: str, **given: Any) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_what_is_given_is_changed_by_a_patch(idp: RunningIdp, name: str) -> None
     assert name in [one["name"] for one in idp.cli("upstream", "list")]
     idp.cli("upstream", "delete", name)
     for command in ("show", "disable", "enable", "delete", "update"):
-        assert idp.run("upstream", command, name).returncode == 1
+        assert idp.tried("upstream", command, name).returncode == 1
 
 
 GOOD = {"issuer": "https://a.test", "title": "A", "client_id": "us", "client_secret": "secret"}
@@ -102,16 +102,16 @@ BAD: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("fault", BAD)
 def test_what_cannot_work_is_refused_in_a_sentence(idp: RunningIdp, name: str, fault: str) -> None:
     given = {key: value for key, value in {**GOOD, **BAD[fault]}.items() if value is not None}
-    done = idp.run("upstream", "create", name, "--file", "-", stdin=json.dumps(given))
+    done = idp.tried("upstream", "create", name, "--file", "-", stdin=json.dumps(given))
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
     assert done.stderr.count("\n") == 1
-    assert idp.run("upstream", "show", name).returncode == 1
+    assert idp.tried("upstream", "show", name).returncode == 1
 
 
 @pytest.mark.parametrize("bad", ["Google", "a b", "../x", "", "x" * 33, "9a"])
 def test_a_name_stands_in_urls(idp: RunningIdp, bad: str) -> None:
-    assert idp.run("upstream", "create", bad, "--file", "-", stdin=json.dumps(GOOD)).returncode == 1
+    assert idp.tried("upstream", "create", bad, "--file", "-", stdin=json.dumps(GOOD)).returncode == 1
 
 
 def test_two_cannot_have_one_name(idp: RunningIdp, name: str) -> None:
@@ -136,6 +136,6 @@ def test_settings_this_version_does_not_take_close_nothing_but_their_own_button(
 def test_the_doctor_says_where_addresses_of_every_tenant_are_trusted(idp: RunningIdp, name: str) -> None:
     given = {"preset": "microsoft", "client_id": "us", "client_secret": "secret", "trusts_email": True}
     create(idp, name, **given)
-    assert f"provider {name}: trusts_email" in idp.run("check").stdout
+    assert f"provider {name}: trusts_email" in idp.tried("check").stdout
     idp.cli("upstream", "update", name, "--file", "-", stdin=json.dumps({"tenants": ["one"]}))
-    assert f"provider {name}" not in idp.run("check").stdout
+    assert f"provider {name}" not in idp.tried("check").stdout
