@@ -151,7 +151,7 @@ def test_a_letter_is_part_of_the_trace_of_whoever_asked_for_it(issuer: RunningId
     trace_id, traceparent = new_trace()
     asked(traceparent=traceparent)
     eventually(lambda: kinds(trace_id), lambda seen: seen == ["password-forgotten", "mail"])
-    assert f'"trace_id":"{trace_id}"' in issuer.logs(), "the request's own line"
+    assert issuer.logs(until=f'"trace_id":"{trace_id}"'), "the request's own line, which is written with others"
     unnamed = asked().headers["X-Request-Id"]
     eventually(lambda: kinds(unnamed), lambda seen: seen == ["password-forgotten", "mail"])
     named = asked(**{"X-Request-Id": "from-the-proxy", "traceparent": "nonsense"}).headers["X-Request-Id"]
