@@ -51,12 +51,11 @@ class Canaille(PythonPeer):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._database = folder / "canaille.sqlite"
         self.environ |= {
             "SECRET_KEY": SECRET,
             "SERVER_NAME": self.host,
             "PREFERRED_URL_SCHEME": "http",
-            "CANAILLE_SQL__DATABASE_URI": f"sqlite:///{self._database}",
+            "CANAILLE_SQL__DATABASE_URI": f"sqlite:///{folder / 'canaille.sqlite'}",
             "CANAILLE_OIDC__TRUSTED_DOMAINS": "app.bench",
         }
 
