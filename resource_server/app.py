@@ -283,16 +283,18 @@ def _readiness(process: Process) -> Callable[[], Response]:
                 tx.execute(sa.select(sa.literal(1)))
         keys = process.guard.keys().values()
         if any(state.age is None for state in keys):  # nothing can be checked yet: no traffic before there are keys
-            response = jsonify({"status": "not ready", "keys": "absent"})
-            response.status_code, response.headers["Retry-After"] = 503, "1"
-            return response
+            return _not_ready(keys="absent")
         if not all(service.revocations.known for service in process.services):
-            response = jsonify({"status": "not ready", "revocations": "unread"})
-            response.status_code, response.headers["Retry-After"] = 503, "1"
-            return response
+            return _not_ready(revocations="unread")
         return jsonify({"status": "ready", "keys": "present" if all(state.fresh for state in keys) else "stale"})
 
     return ready
+
+
+def _not_ready(**missing: str) -> Response:
+    response = jsonify({"status": "not ready", **missing})
+    response.status_code, response.headers["Retry-After"] = 503, "1"
+    return response
 
 
 def metrics_folder(settings: Settings) -> Path:
