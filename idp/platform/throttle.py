@@ -6,7 +6,7 @@ Who waits is not counted: asking again makes no wait longer. Only a keyed hash o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_address, ip_network
@@ -88,6 +88,10 @@ class Tallies(Protocol):
         """Take an answer back under all keys, and begin anew under those to forget."""
         ...
 
+    def forgetting(self, keys: Collection[str]) -> Callable[[sa.Connection], None] | None:
+        """What begins anew under these keys within a transaction; None where they are not kept in the database."""
+        ...
+
 
 _KEYS: sa.BindParameter[str] = sa.bindparam("keys", expanding=True, type_=sa.String)
 _FIELDS = (
@@ -131,9 +135,16 @@ class DatabaseTallies:
         with self._database.write(durable=False) as tx:
             held = _held(tx, sorted({*most, *forget}) if most else ())
             if forget:
-                tx.execute(_FORGET, {"keys": sorted(forget)})
+                _forget(tx, forget)
             shared = {key: tally for key, tally in held.items() if key in most}
             _keep(tx, {key: pace.given_back(tally, most[key], began.get(key, -1)) for key, tally in shared.items()})
+
+    def forgetting(self, keys: Collection[str]) -> Callable[[sa.Connection], None]:
+        return lambda tx: _forget(tx, keys)
+
+
+def _forget(tx: sa.Connection, keys: Collection[str]) -> None:
+    tx.execute(_FORGET, {"keys": sorted(keys)})
 
 
 def _first(tx: sa.Connection, key: str, pace: Pace, most: int, now: int) -> Tally | None:
@@ -165,14 +176,28 @@ class Bound:
 
 
 class Answer:
-    """An answer that was counted; it is wrong until it is said to be right."""
+    """An answer that was counted; it is wrong until it is said to be right. `forgetting` is what makes it so within a transaction, if anything."""
 
-    def __init__(self) -> None:
+    def __init__(self, forgetting: Callable[[sa.Connection], None] | None) -> None:
         self.is_right = False
+        self._forgetting = forgetting
 
     def right(self) -> None:
         """It was right: what was one's own is forgotten, what is shared is as if there had been no answer."""
         self.is_right = True
+
+    def right_with(self) -> Callable[[sa.Connection], bool] | None:
+        """The same, by what is returned, within the transaction that a right answer leads to: one write less. None where it is done at once."""
+        forgetting = self._forgetting
+        if forgetting is None:
+            self.right()
+            return None
+
+        def forget(tx: sa.Connection) -> bool:
+            forgetting(tx)
+            return True
+
+        return forget
 
 
 class Throttle:
@@ -202,15 +227,15 @@ class Throttle:
         keys = self._keys(bounds)
         most = self._most(keys)
         began = self._tallies.count(most, self._pace, self._clock.now())
-        answer = Answer()
+        own = [key for key, bound in keys.items() if bound.own]
+        shared = {key: most[key] for key, bound in keys.items() if not bound.own}
+        answer = Answer(None if shared else self._tallies.forgetting(own))
         try:
             yield answer
         except Exception:
             self._tallies.give_back(most, self._pace, began)
             raise
         if answer.is_right:
-            own = [key for key, bound in keys.items() if bound.own]
-            shared = {key: most[key] for key, bound in keys.items() if not bound.own}
             self._tallies.give_back(shared, self._pace, began, forget=own)
 
     def _keys(self, bounds: Sequence[Bound]) -> dict[str, Bound]:

@@ -5,7 +5,7 @@ The scripts say what `idp.platform.throttle.Pace` says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -102,6 +102,9 @@ class RedisTallies:
                 self._give_back(keys=[_name(key) for key in most], args=[pace.window, pace.longest, *pairs])
         except redis.RedisError as error:
             _open(error)
+
+    def forgetting(self, _keys: Collection[str]) -> None:
+        return None
 
 
 def _name(key: str) -> str:

@@ -34,5 +34,5 @@ class PasswordMethod:
             person = self._accounts.authenticate(found, password)
             if person is None:
                 return None
-            answer.right()
-        return Proven(person, ("pwd",))
+            forget = answer.right_with()
+        return Proven(person, ("pwd",), forget)
