@@ -110,7 +110,7 @@ def login_opener(house: House, pages: Pages, asker: AuthorizePages) -> LoginOpen
         devices=house.devices,
         notices=house.notices,
         steps=LoginSteps(house.database, house.clock),
-        logged_in=asker.logged_in,
+        asker=asker,
         trust_seconds=house.settings.trusted_device_days * _DAY,
     )
 

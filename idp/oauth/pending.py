@@ -30,6 +30,7 @@ _LOGGED_IN = (
     .where(AuthorizationRow.id == sa.bindparam("flow"))
     .values(logged_in_sid=sa.bindparam("sid"))
 )
+_ANSWERED = _LOGGED_IN.values(used_at=sa.func.coalesce(AuthorizationRow.used_at, sa.bindparam("now")))
 _CHOSEN = (
     sa.update(AuthorizationRow)
     .where(AuthorizationRow.id == sa.bindparam("flow"))
@@ -96,6 +97,10 @@ class PendingAuthorizations:
     def logged_in(tx: sa.Connection, flow: str, sid: str) -> None:
         """A person has just logged in for this request."""
         tx.execute(_LOGGED_IN, {"flow": flow, "sid": sid})
+
+    def answered(self, tx: sa.Connection, flow: str, sid: str) -> None:
+        """The same, and the wait ends. It may have ended since this login began: of a click that came twice browsers show the second answer."""
+        tx.execute(_ANSWERED, {"flow": flow, "sid": sid, "now": self._clock.now()})
 
     @staticmethod
     def chosen(tx: sa.Connection, flow: str, sid: str) -> None:

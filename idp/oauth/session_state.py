@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flask import Response, after_this_request, request
@@ -28,12 +28,18 @@ class SessionStates:
 
     def parameters(self, asked: AuthorizationRequest, session: BrowserSession | None) -> Mapping[str, str]:
         """`session_state` for the answer to an OpenID request (§2), also for an error: the app then hears of the next login."""
+        return self._told(asked, lambda: self._settled(session))
+
+    def of_new(self, asked: AuthorizationRequest, cookie: str) -> Mapping[str, str]:
+        """The same with the cookie of a session that the browser gets with this answer, alone in it."""
+        return self._told(asked, lambda: self.pages.browser_state(cookie, ()))
+
+    @staticmethod
+    def _told(asked: AuthorizationRequest, state: Callable[[], str]) -> Mapping[str, str]:
         origin = origin_of(asked.redirect_uri)
         if origin is None or "openid" not in asked.scope:
             return {}
-        return {
-            "session_state": session_state(asked.client_id, origin, self._settled(session), secrets.token_urlsafe(12))
-        }
+        return {"session_state": session_state(asked.client_id, origin, state(), secrets.token_urlsafe(12))}
 
     def _settled(self, session: BrowserSession | None) -> str:
         """The state that the browser is in once it has this answer; a frame of another site does not show us its session."""

@@ -188,8 +188,13 @@ class Sessions:
         """Note who takes part in a living session: it cannot end before this transaction does. False when it has ended."""
         if not self.hold(tx, sid):
             return False
-        insert_or_ignore(tx, SessionPartyRow, {"sid": sid, "name": party, "session": sid})
+        self.takes_part(tx, sid, party)
         return True
+
+    @staticmethod
+    def takes_part(tx: sa.Connection, sid: str, party: str) -> None:
+        """The same of a session that this transaction holds, or has opened."""
+        insert_or_ignore(tx, SessionPartyRow, {"sid": sid, "name": party, "session": sid})
 
     def follows(self, sid: str, earlier: str) -> bool:
         """Whether somebody takes part in this session who knows it by an earlier `sid`."""

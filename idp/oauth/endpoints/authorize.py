@@ -1,11 +1,13 @@
 """The authorization endpoint (RFC 6749 §3.1) and the pages between it and the redirect back: resume, cancel, consent.
 
-A request that can be answered at once is; any other is stored, bound to the browser, and comes back to `resume` by its id after each step.
+A request that can be answered at once is; any other is stored, bound to the browser, and comes back to `resume` by its id after each step,
+unless a login was all that it waited for: then it is answered with that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -39,7 +41,7 @@ from idp.platform.pages import Pages
 from idp.platform.telemetry import REFUSED
 from idp.tokens.status_list_indexes import Reservation
 from idp.users.accounts import Accounts
-from idp.users.login.context import LoginContext
+from idp.users.login.context import LoginContext, Onward
 from idp.users.login.policy import LoginPolicy
 from idp.users.login.second_factor import MORE
 from idp.users.people import BrowserSession
@@ -150,8 +152,24 @@ class AuthorizePages:
         return None if client is None or client.disabled else self._context(pending, client)
 
     def logged_in(self, tx: sa.Connection, context: LoginContext, session: BrowserSession) -> None:
-        """A person has just logged in for a stored request (the login pages' `LoggedIn`)."""
+        """A person has just logged in for a stored request (the login pages' `Asker`)."""
         self.pending.logged_in(tx, context.flow, session.sid)
+
+    def answer(self, tx: sa.Connection, context: LoginContext, session: BrowserSession) -> Onward | None:
+        """Answer a stored request with the login that it waited for, if a code is all it wants (the login pages' `Asker`).
+
+        Other connections are not to be asked within this transaction; what needs them goes on at `resume`.
+        """
+        pending = context.waiting
+        if not isinstance(pending, Pending) or pending.request.response_type != "code" or pending.request.acr_values:
+            return None
+        visit = self._visit_of(pending.request, replace(pending, logged_in_sid=session.sid), None, session)
+        if visit is None or self._step(visit, tx) is not Step.ISSUE:
+            return None
+        self.pending.answered(tx, pending.id, session.sid)
+        self.sessions.takes_part(tx, session.sid, visit.client.client_id)
+        issued = self.issuing.write(tx, visit.asked, visit.client, session, None)
+        return lambda cookie: self._send(visit, issued, self.states.of_new(visit.asked, cookie))
 
     def chosen(self, tx: sa.Connection, context: LoginContext, session: BrowserSession) -> None:
         """A person has just chosen an account for a stored request (the chooser's `Chosen`)."""
@@ -160,13 +178,25 @@ class AuthorizePages:
     # -- steps ----------------------------------------------------------------------------------------------------
 
     def _visit(self, asked: AuthorizationRequest, pending: Pending | None, browser: str | None) -> _Visit:
+        hint = None if "select_account" in asked.prompt else asked.login_hint
+        visit = self._visit_of(asked, pending, browser, self.seats.meant(asked.subs, hint))
+        if visit is None:
+            raise PageError("expired", _GONE)
+        return visit
+
+    def _visit_of(
+        self,
+        asked: AuthorizationRequest,
+        pending: Pending | None,
+        browser: str | None,
+        session: BrowserSession | None,
+    ) -> _Visit | None:
+        """The look at a request in this session; None when what it asks for is gone."""
         client = self.lookups.client(asked.client_id)
         found = [self.lookups.resource(uri) for uri in asked.audiences]
         resources = tuple(resource for resource in found if resource is not None)
         if client is None or client.disabled or len(resources) != len(found):
-            raise PageError("expired", _GONE)
-        hint = None if "select_account" in asked.prompt else asked.login_hint
-        session = self.seats.meant(asked.subs, hint)
+            return None
         return _Visit(asked, client, resources, session, pending, browser)
 
     def _stored(self, flow: str, browser: str | None) -> _Visit:
@@ -187,10 +217,10 @@ class AuthorizePages:
         self.pages.check_form(browser, " ".join(filter(None, (purpose, flow, sub))))
         return visit
 
-    def _step(self, visit: _Visit) -> Step | Refusal:
-        return next_step(self._facts(visit))
+    def _step(self, visit: _Visit, tx: sa.Connection | None = None) -> Step | Refusal:
+        return next_step(self._facts(visit, tx))
 
-    def _facts(self, visit: _Visit) -> Facts:
+    def _facts(self, visit: _Visit, tx: sa.Connection | None) -> Facts:
         session, asked = visit.session, visit.asked
         logged_in = visit.pending.logged_in_sid if visit.pending else None
         two = self.policy.second_factor or visit.client.second_factor
@@ -204,7 +234,7 @@ class AuthorizePages:
             remembered=session is not None
             and provable
             and not visit.client.trusted
-            and self._remembered(visit, session),
+            and self._remembered(visit, session, tx),
             trusted=visit.client.trusted,
             provable=provable,
             prompt=frozenset(asked.prompt),
@@ -220,9 +250,10 @@ class AuthorizePages:
             chosen=session is not None and visit.pending is not None and visit.pending.chosen_sid == session.sid,
         )
 
-    def _remembered(self, visit: _Visit, session: BrowserSession) -> bool:
-        with self.database.read() as tx:
-            return self.consents.covers(tx, session.sub, visit.asked, visit.resources)
+    def _remembered(self, visit: _Visit, session: BrowserSession, tx: sa.Connection | None) -> bool:
+        """Within a transaction nobody takes it back before that ends."""
+        with nullcontext(tx) if tx is not None else self.database.read() as asking:
+            return self.consents.covers(asking, session.sub, visit.asked, visit.resources, hold=tx is not None)
 
     def _decide(self, visit: _Visit) -> Response:
         step = self._step(visit)
@@ -287,8 +318,10 @@ class AuthorizePages:
             return self._decide(visit)
         if issued is None:  # logged out in this very moment
             return self._decide(replace(visit, session=None))
-        answer = {**self.issuing.parameters(issued), **self._state(visit)}
-        return self.responses.send(visit.asked.destination, answer)
+        return self._send(visit, issued, self._state(visit))
+
+    def _send(self, visit: _Visit, issued: Issued, state: Mapping[str, str]) -> Response:
+        return self.responses.send(visit.asked.destination, {**self.issuing.parameters(issued), **state})
 
     def _write(self, tx: sa.Connection, visit: _Visit, session: BrowserSession, reserved: Reservation | None) -> Issued:
         asked, settled = visit.asked, visit.consented or visit.client.trusted
@@ -349,6 +382,7 @@ class AuthorizePages:
             second_factor=client.second_factor,
             choosing=pending.chosen_sid == "" or (selects and pending.chosen_sid is None),
             beside=selects or pending.chosen_sid is not None,
+            waiting=pending,
         )
 
     def _logo_url(self, client: Client) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import sqlalchemy as sa
+from flask import Response
 
 from idp.users.people import BrowserSession
 
@@ -20,6 +21,7 @@ class LoginContext:
     `methods` are the login methods the asker allows, in order, empty for all; `second_factor`: it needs two factors whoever it is.
     `wanted_acr` and `max_age` (seconds) are what the login must reach.
     `choosing`: the person is to choose among the accounts in this browser; `beside`: a new login leaves those where they are.
+    `waiting` is what the asker knows of the request, for itself alone.
     """
 
     flow: str
@@ -38,6 +40,7 @@ class LoginContext:
     second_factor: bool = False
     choosing: bool = False
     beside: bool = False
+    waiting: object = None
 
 
 class OtherWay(Protocol):
@@ -61,5 +64,17 @@ def purpose(context: LoginContext | None) -> str:
 FindContext = Callable[[str, str], LoginContext | None]
 """(flow id, the browser's flow secret) -> who asks; None when there is no such waiting request in this browser."""
 
-LoggedIn = Callable[[sa.Connection, LoginContext, BrowserSession], None]
-"""Tells the waiting request that a person has just logged in for it."""
+Onward = Callable[[str], Response]
+"""The cookie of the new session -> the answer to the request that waited for it."""
+
+
+class Asker(Protocol):
+    """Who asks for logins, told of each in the transaction that opens its session."""
+
+    def logged_in(self, tx: sa.Connection, context: LoginContext, session: BrowserSession) -> None:
+        """A person has just logged in for this request, which goes on from its `resume_url`."""
+        ...
+
+    def answer(self, tx: sa.Connection, context: LoginContext, session: BrowserSession) -> Onward | None:
+        """The same, where nothing else has to be asked: the request is answered with the login. None, and nothing is written, where it cannot be."""
+        ...

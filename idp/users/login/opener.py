@@ -15,7 +15,7 @@ from idp.platform.pages import Pages
 from idp.users.accounts import Accounts
 from idp.users.devices import Devices
 from idp.users.login.chain import LastStep, Proven, level
-from idp.users.login.context import LoggedIn, LoginContext
+from idp.users.login.context import Asker, LoginContext, Onward
 from idp.users.login.steps import LoginSteps
 from idp.users.notices import Notice, Notices
 from idp.users.people import BrowserSession
@@ -42,7 +42,7 @@ class LoginOpener:
     devices: Devices
     notices: Notices
     steps: LoginSteps
-    logged_in: LoggedIn
+    asker: Asker
     trust_seconds: int
 
     def open(
@@ -54,7 +54,7 @@ class LoginOpener:
         trust: bool = False,
         arrive: Callable[[str], Response] | None = None,
     ) -> Response | None:
-        """The redirect back, or what `arrive` makes of the way back.
+        """The answer to who asked, where it can be given at once; else the redirect back, or what `arrive` makes of the way back.
 
         None when the last step failed, or the person was disabled or got another password in this very moment. Who closed their account
         is asked whether they want to open it again.
@@ -63,6 +63,7 @@ class LoginOpener:
             return self._ask_to_return(context, proven, last_step)
         device = self.pages.cookie(request, web.DEVICE) or new_secret()
         previous, aside = self.seats.makes_room(proven.person.sub, beside=context is not None and context.beside)
+        straight = arrive is None and not aside
         try:
             with self.database.write() as tx:
                 if not _taken(tx, proven.last_step, last_step):
@@ -74,10 +75,11 @@ class LoginOpener:
                     self.notices.tell(tx, proven.person, Notice.NEW_BROWSER, about=request.environ.get("idp.peer"))
                 if trust:
                     self.devices.trust(tx, device, proven.person.sub, self.trust_seconds)
-                cookie = self._session(tx, context, proven, previous)
+                cookie, onward = self._session(tx, context, proven, previous, straight=straight)
         except _NotOpened:
             return None
-        response = (arrive or self.pages.redirect)(context.resume_url if context else self.pages.home_url())
+        back = context.resume_url if context else self.pages.home_url()
+        response = onward(cookie) if onward else (arrive or self.pages.redirect)(back)
         self.pages.keep_session(response, cookie, aside)
         self.pages.set_cookie(response, web.DEVICE, device, max_age=web.device_age())
         return response
@@ -97,18 +99,25 @@ class LoginOpener:
         response = self.pages.redirect(f"{self.pages.url(RETURN)}?step={step}")
         return self.pages.keep_browser(request, response, browser)
 
-    def _session(self, tx: sa.Connection, context: LoginContext | None, proven: Proven, previous: str | None) -> str:
-        since = None
+    def _session(
+        self, tx: sa.Connection, context: LoginContext | None, proven: Proven, previous: str | None, *, straight: bool
+    ) -> tuple[str, Onward | None]:
+        """The cookie of the new session, and what answers who asked at once, where `straight` allows it."""
+        since, onward = None, None
         if proven.session is not None:
             since = self.sessions.since(tx, proven.session, proven.person.sub)
             if since is None:  # signed out meanwhile: the proofs of then are worth nothing any more
                 raise _NotOpened
 
         def also(session: BrowserSession) -> None:
-            if context is not None and since is None:
-                self.logged_in(tx, context, session)
+            nonlocal onward
+            if context is None or since is not None:
+                return
+            onward = self.asker.answer(tx, context, session) if straight else None
+            if onward is None:
+                self.asker.logged_in(tx, context, session)
 
-        return self.sessions.open(
+        cookie = self.sessions.open(
             tx,
             proven.person.sub,
             acr=level(proven.amr),
@@ -118,6 +127,7 @@ class LoginOpener:
             auth_time=since,
             also=also,
         )
+        return cookie, onward
 
 
 def _taken(tx: sa.Connection, *steps: LastStep | None) -> bool:
