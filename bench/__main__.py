@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import cluster, guard, load, payments, processes, revocation, works
+from bench import cluster, guard, load, login_cpu, payments, processes, revocation, works
 from bench import logins as beside
 from bench.load import Measured, Repeat
 from bench.peer import Peer, install
@@ -106,7 +106,7 @@ def in_turn(bench: Bench, subject: Subject, peer: PythonPeer) -> None:
     """Ours and a peer in Python: logins first, while its tables are as empty as ours, then tokens."""
     with peer:
         if isinstance(peer, Canaille):
-            mine, theirs = works.logins_beside(subject, peer, bench.plan.rounds)
+            mine, theirs = login_cpu.beside(subject, peer, 2 * bench.plan.rounds)
             bench.tell(f"login CPU ms beside {peer.name}", mine)
             bench.tell(f"{peer.name} login CPU ms", theirs)
         ours = repeated(bench, subject.address, works.service_tokens(subject))
@@ -126,8 +126,8 @@ def alone(bench: Bench, subject: Subject) -> None:
     names = {"local": "local", "cached": "cached", "asking": "introspection"}
     for way, measured in works.protected_calls(subject, plan.seconds).items():
         bench.tell(f"protected calls/s, {names[way]}", measured.rate)
-    bench.tell("login CPU ms", works.login_cpu(subject, 10 * plan.rounds, works.login(subject, None)))
-    bench.tell("login CPU ms, new browser", works.login_cpu(subject, 10 * plan.rounds, None))
+    bench.tell("login CPU ms", login_cpu.login_cpu(subject, 10 * plan.rounds, login_cpu.known_device(subject)))
+    bench.tell("login CPU ms, new browser", login_cpu.login_cpu(subject, 10 * plan.rounds, None))
     for promise, seconds in works.promises(subject).items():
         bench.tell(f"seconds until {promise}", seconds)
 

@@ -94,7 +94,7 @@ class _Connection:
         if end < 0:
             return None
         head = self._buffer[:end]
-        whole = end + 4 + _content_length(head)
+        whole = end + 4 + content_length(head)
         if len(self._buffer) < whole:
             return None
         self._length = whole
@@ -103,7 +103,8 @@ class _Connection:
         return done
 
 
-def _content_length(head: bytes) -> int:
+def content_length(head: bytes) -> int:
+    """How long the body is that comes behind this head."""
     lower = head.lower()
     at = lower.find(b"content-length:")
     if at < 0:
@@ -186,6 +187,6 @@ def post(path: str, body: str, *headers: str, host: str = "127.0.0.1") -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
-def get(path: str, *headers: str) -> bytes:
+def get(path: str, *headers: str, host: str = "127.0.0.1") -> bytes:
     """One GET as bytes."""
-    return ("\r\n".join([f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *headers]) + "\r\n\r\n").encode()
+    return ("\r\n".join([f"GET {path} HTTP/1.1", f"Host: {host}", *headers]) + "\r\n\r\n").encode()

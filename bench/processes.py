@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
-_TICKS = os.sysconf("SC_CLK_TCK")
+_SCHED_CLOCK = 2
+"""Which of a process's CPU clocks counts what the scheduler gave it, to the nanosecond; /proc tells hundredths of a second."""
 
 
 def tree(root: int) -> list[int]:
@@ -30,11 +31,7 @@ def cpu_seconds(root: int) -> float:
 
 def cpu_seconds_of(found: Iterable[int]) -> float:
     """User and system time of these processes so far."""
-    total = 0
-    for process in found:
-        fields = _stat(process)
-        total += int(fields[11]) + int(fields[12]) if fields else 0
-    return total / _TICKS
+    return sum(map(_cpu, found))
 
 
 def pss_megabytes(root: int) -> float:
@@ -45,6 +42,14 @@ def pss_megabytes(root: int) -> float:
 def rss_megabytes(root: int) -> float:
     """Resident set size of the whole tree: shared pages are counted for each process."""
     return sum(_kilobytes(process, "status", "VmRSS:") for process in tree(root)) / 1024
+
+
+def _cpu(process: int) -> float:
+    """What one process used; 0 when it is gone. Its clock is made of its id as Linux does (`clock_getcpuclockid(3)`)."""
+    try:
+        return time.clock_gettime(~process << 3 | _SCHED_CLOCK)
+    except OSError:
+        return 0.0
 
 
 def _stat(process: int) -> list[str]:

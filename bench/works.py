@@ -6,11 +6,9 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from http.cookiejar import Cookie
 from pathlib import Path
 from urllib.parse import quote
 
-import bcrypt
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -18,11 +16,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from bench import load, processes
 from bench.load import Measured, Repeat
 from bench.peer import Peer
-from bench.peer.canaille import Canaille
 from bench.scripts import CodeFlows, Refreshes
 from bench.subject import API, CALLBACK, Api, Subject, wait_until
-from idp.platform.pages import DEVICE
-from tests.support.flows import Browser
 from tests.support.ports import free_port
 
 TOKEN = "/oauth/token"
@@ -110,44 +105,6 @@ def protected_calls(subject: Subject, seconds: float) -> dict[str, Measured]:
             address = ("127.0.0.1", api.port)
             found[guard] = load.run(address, lambda _number, sent=request: Repeat(sent), seconds=seconds)
     return found
-
-
-def login_cpu(subject: Subject, logins: int, device: Cookie | None) -> float:
-    """CPU milliseconds of a whole login with the code flow behind it, less the password hash.
-
-    Of somebody who is signed out, in a browser they have used, known by `device`; or in a new one each time, of which a mail tells them.
-    """
-    before = processes.cpu_seconds(subject.pid)
-    for _ in range(logins):
-        login(subject, device)
-    spent = (processes.cpu_seconds(subject.pid) - before) / logins
-    return (spent - _hash_seconds(int(subject.idp.environ["IDP_BCRYPT_COST"]))) * 1000
-
-
-def logins_beside(subject: Subject, peer: Canaille, rounds: int) -> tuple[float, float]:
-    """`login_cpu` of ours and the peer's in turn, ten logins each in known browsers: the means, in milliseconds."""
-    device, mine, theirs = login(subject, None), [], []
-    for _ in range(rounds):
-        mine.append(login_cpu(subject, 10, device))
-        theirs.append(peer.login_cpu(10))
-    return statistics.fmean(mine), statistics.fmean(theirs)
-
-
-def login(subject: Subject, device: Cookie | None) -> Cookie:
-    """A login; what its browser is known by from then on."""
-    browser = Browser(subject.idp.url)
-    if device is not None:
-        browser.http.cookies.set_cookie(device)
-    subject.web.tokens(browser, "alice", scope="openid read")
-    return next(cookie for cookie in browser.http.cookies if cookie.name == DEVICE)
-
-
-def _hash_seconds(cost: int) -> float:
-    salt = bcrypt.gensalt(cost)
-    begin = time.process_time()
-    for _ in range(5):
-        bcrypt.hashpw(b"x" * 40, salt)
-    return (time.process_time() - begin) / 5
 
 
 def cold_start(subject: Subject, rounds: int) -> float:

@@ -6,18 +6,16 @@ import itertools
 import json
 import secrets
 from collections.abc import Sequence
-from http.cookiejar import Cookie
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
-import requests
-
 from bench import processes
-from bench.peer import SECRET, stay
+from bench.browser import Browser, code_of
+from bench.peer import SECRET, basic
 from bench.peer.pythons import WORKERS, PythonPeer
 from bench.subject import CALLBACK
-from tests.support.flows import Page, answer_of, pkce
+from tests.support.flows import pkce
 from tests.support.running import PASSWORD
 
 _PEOPLE = 60
@@ -70,50 +68,41 @@ class Canaille(PythonPeer):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._browsers = [self._login(number, None) for number in range(_PEOPLE)]
+        with Browser(self.url) as app:
+            self._browsers = [self._login(app, number, None) for number in range(_PEOPLE)]
         self._turns = itertools.cycle(range(_PEOPLE))
         return self
 
     def login_cpu(self, logins: int) -> float:
-        """CPU milliseconds of what `works.login_cpu` measures of ours: a whole login and its code flow, less the password hash."""
+        """CPU milliseconds of what `login_cpu` measures of ours: a whole login and its code flow, less the password hash."""
         before = processes.cpu_seconds(self.pid)
-        for number in itertools.islice(self._turns, logins):
-            self._login(number, self._browsers[number])
+        with Browser(self.url) as app:
+            for number in itertools.islice(self._turns, logins):
+                self._login(app, number, self._browsers[number])
         return ((processes.cpu_seconds(self.pid) - before) / logins - self._hash) * 1000
 
-    def _login(self, number: int, known: Cookie | None) -> Cookie:
+    def _login(self, app: Browser, number: int, known: str | None) -> str:
         """A login of somebody who is signed out; what their browser is known by from then on."""
-        http = requests.Session()
-        if known is not None:
-            http.cookies.set_cookie(known)
         verifier, challenge = pkce()
-        page = self._get(http, f"/oauth/authorize?{urlencode(_asked(challenge))}")
-        if known is None:
-            page = self._submit(http, page, login=_name(number), remember="y")
-        else:
-            assert f'"/login/{_name(number)}"' in page.text
-            page = self._get(http, f"/login/{_name(number)}")
-        code = answer_of(self._submit(http, page, password=PASSWORD))["code"]
-        self._redeem(code, verifier)
-        return next(cookie for cookie in http.cookies if cookie.name == _KNOWN)
+        with Browser(self.url, {_KNOWN: known} if known else {}) as browser:
+            page = browser.open(f"/oauth/authorize?{urlencode(_asked(challenge))}")
+            if known is None:
+                page = browser.submit(page, login=_name(number), remember="y")
+            else:
+                assert f'"/login/{_name(number)}"' in page.body
+                page = browser.open(f"/login/{_name(number)}")
+            self._redeem(app, code_of(browser.submit(page, password=PASSWORD)), verifier)
+            return browser.cookies[_KNOWN]
 
-    def _get(self, http: requests.Session, path: str) -> requests.Response:
-        return stay(http, self.url, http.get(self.url + path, allow_redirects=False, timeout=30))
-
-    def _submit(self, http: requests.Session, page: requests.Response, **fields: str) -> requests.Response:
-        form = next(form for form in Page(page).forms.values() if fields.keys() <= form.fields.keys())
-        data = {**form.fields, **fields}
-        return stay(http, self.url, http.post(form.action, data=data, allow_redirects=False, timeout=30))
-
-    def _redeem(self, code: str, verifier: str) -> None:
+    def _redeem(self, app: Browser, code: str, verifier: str) -> None:
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": CALLBACK,
             "code_verifier": verifier,
         }
-        response = requests.post(self.url + self.token, data=form, auth=("web", SECRET), timeout=30)
-        assert {"access_token", "id_token"} <= response.json().keys(), response.status_code
+        reply = app.post(self.token, form, basic("web"))
+        assert {"access_token", "id_token"} <= json.loads(reply.body).keys(), reply.status
 
 
 def _asked(challenge: str) -> dict[str, str]:
