@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from flask import Flask, request
@@ -82,7 +83,7 @@ def create_app(house: House, routes: list[Route]) -> Flask:
     proof = sign_up_proof(pages, admitting)
     login, logout = login_pages(house, pages, second, ceremonies, chooser), logout_pages(house, pages)
     for rooms in (
-        authorize,
+        replace(authorize, login_page=login.page),
         login,
         chooser,
         SwitchPage(frame),

@@ -54,6 +54,7 @@ from idp.platform.outbox import Outbox, Receivers
 from idp.platform.secrets import MasterKey
 from idp.platform.telemetry import Metrics
 from idp.platform.throttle import Throttle
+from idp.platform.web import PlainFlask
 from idp.settings import Settings
 from idp.tokens import revocations as revocation_store
 from idp.tokens import status_list_indexes as status_store
@@ -220,7 +221,7 @@ class House:
 def build(settings: Settings, master: MasterKey, clock: Clock | None = None, metrics: Metrics | None = None) -> House:
     """Build everything; nothing is read from the database yet and no thread is started."""
     clock, random = clock or SystemClock(), RandomBytes()
-    flask = Flask("idp", static_folder=None, template_folder=str(Path(__file__).with_name("templates")))
+    flask = PlainFlask("idp", static_folder=None, template_folder=str(Path(__file__).with_name("templates")))
     i18n.install(flask.jinja_env)
     database = Database(flask, settings.database, pool_size=settings.database_pool, lease=leased(settings))
     audit, jobs, outbox, metrics = Audit(clock), Jobs(database, clock), Outbox(clock), metrics or Metrics()

@@ -7,6 +7,7 @@ from functools import partial
 from idp.assembly.login import levels_of, login_levels, login_policy, login_prompts, seats
 from idp.assembly.tokens import personal_tokens
 from idp.oauth import response_types
+from idp.oauth.asking import Asking
 from idp.oauth.codes import Codes
 from idp.oauth.consent import Consents
 from idp.oauth.endpoints.authorize import AuthorizePages
@@ -46,7 +47,7 @@ def authorize_pages(house: House, pages: Pages) -> AuthorizePages:
         database=house.database,
         clock=house.clock,
         lookups=lookups,
-        levels=login_levels(house),
+        asking=Asking(pages, login_levels(house)),
         levels_of=partial(levels_of, house),
         policy=login_policy(house),
         responses=AuthorizationResponses(pages, settings.issuer),

@@ -60,7 +60,7 @@ class PendingAuthorizations:
         self._clock = clock
         self._ttl = ttl
 
-    def save(self, request: AuthorizationRequest, browser: str | None) -> str:
+    def save(self, request: AuthorizationRequest, browser: str | None) -> Pending:
         """Store a request; without a browser (a cross-site POST shows no cookies) the first that resumes it is it."""
         flow, now = new_secret(), self._clock.now()
         values = {
@@ -73,7 +73,7 @@ class PendingAuthorizations:
         }
         with self._database.write(durable=False) as tx:
             tx.execute(_INSERT, values)
-        return flow
+        return Pending(flow, request, None, None, now)
 
     def find(self, flow: str, browser: str | None) -> Pending | None:
         """The waiting request of this browser."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from urllib.parse import urlencode
 
@@ -53,8 +53,13 @@ def choices(names: Collection[str] = TOLD_APART_BY, *, whole: bool = False) -> l
     kept = [(name, value) for name, value in given if name in names]
     if whole and len(kept) < len(given):
         return []
-    here = f"?{urlencode([*kept, (PARAMETER, '')])}"
-    return [(one, here + one.tag) for one in i18n.languages()]
+    return elsewhere("", kept)
+
+
+def elsewhere(address: str, query: Sequence[tuple[str, str]]) -> list[tuple[Language, str]]:
+    """The same for the page at this address, empty for the one at hand, with this query."""
+    there = f"{address}?{urlencode([*query, (PARAMETER, '')])}"
+    return [(one, there + one.tag) for one in i18n.languages()]
 
 
 @lru_cache(maxsize=256)

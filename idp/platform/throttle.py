@@ -109,7 +109,7 @@ _KEEP = (
     .where(ThrottleRow.key == sa.bindparam("name"))
     .values({name: sa.bindparam(f"new_{name}") for name in asdict(Tally())})
 )
-_FORGET = sa.delete(ThrottleRow).where(ThrottleRow.key.in_(_KEYS))
+_FORGET = sa.delete(ThrottleRow).where(ThrottleRow.key == sa.bindparam("gone"))
 
 
 class DatabaseTallies:
@@ -144,7 +144,7 @@ class DatabaseTallies:
 
 
 def _forget(tx: sa.Connection, keys: Collection[str]) -> None:
-    tx.execute(_FORGET, {"keys": sorted(keys)})
+    tx.execute(_FORGET, [{"gone": key} for key in sorted(keys)])
 
 
 def _first(tx: sa.Connection, key: str, pace: Pace, most: int, now: int) -> Tally | None:

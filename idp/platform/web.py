@@ -231,6 +231,14 @@ class Front:
         return result
 
 
+class PlainFlask(Flask):
+    """Flask without coroutines: it looks for them at every call of a view or a hook, and here is none."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as it is."""
+        return func
+
+
 def mount(app: Flask, routes: Iterable[Route]) -> None:
     """The same routes as Flask views, for servers that call Flask alone; one implementation, one behaviour. Pages are counted by their rule, too."""
     app.after_request(_name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from threading import Barrier
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -52,6 +54,23 @@ def test_the_answer_to_the_password_is_the_way_to_the_app(trusted: App, browser:
     assert trusted.userinfo(tokens["access_token"]).json()["sub"] == claims(tokens["id_token"])["sub"]
     silent = answer_of(browser.open(trusted.authorize_url(prompt="none")[0]))
     assert "code" in silent
+
+
+def test_the_authorization_endpoint_shows_the_login_page_itself(
+    trusted: App, idp: RunningIdp, browser: Browser
+) -> None:
+    url, _verifier = trusted.authorize_url()
+    response = browser.http.get(f"{url}&account=x&joined=yes", allow_redirects=False, timeout=30)
+    page = Page(response)
+    assert (response.status_code, page.forms["login"].action) == (200, f"{idp.url}/login")
+    assert 'id="joined"' not in response.text, "only our own addresses say so"
+    (german,) = re.findall(r'href="([^"]*)"[^>]*hreflang="de"', response.text)
+    assert parse_qs(urlsplit(unescape(german)).query) == {
+        "flow": [page.forms["login"].fields["flow"]],
+        "language": ["de"],
+    }
+    again = Page(browser.open(url))
+    assert again.forms["login"].fields["flow"] != page.forms["login"].fields["flow"], "a reload asks anew"
 
 
 def test_the_app_learns_the_state_that_the_browser_is_in_then(trusted: App, browser: Browser, person: str) -> None:

@@ -178,7 +178,7 @@ def test_the_sample_app_leads_to_the_login(demo: Demo) -> None:
     page = Page(app.http.get("http://127.0.0.1:8002/", timeout=10))
     (form,) = [form for form in page.forms.values() if form.action.endswith("/login")]
     arrived = app.http.post(form.action, data=form.fields, timeout=10)
-    assert arrived.url.startswith("http://127.0.0.1:8000/login")
+    assert arrived.url.startswith("http://127.0.0.1:8000/oauth/authorize?")
     assert "login" in Page(arrived).forms
 
 

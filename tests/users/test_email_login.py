@@ -70,7 +70,7 @@ def asked(idp: RunningIdp, browser: Browser, email: str, flow: str = "") -> Page
 def begun(app: App, browser: Browser) -> tuple[str, str]:
     """A login that an app asks for: the query that names it, and the PKCE verifier."""
     url, verifier = app.authorize_url()
-    return "?" + browser.open(url).url.partition("?")[2], verifier
+    return "?flow=" + Page(browser.open(url)).forms["login"].fields["flow"], verifier
 
 
 def is_signed_in(idp: RunningIdp, browser: Browser) -> bool:

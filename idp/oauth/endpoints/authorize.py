@@ -17,17 +17,16 @@ from flask import Blueprint, Response, request
 from idp.clock import Clock
 from idp.errors import PageError
 from idp.marked import N_
-from idp.oauth import acr, consent, redirects
+from idp.oauth import consent, redirects
 from idp.oauth import request as requests
+from idp.oauth.asking import Asking
 from idp.oauth.clients import Client
 from idp.oauth.consent import Consents
 from idp.oauth.details.entries import Entry
 from idp.oauth.details.words import AskedDetails
-from idp.oauth.endpoints import logo
 from idp.oauth.flow import Facts, Refusal, Step, next_step
 from idp.oauth.issuing import Issued, Issuing
 from idp.oauth.pending import Pending, PendingAuthorizations
-from idp.oauth.registration.about import in_language
 from idp.oauth.request import AuthorizationRequest, Lookups, RefusedRequest
 from idp.oauth.resources import Resource
 from idp.oauth.response_modes import AuthorizationResponses, Destination
@@ -71,13 +70,16 @@ class _Visit:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizePages:
-    """What these pages need; `levels` are the `acr` values a login can reach here, `levels_of` those a person can."""
+    """What these pages need; `levels_of` are the `acr` values that a person's logins can reach.
+
+    `login_page` makes the page for whoever asks, in the browser of this secret; without it people are sent there.
+    """
 
     pages: Pages
     database: Database
     clock: Clock
     lookups: Lookups
-    levels: tuple[str, ...]
+    asking: Asking
     levels_of: Callable[[str], tuple[str, ...]]
     policy: LoginPolicy
     responses: AuthorizationResponses
@@ -90,6 +92,7 @@ class AuthorizePages:
     seats: Seats
     accounts: Accounts
     audit: Audit
+    login_page: Callable[[LoginContext, str], Response] | None = None
 
     def blueprint(self) -> Blueprint:
         rooms = Blueprint("authorize", __name__)
@@ -111,8 +114,7 @@ class AuthorizePages:
                 log.info("refused", code=refused.error.code, detail=refused.error.detail)
             return self._leave(refused.destination, refused.error.code, refused.error.description)
         if request.method == "POST":  # a cross-site POST shows no cookies; the GET after it does
-            flow = self.pending.save(asked, None)
-            return self.pages.redirect(self._resume_url(flow))
+            return self.pages.redirect(self.asking.resume_url(self.pending.save(asked, None).id))
         return self._decide(self._visit(asked, None, self.pages.cookie(request, web.FLOW)))
 
     def resume(self) -> Response:
@@ -149,7 +151,7 @@ class AuthorizePages:
             return None
         i18n.hear(app=pending.request.ui_locales)
         client = self.lookups.client(pending.request.client_id)
-        return None if client is None or client.disabled else self._context(pending, client)
+        return None if client is None or client.disabled else self.asking.context(pending, client)
 
     def logged_in(self, tx: sa.Connection, context: LoginContext, session: BrowserSession) -> None:
         """A person has just logged in for a stored request (the login pages' `Asker`)."""
@@ -243,7 +245,9 @@ class AuthorizePages:
             acr=session.acr if session else None,
             wanted_acr=asked.acr_values,
             essential_acr=asked.acr_essential,
-            reachable_acr=self.levels_of(session.sub) if session and asked.acr_values and not two else self.levels,
+            reachable_acr=self.levels_of(session.sub)
+            if session and asked.acr_values and not two
+            else self.asking.levels,
             detailed=bool(asked.authorization_details),
             foreign=session is not None and not self.policy.allows(session.amr, visit.client.login_methods),
             needs_factor=session is not None and two and "mfa" not in session.amr,
@@ -269,15 +273,25 @@ class AuthorizePages:
             case Step.STEP_UP:
                 return self._brought(visit, MORE)
             case _:
-                return self._go(visit, "/login")
+                return self._login(visit)
 
     def _go(self, visit: _Visit, path: str) -> Response:
         """Send the person to a page, with the request stored."""
         if visit.pending is not None:
             return self.pages.redirect(f"{self.pages.url(path)}?flow={visit.pending.id}")
         browser = self.pages.browser(request)
-        flow = self.pending.save(visit.asked, browser)
+        flow = self.pending.save(visit.asked, browser).id
         return self.pages.keep_browser(request, self.pages.redirect(f"{self.pages.url(path)}?flow={flow}"), browser)
+
+    def _login(self, visit: _Visit) -> Response:
+        """The login page itself, which saves the browser a way; the answer to a form has an address of its own to lead to."""
+        if self.login_page is None or request.method != "GET":
+            return self._go(visit, "/login")
+        browser = visit.browser or self.pages.browser(request)
+        pending = visit.pending or self.pending.save(visit.asked, browser)
+        i18n.hear(app=visit.asked.ui_locales)
+        page = self.login_page(self.asking.context(pending, visit.client), browser)
+        return page if visit.pending else self.pages.keep_browser(request, page, browser)
 
     def _brought(self, visit: _Visit, path: str) -> Response:
         """To a page for the person of this visit, who is active from there on."""
@@ -301,7 +315,7 @@ class AuthorizePages:
         return self.pages.render(
             "consent.html",
             leads_away=True,
-            context=self._context(visit.pending, visit.client),
+            context=self.asking.context(visit.pending, visit.client),
             person=person,
             groups=consent.in_words(visit.asked.to_allow, visit.resources),
             details=self.details_in_words(visit.asked.authorization_details),
@@ -360,34 +374,3 @@ class AuthorizePages:
         """Back to the app with an error (RFC 6749 §4.1.2.1)."""
         request.environ[REFUSED] = code
         return self.responses.send(to, {"error": code, "error_description": description or None, **(state or {})})
-
-    def _context(self, pending: Pending, client: Client) -> LoginContext:
-        asked, told = pending.request, client.metadata
-        selects = "select_account" in asked.prompt
-        languages = i18n.wishes().tags
-        return LoginContext(
-            flow=pending.id,
-            resume_url=self._resume_url(pending.id),
-            cancel_url=self.pages.url("/oauth/authorize/cancel"),
-            asker_name=in_language(told, "client_name", languages) or client.name,
-            asker_uri=in_language(told, "client_uri", languages),
-            logo_uri=self._logo_url(client),
-            policy_uri=in_language(told, "policy_uri", languages),
-            tos_uri=in_language(told, "tos_uri", languages),
-            login_hint=asked.login_hint,
-            expected_subs=asked.subs,
-            wanted_acr=acr.goal(asked.acr_values, self.levels),
-            max_age=asked.max_age,
-            methods=client.login_methods,
-            second_factor=client.second_factor,
-            choosing=pending.chosen_sid == "" or (selects and pending.chosen_sid is None),
-            beside=selects or pending.chosen_sid is not None,
-            waiting=pending,
-        )
-
-    def _logo_url(self, client: Client) -> str | None:
-        """On our own origin: nobody else learns who logs in."""
-        return f"{self.pages.url(logo.PATH)}?client_id={client.client_id}" if "logo_uri" in client.metadata else None
-
-    def _resume_url(self, flow: str) -> str:
-        return f"{self.pages.url('/oauth/authorize/resume')}?flow={flow}"

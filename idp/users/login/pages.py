@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Response, request
 
 from idp.errors import PageError, TooManyRequests
-from idp.platform import i18n
+from idp.platform import i18n, spoken
 from idp.platform import pages as web
 from idp.platform.db import Database
 from idp.platform.pages import Pages, wait
@@ -65,12 +66,16 @@ class LoginPages:
         browser = self.pages.cookie(request, web.FLOW)
         context = self._context(browser)
         if request.method == "GET":
-            return self._form(context, username=self._named(context))
+            return self._form(context, username=self._named(context, request.args.get("account")))
         return self._posted(context, browser, self.password)
 
-    def _named(self, context: LoginContext | None) -> str:
+    def page(self, context: LoginContext, browser: str) -> Response:
+        """The page for who asks, at an address that is not its own; the caller sees to it that the browser keeps its secret."""
+        tongues = spoken.elsewhere(self.pages.url("/login"), [("flow", context.flow)])
+        return self._page(context, browser, username=self._named(context, None), tongues=tongues)
+
+    def _named(self, context: LoginContext | None, sid: str | None) -> str:
         """The name to fill in: of the account in this browser that was chosen but must sign in again, or the one hinted at."""
-        sid = request.args.get("account")
         if sid is None and context is not None and context.beside and not context.choosing:
             session = self.sessions.find(self.pages.cookie(request, web.SESSION))
             sid = session.sid if session else None
@@ -106,12 +111,29 @@ class LoginPages:
         alert: str | None = None,
         status: int = 200,
     ) -> Response:
-        browser, methods = self.pages.browser(request), self.policy.offered(context)
+        browser, joined = self.pages.browser(request), "joined" in request.args
+        folds = "account" not in request.args
+        page = self._page(context, browser, status, username=username, alert=alert, folds=folds, joined=joined)
+        return self.pages.keep_browser(request, page, browser)
+
+    def _page(
+        self,
+        context: LoginContext | None,
+        browser: str,
+        status: int = 200,
+        *,
+        username: str,
+        alert: str | None = None,
+        folds: bool = True,
+        **more: Any,
+    ) -> Response:
+        """The page; where accounts can be chosen, `folds` puts the form behind them."""
+        methods = self.policy.offered(context)
         if not methods:
             raise not_offered()
         passkey = self.passkey if PASSKEY in methods else None
         accounts = self.chooser.choices(context)
-        response = self.pages.render(
+        return self.pages.render(
             "login.html",
             status,
             leads_away=True,
@@ -121,14 +143,14 @@ class LoginPages:
             passkey=passkey.offer(browser) if passkey else None,
             username=username[:254],
             accounts=accounts,
-            folded=bool(accounts) and alert is None and "account" not in request.args,
+            folded=bool(accounts) and alert is None and folds,
             alert=alert,
             csrf=self.pages.csrf_token(browser, purpose(context)),
             cancel_csrf=self.pages.csrf_token(browser, f"cancel {context.flow}") if context else None,
             signup=self.welcomes_strangers,
             others=self.others() if UPSTREAM in methods else (),
+            **more,
         )
-        return self.pages.keep_browser(request, response, browser)
 
     def _context(self, browser: str | None) -> LoginContext | None:
         flow = request.values.get("flow")
