@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -101,6 +102,33 @@ def test_a_right_answer_after_the_wait_clears_ones_own_and_nothing_shared(
     assert [knock(throttle, MINE) for _ in range(3)] == [0, 0, 0], "one's own begins anew"
     assert knock(throttle, SHARED) == 0, "the seven wrong ones of the others still count, the right one does not"
     assert knock(throttle, SHARED) == WINDOW
+
+
+def test_a_right_answer_is_forgotten_with_what_it_leads_to(database: Database, clock: ManualClock) -> None:
+    throttle = Throttle(DatabaseTallies(database), MASTER, clock, window=WINDOW, longest=LONGEST)
+
+    def rights_itself(*, fails: bool) -> None:
+        assert [knock(throttle, MINE) for _ in range(2)] == [0, 0]
+        with throttle.answer([MINE]) as answer:
+            forget = answer.right_with()
+        assert forget is not None
+        with contextlib.suppress(RuntimeError), database.write() as tx:
+            assert forget(tx)
+            if fails:
+                raise RuntimeError("what it led to came to nothing")
+
+    rights_itself(fails=False)
+    assert [knock(throttle, MINE) for _ in range(4)] == [0, 0, 0, 0], "it begins anew"
+    clock.advance(WINDOW + LONGEST)
+    rights_itself(fails=True)
+    assert [knock(throttle, MINE) for _ in range(2)] == [0, WINDOW], "nothing is forgotten"
+
+
+def test_what_others_share_or_redis_keeps_is_given_back_at_once(tallies: Tallies, throttle: Throttle) -> None:
+    bounds = [MINE] if isinstance(tallies, RedisTallies) else [MINE, SHARED]
+    for _ in range(12):
+        with throttle.answer(bounds) as answer:
+            assert answer.right_with() is None
 
 
 def test_a_right_answer_after_a_wait_leaves_the_shared_waits_as_long_as_they_were(
