@@ -126,8 +126,8 @@ def alone(bench: Bench, subject: Subject) -> None:
     names = {"local": "local", "cached": "cached", "asking": "introspection"}
     for way, measured in works.protected_calls(subject, plan.seconds).items():
         bench.tell(f"protected calls/s, {names[way]}", measured.rate)
-    bench.tell("login CPU ms", login_cpu.login_cpu(subject, 10 * plan.rounds, login_cpu.known_device(subject)))
-    bench.tell("login CPU ms, new browser", login_cpu.login_cpu(subject, 10 * plan.rounds, None))
+    bench.tell("login CPU ms", login_cpu.milliseconds(subject, 10 * plan.rounds, login_cpu.known_device(subject)))
+    bench.tell("login CPU ms, new browser", login_cpu.milliseconds(subject, 10 * plan.rounds, None))
     for promise, seconds in works.promises(subject).items():
         bench.tell(f"seconds until {promise}", seconds)
 

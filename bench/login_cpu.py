@@ -21,7 +21,7 @@ _HASHED = 0.2
 """Seconds that hashes are timed for."""
 
 
-def login_cpu(subject: Subject, logins: int, device: str | None) -> float:
+def milliseconds(subject: Subject, logins: int, device: str | None) -> float:
     """CPU milliseconds a login, less the password hash.
 
     Of somebody who is signed out, in a browser known by `device`; or in a new one each time, of which a mail tells them.
@@ -41,10 +41,10 @@ def known_device(subject: Subject) -> str:
 
 
 def beside(subject: Subject, peer: Canaille, rounds: int) -> tuple[float, float]:
-    """`login_cpu` of ours and the peer's in turn, ten logins each in known browsers: the means, in milliseconds."""
+    """`milliseconds` of ours and the peer's in turn, ten logins each in known browsers: the means, in milliseconds."""
     device, mine, theirs = known_device(subject), [], []
     for _ in range(rounds):
-        mine.append(login_cpu(subject, 10, device))
+        mine.append(milliseconds(subject, 10, device))
         theirs.append(peer.login_cpu(10))
     return statistics.fmean(mine), statistics.fmean(theirs)
 

@@ -74,7 +74,7 @@ class Canaille(PythonPeer):
         return self
 
     def login_cpu(self, logins: int) -> float:
-        """CPU milliseconds of what `login_cpu` measures of ours: a whole login and its code flow, less the password hash."""
+        """CPU milliseconds of what `login_cpu.milliseconds` measures of ours: a whole login and its code flow, less the password hash."""
         before = processes.cpu_seconds(self.pid)
         with Browser(self.url) as app:
             for number in itertools.islice(self._turns, logins):

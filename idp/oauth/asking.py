@@ -15,6 +15,14 @@ from idp.users.login.context import LoginContext
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a login is for, as it was when the login page was asked for or posted."""
+
+    pending: Pending
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
 class Asking:
     """Speaks for apps to the login pages; `levels` are the `acr` values a login can reach here."""
 
@@ -43,7 +51,7 @@ class Asking:
             second_factor=client.second_factor,
             choosing=pending.chosen_sid == "" or (selects and pending.chosen_sid is None),
             beside=selects or pending.chosen_sid is not None,
-            waiting=pending,
+            waiting=Waiting(pending, client),
         )
 
     def resume_url(self, flow: str) -> str:

@@ -19,7 +19,7 @@ from idp.errors import PageError
 from idp.marked import N_
 from idp.oauth import consent, redirects
 from idp.oauth import request as requests
-from idp.oauth.asking import Asking
+from idp.oauth.asking import Asking, Waiting
 from idp.oauth.clients import Client
 from idp.oauth.consent import Consents
 from idp.oauth.details.entries import Entry
@@ -162,16 +162,19 @@ class AuthorizePages:
 
         Other connections are not to be asked within this transaction; what needs them goes on at `resume`.
         """
-        pending = context.waiting
-        if not isinstance(pending, Pending) or pending.request.response_type != "code" or pending.request.acr_values:
+        waiting = context.waiting
+        if not isinstance(waiting, Waiting):
             return None
-        visit = self._visit_of(pending.request, replace(pending, logged_in_sid=session.sid), None, session)
+        pending, asked = replace(waiting.pending, logged_in_sid=session.sid), waiting.pending.request
+        if asked.response_type != "code" or asked.acr_values:
+            return None
+        visit = self._visit_of(asked, waiting.client, pending, None, session)
         if visit is None or self._step(visit, tx) is not Step.ISSUE:
             return None
         self.pending.answered(tx, pending.id, session.sid)
         self.sessions.takes_part(tx, session.sid, visit.client.client_id)
-        issued = self.issuing.write(tx, visit.asked, visit.client, session, None)
-        return lambda cookie: self._send(visit, issued, self.states.of_new(visit.asked, cookie))
+        issued = self.issuing.write(tx, asked, visit.client, session, None)
+        return lambda cookie: self._send(visit, issued, self.states.of_new(asked, cookie))
 
     def chosen(self, tx: sa.Connection, context: LoginContext, session: BrowserSession) -> None:
         """A person has just chosen an account for a stored request (the chooser's `Chosen`)."""
@@ -181,7 +184,8 @@ class AuthorizePages:
 
     def _visit(self, asked: AuthorizationRequest, pending: Pending | None, browser: str | None) -> _Visit:
         hint = None if "select_account" in asked.prompt else asked.login_hint
-        visit = self._visit_of(asked, pending, browser, self.seats.meant(asked.subs, hint))
+        client, session = self.lookups.client(asked.client_id), self.seats.meant(asked.subs, hint)
+        visit = self._visit_of(asked, client, pending, browser, session)
         if visit is None:
             raise PageError("expired", _GONE)
         return visit
@@ -189,12 +193,12 @@ class AuthorizePages:
     def _visit_of(
         self,
         asked: AuthorizationRequest,
+        client: Client | None,
         pending: Pending | None,
         browser: str | None,
         session: BrowserSession | None,
     ) -> _Visit | None:
         """The look at a request in this session; None when what it asks for is gone."""
-        client = self.lookups.client(asked.client_id)
         found = [self.lookups.resource(uri) for uri in asked.audiences]
         resources = tuple(resource for resource in found if resource is not None)
         if client is None or client.disabled or len(resources) != len(found):
