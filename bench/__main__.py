@@ -102,11 +102,12 @@ def flows(bench: Bench, subject: Subject, folder: Path | None) -> None:
             bench.tell("node code flow CPU ms", cpu)
 
 
-def in_turn(bench: Bench, subject: Subject, peer: PythonPeer) -> None:
-    """Ours and a peer in Python: logins first, while its tables are as empty as ours, then tokens."""
+def in_turn(bench: Bench, subject: Subject, peer: PythonPeer, folder: Path) -> None:
+    """Ours and a peer in Python: logins first, while the tables of both are empty, then tokens."""
     with peer:
         if isinstance(peer, Canaille):
-            mine, theirs = login_cpu.beside(subject, peer, 2 * bench.plan.rounds)
+            with Subject(folder / "logins-in-turn", bcrypt_cost="4") as fresh:
+                mine, theirs = login_cpu.beside(fresh, peer, 2 * bench.plan.rounds)
             bench.tell(f"login CPU ms beside {peer.name}", mine)
             bench.tell(f"{peer.name} login CPU ms", theirs)
         ours = repeated(bench, subject.address, works.service_tokens(subject))
@@ -184,7 +185,7 @@ def run(bench: Bench, folder: Path, peer_folder: Path | None, pythons: Sequence[
         side_by_side(bench, subject, peer)
         flows(bench, subject, peer_folder)
         for python in pythons:
-            in_turn(bench, subject, python)
+            in_turn(bench, subject, python, folder)
         alone(bench, subject)
         logins(bench, subject, folder)
         sizes(bench, subject, folder)

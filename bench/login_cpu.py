@@ -43,6 +43,7 @@ def known_device(subject: Subject) -> str:
 def beside(subject: Subject, peer: Canaille, rounds: int) -> tuple[float, float]:
     """`milliseconds` of ours and the peer's in turn, ten logins each in known browsers: the means, in milliseconds."""
     device, mine, theirs = known_device(subject), [], []
+    milliseconds(subject, 30, device)  # both have seen some logins then
     for _ in range(rounds):
         mine.append(milliseconds(subject, 10, device))
         theirs.append(peer.login_cpu(10))
