@@ -14,6 +14,7 @@ from typing import Self
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 from bench import load
+from bench.subject import CALLBACK
 
 _HOPS = 10
 _FORM = re.compile(r"<form\b([^>]*)>(.*?)</form>", re.DOTALL)
@@ -118,10 +119,15 @@ class Browser:
         return data
 
 
-def code_of(reply: Reply) -> str:
-    """The authorization code that a reply brings to the app."""
+def redemption(reply: Reply, verifier: str) -> dict[str, str]:
+    """The form by which the app redeems the authorization code that a reply brings it."""
     assert reply.location is not None, f"{reply.status} {reply.body[:500]}"
-    return parse_qs(urlsplit(reply.location).query)["code"][0]
+    return {
+        "grant_type": "authorization_code",
+        "code": parse_qs(urlsplit(reply.location).query)["code"][0],
+        "redirect_uri": CALLBACK,
+        "code_verifier": verifier,
+    }
 
 
 def _attributes(tag: str) -> dict[str, str]:

@@ -11,9 +11,9 @@ import time
 import bcrypt
 
 from bench import processes
-from bench.browser import Browser, code_of
+from bench.browser import Browser, redemption
 from bench.peer.canaille import Canaille
-from bench.subject import CALLBACK, Subject
+from bench.subject import Subject
 from idp.platform.pages import DEVICE
 from tests.support.running import PASSWORD
 
@@ -55,13 +55,7 @@ def _login(subject: Subject, app: Browser, device: str | None) -> str:
     path, verifier = subject.authorize_path()
     with Browser(subject.idp.url, {DEVICE: device} if device else {}) as browser:
         answer = browser.submit(browser.open(path), username="alice", password=PASSWORD)
-        form = {
-            "grant_type": "authorization_code",
-            "code": code_of(answer),
-            "redirect_uri": CALLBACK,
-            "code_verifier": verifier,
-        }
-        tokens = app.post("/oauth/token", form, subject.basic(subject.web))
+        tokens = app.post("/oauth/token", redemption(answer, verifier), subject.basic(subject.web))
         assert tokens.status == 200, tokens.body
         return browser.cookies[DEVICE]
 

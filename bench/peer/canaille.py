@@ -11,7 +11,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from bench import processes
-from bench.browser import Browser, code_of
+from bench.browser import Browser, redemption
 from bench.peer import SECRET, basic
 from bench.peer.pythons import WORKERS, PythonPeer
 from bench.subject import CALLBACK
@@ -91,18 +91,10 @@ class Canaille(PythonPeer):
             else:
                 assert f'"/login/{_name(number)}"' in page.body
                 page = browser.open(f"/login/{_name(number)}")
-            self._redeem(app, code_of(browser.submit(page, password=PASSWORD)), verifier)
+            form = redemption(browser.submit(page, password=PASSWORD), verifier)
+            tokens = app.post(self.token, form, basic("web"))
+            assert {"access_token", "id_token"} <= json.loads(tokens.body).keys(), tokens.status
             return browser.cookies[_KNOWN]
-
-    def _redeem(self, app: Browser, code: str, verifier: str) -> None:
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": CALLBACK,
-            "code_verifier": verifier,
-        }
-        reply = app.post(self.token, form, basic("web"))
-        assert {"access_token", "id_token"} <= json.loads(reply.body).keys(), reply.status
 
 
 def _asked(challenge: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from html import unescape
 from threading import Barrier
 from urllib.parse import parse_qs, urlsplit
@@ -116,16 +117,11 @@ def test_another_person_than_the_app_expects_is_not_brought_to_it(
 
 @pytest.fixture(params=databases.KINDS)
 def slow(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningIdp]:
-    folder = tmp_path_factory.mktemp("slow")
-    if request.param == "sqlite":
-        with RunningIdp(folder, bcrypt_cost=SLOW) as running:
-            yield running
-        return
-    with (
-        databases.empty_postgres(request.getfixturevalue("postgres_server")) as url,
-        RunningIdp(folder, url, bcrypt_cost=SLOW) as running,
-    ):
-        yield running
+    with ExitStack() as stack:
+        url = None
+        if request.param == "postgresql":
+            url = stack.enter_context(databases.empty_postgres(request.getfixturevalue("postgres_server")))
+        yield stack.enter_context(RunningIdp(tmp_path_factory.mktemp("slow"), url, bcrypt_cost=SLOW))
 
 
 def test_a_click_that_comes_twice_is_answered_twice_and_no_later_one(slow: RunningIdp) -> None:

@@ -281,21 +281,24 @@ class AuthorizePages:
 
     def _go(self, visit: _Visit, path: str) -> Response:
         """Send the person to a page, with the request stored."""
-        if visit.pending is not None:
-            return self.pages.redirect(f"{self.pages.url(path)}?flow={visit.pending.id}")
-        browser = self.pages.browser(request)
-        flow = self.pending.save(visit.asked, browser).id
-        return self.pages.keep_browser(request, self.pages.redirect(f"{self.pages.url(path)}?flow={flow}"), browser)
+        return self._keeping(
+            visit, lambda pending, _browser: self.pages.redirect(f"{self.pages.url(path)}?flow={pending.id}")
+        )
 
     def _login(self, visit: _Visit) -> Response:
         """The login page itself, which saves the browser a way; the answer to a form has an address of its own to lead to."""
-        if self.login_page is None or request.method != "GET":
+        page = self.login_page
+        if page is None or request.method != "GET":
             return self._go(visit, "/login")
-        browser = visit.browser or self.pages.browser(request)
-        pending = visit.pending or self.pending.save(visit.asked, browser)
         i18n.hear(app=visit.asked.ui_locales)
-        page = self.login_page(self.asking.context(pending, visit.client), browser)
-        return page if visit.pending else self.pages.keep_browser(request, page, browser)
+        return self._keeping(visit, lambda pending, browser: page(self.asking.context(pending, visit.client), browser))
+
+    def _keeping(self, visit: _Visit, make: Callable[[Pending, str], Response]) -> Response:
+        """What `make` makes of the stored request and the browser's secret; a request that is not stored yet is, and the browser gets its secret."""
+        browser = visit.browser or self.pages.browser(request)
+        if visit.pending is not None:
+            return make(visit.pending, browser)
+        return self.pages.keep_browser(request, make(self.pending.save(visit.asked, browser), browser), browser)
 
     def _brought(self, visit: _Visit, path: str) -> Response:
         """To a page for the person of this visit, who is active from there on."""
