@@ -44,7 +44,7 @@ from idp.platform import outbox as outbox_store
 from idp.platform import replay as replay_store
 from idp.platform import throttle as throttle_store
 from idp.platform.audit import Audit, forget
-from idp.platform.db import Database
+from idp.platform.db import Database, Waiting
 from idp.platform.generations import Watcher
 from idp.platform.ids import RandomBytes
 from idp.platform.jobs import Jobs
@@ -218,12 +218,20 @@ class House:
         return [people.told(person) for person in self.accounts.page(after, limit)]
 
 
-def build(settings: Settings, master: MasterKey, clock: Clock | None = None, metrics: Metrics | None = None) -> House:
+def build(
+    settings: Settings,
+    master: MasterKey,
+    clock: Clock | None = None,
+    metrics: Metrics | None = None,
+    waiting: Waiting | None = None,
+) -> House:
     """Build everything; nothing is read from the database yet and no thread is started."""
     clock, random = clock or SystemClock(), RandomBytes()
     flask = PlainFlask("idp", static_folder=None, template_folder=str(Path(__file__).with_name("templates")))
     i18n.install(flask.jinja_env)
-    database = Database(flask, settings.database, pool_size=settings.database_pool, lease=leased(settings))
+    database = Database(
+        flask, settings.database, pool_size=settings.database_pool, lease=leased(settings), waiting=waiting
+    )
     audit, jobs, outbox, metrics = Audit(clock), Jobs(database, clock), Outbox(clock), metrics or Metrics()
     longest = max(settings.access_token_ttl, settings.id_token_ttl)
     revocations = Revocations(
@@ -247,7 +255,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
     notices = Notices(letters, clock)
     accounts = Accounts(
         database,
-        _passwords(settings, master),
+        _passwords(settings, master, database.waiting),
         clock,
         audit,
         outbox.publish,
@@ -259,7 +267,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
     rp = relying_party(settings.issuer, settings.name)
     client_directory = ClientDirectory(database)
     subjects = Subjects(master, settings.issuer, client_directory.get)
-    outbound = OutboundHttp(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
+    outbound = OutboundHttp(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file, waiting=database.waiting)
     remote_keys = RemoteKeys(outbound.get, clock)
     client_keys = ClientKeys(remote_keys)
     client_store = ClientStore(clock, audit, grants.end_client)
@@ -272,13 +280,7 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
         ),
         fetch=outbound.get,
     )
-    clients = ClientAdmin(
-        database,
-        clock,
-        client_store,
-        rules,
-        keyring.ensure,
-    )
+    clients = ClientAdmin(database, clock, client_store, rules, keyring.ensure)
     return House(
         settings=settings,
         clock=clock,
@@ -345,13 +347,14 @@ def build(settings: Settings, master: MasterKey, clock: Clock | None = None, met
     )
 
 
-def _passwords(settings: Settings, master: MasterKey) -> PasswordHasher:
+def _passwords(settings: Settings, master: MasterKey, waiting: Waiting) -> PasswordHasher:
     return PasswordHasher(
         master,
         scheme=settings.hash_scheme,
         cost=settings.bcrypt_cost,
         workers=settings.hash_workers,
         queue=settings.hash_queue,
+        waiting=waiting,
     )
 
 
@@ -368,12 +371,7 @@ def _session_ended(grants: Grants, tx: sa.Connection, ended: SessionEnded) -> No
 
 
 def _person_changed(
-    sessions: Sessions,
-    grants: Grants,
-    letters: Letters,
-    notices: Notices,
-    tx: sa.Connection,
-    event: PersonChanged,
+    sessions: Sessions, grants: Grants, letters: Letters, notices: Notices, tx: sa.Connection, event: PersonChanged
 ) -> None:
     """Who is disabled, deleted or gets another password is logged out everywhere, apps included, at once; no address change waits any more.
 

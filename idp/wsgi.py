@@ -21,6 +21,7 @@ from typing import Any
 
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
+from granian.server import mp
 from granian.server.mp import MPServer
 
 from idp.app import create_wsgi
@@ -29,8 +30,10 @@ from idp.errors import Refused
 from idp.opening import master_key, open_house, prepare
 from idp.platform import telemetry
 from idp.platform.accesslog import AccessLog
+from idp.platform.db import Waiting
 from idp.platform.jobs import Loop
 from idp.platform.telemetry import Metrics
+from idp.platform.turnstile import Turnstile
 from idp.platform.web import WsgiApp
 from idp.settings import Settings
 from idp.wiring import House, build
@@ -38,6 +41,7 @@ from lifespan import end_with_parent, hear_signals
 
 _BACKLOG = 2048
 _HEADER_TIMEOUT_MS = 10_000
+_AROUND_APPLICATIONS = "_wsgi_call_wrap"
 _KEPT_ENVIRONMENT = ("PATH", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _LOGGING = {
     "version": 1,
@@ -133,18 +137,27 @@ def _refuse_taken(host: str, port: int) -> None:
 
 
 def _worker(settings: Settings, again: Again, folder: Path) -> WsgiApp:
-    """What a worker of Granian runs; one of Gunicorn waits for signals in ways of its own."""
+    """What a worker of Granian runs; one of Gunicorn waits for signals in ways of its own, and has few threads."""
     hear_signals()
-    return _load(settings, again, folder)
+    turnstile = Turnstile()
+    turnstile.start()
+    _stand_around_requests(turnstile)
+    return _load(settings, again, folder, turnstile)
 
 
-def _load(settings: Settings, again: Again, folder: Path) -> WsgiApp:
+def _stand_around_requests(turnstile: Turnstile) -> None:
+    """Nothing that Granian documents comes after an answer was sent: its own function around an application gets another one around it."""
+    made = getattr(mp, _AROUND_APPLICATIONS)
+    setattr(mp, _AROUND_APPLICATIONS, lambda *given: turnstile.around(made(*given)))
+
+
+def _load(settings: Settings, again: Again, folder: Path, waiting: Waiting | None = None) -> WsgiApp:
     """A worker's application. Granian copies the environment into every request: secrets must not travel there."""
     end_with_parent()
     for name in set(os.environ).difference(_KEPT_ENVIRONMENT):
         del os.environ[name]
     metrics = Metrics(folder)
-    house = build(settings, master_key(settings), metrics=metrics)
+    house = build(settings, master_key(settings), metrics=metrics, waiting=waiting)
     watcher = house.watcher()
     watcher.poll()
     house.keyring.reload()

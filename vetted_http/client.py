@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,7 +13,7 @@ from vetted_http.answers import FetchError, Response
 
 
 class Client:
-    """`timeout` bounds a whole request in seconds, `max_bytes` its answer."""
+    """`timeout` bounds a whole request in seconds, `max_bytes` its answer. Who asks is within `waiting` meanwhile."""
 
     def __init__(
         self,
@@ -21,11 +22,13 @@ class Client:
         ca_file: Path | None = None,
         timeout: float = 5.0,
         max_bytes: int = 64 * 1024,
+        waiting: AbstractContextManager[object] | None = None,
     ) -> None:
         self._allow = allow
         self._verify: str | bool = str(ca_file) if ca_file else True
         self._timeout = timeout
         self._max_bytes = max_bytes
+        self._waiting = waiting or nullcontext()
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """Fetch; raises `FetchError`."""
@@ -43,8 +46,9 @@ class Client:
         from vetted_http.sending import Bounds, send  # noqa: PLC0415 - requests, which most processes never need
 
         bounds = Bounds(time.monotonic() + self._timeout, self._timeout, self._max_bytes)
-        address = self._vetted(_parsed(url))
-        return send(method, url, address, headers, body, bounds=bounds, verify=self._verify)
+        with self._waiting:
+            address = self._vetted(_parsed(url))
+            return send(method, url, address, headers, body, bounds=bounds, verify=self._verify)
 
     def _vetted(self, parts: SplitResult) -> Address:
         """The first address, when every address of the name may be reached: a name with a mixed answer is refused whole."""

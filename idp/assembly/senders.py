@@ -51,7 +51,7 @@ def replays(house: House) -> Replays:
         return DatabaseReplays(house.database)
     from idp.platform.replay_redis import RedisReplays  # noqa: PLC0415 - an extra, loaded only where it is switched on
 
-    return RedisReplays(house.settings.redis_url.get_secret_value())
+    return RedisReplays(house.settings.redis_url.get_secret_value(), house.database.waiting)
 
 
 def _origins(settings: Settings) -> tuple[str, ...]:

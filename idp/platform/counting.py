@@ -19,7 +19,7 @@ def counters(redis_url: SecretStr | None, database: Database) -> Counters:
         return DatabaseCounters(database)
     from idp.platform.limits_redis import RedisCounters  # noqa: PLC0415 - an extra, loaded only where it is switched on
 
-    return RedisCounters(redis_url.get_secret_value())
+    return RedisCounters(redis_url.get_secret_value(), database.waiting)
 
 
 def throttles(settings: Settings, database: Database, master: MasterKey, clock: Clock) -> tuple[Throttle, Throttle]:
@@ -34,4 +34,4 @@ def tallies(redis_url: SecretStr | None, database: Database) -> Tallies:
         return DatabaseTallies(database)
     from idp.platform.throttle_redis import RedisTallies  # noqa: PLC0415 - an extra, loaded only where it is switched on
 
-    return RedisTallies(redis_url.get_secret_value())
+    return RedisTallies(redis_url.get_secret_value(), database.waiting)

@@ -26,6 +26,8 @@ from idp.errors import Unavailable
 from setting_sources.databases import Leased
 
 BUSY_TIMEOUT_MS = 5000
+Waiting = AbstractContextManager[object]
+"""What a thread is in while it waits for something outside of the process; it may be entered again and again (`idp.platform.turnstile`)."""
 AnyRow = sa.Row[*tuple[Any, ...]]
 _RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03"})
 
@@ -47,21 +49,25 @@ class Model(DeclarativeBase):
 class Database:
     """Reads and writes in explicit transactions; a database that is locked or away becomes `Unavailable`.
 
-    With a `lease` the URL has no user and password; somebody calls its `keep` every second.
+    With a `lease` the URL has no user and password; somebody calls its `keep` every second. A thread is within `waiting` while it waits: on SQLite
+    for its turn and for the disk, on PostgreSQL for the whole transaction, since each statement goes to another process.
     """
 
-    def __init__(self, app: Flask, url: str, *, pool_size: int = 16, lease: Leased | None = None) -> None:
+    def __init__(
+        self, app: Flask, url: str, *, pool_size: int = 16, lease: Leased | None = None, waiting: Waiting | None = None
+    ) -> None:
         app.config["SQLALCHEMY_DATABASE_URI"] = url
         app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(url, pool_size)
         self.flask_sqlalchemy = SQLAlchemy(metadata=Model.metadata)
         self.flask_sqlalchemy.init_app(app)
         with app.app_context():
             self.engine: sa.Engine = self.flask_sqlalchemy.engine
+        self.waiting = self._throughout = waiting or nullcontext()
         self._turn: AbstractContextManager[object] = nullcontext()
         self._sqlite = self.engine.dialect.name == "sqlite"
         if self._sqlite:
             sa.event.listen(self.engine.pool, "connect", _prepare_sqlite)
-            self._turn = _Turn()
+            self._turn, self._throughout = _Turn(self.waiting), nullcontext()
         self.lease = lease
         if lease is not None:
             lease.attach(self.engine)
@@ -77,7 +83,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One consistent read; nothing it does is kept."""
-        with _as_unavailable(), self.engine.connect() as connection:
+        with self._throughout, _as_unavailable(), self.engine.connect() as connection:
             if self._sqlite:
                 _driver(connection).execute("BEGIN")
             yield connection
@@ -89,11 +95,13 @@ class Database:
         What is not `durable` survives the end of this process, but on SQLite the last moment of it not the end of the machine's power:
         for what a person simply starts again, and for counters.
         """
-        with _as_unavailable(), self._turn, self.engine.connect() as connection:
+        with self._throughout, _as_unavailable(), self._turn, self.engine.connect() as connection:
             if self._sqlite:
-                _begin_writing(_driver(connection), durable)
-            with connection.begin():
+                _begin_writing(_driver(connection), durable, self.waiting)
+            with connection.begin() as transaction:
                 yield connection
+                with self.waiting:
+                    transaction.commit()
 
 
 def insert_or_ignore(tx: sa.Connection, table: type[Model], values: Mapping[str, Any]) -> bool:
@@ -138,12 +146,17 @@ def _upsert(dialect: str, table: type[Model], key: tuple[str, ...], changed: tup
 class _Turn:
     """SQLite has one writer: this process's threads take turns here, so no thread waits in vain while others come and go."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: Waiting) -> None:
         self._lock = Lock()
+        self._waiting = waiting
 
     def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+        if not self._lock.acquire(blocking=False) and not self._awaited():
             raise Unavailable("database: writers queue up")
+
+    def _awaited(self) -> bool:
+        with self._waiting:
+            return self._lock.acquire(timeout=BUSY_TIMEOUT_MS / 1000)
 
     def __exit__(self, *_error: object) -> None:
         self._lock.release()
@@ -173,6 +186,7 @@ def _is_temporary(error: DBAPIError) -> bool:
 def _engine_options(url: str, pool_size: int) -> dict[str, Any]:
     options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 5}
     if url.startswith("sqlite"):
+        options["pool_use_lifo"] = True  # the connection used last has the warmest page cache
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
     else:
         options["pool_recycle"] = 1800
@@ -187,7 +201,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     """WAL, full durability, and no transaction but those we begin."""
     connection.isolation_level = None
     # Many first connections to a new file at once: SQLite itself does not wait for this one.
-    _patiently(connection, "PRAGMA journal_mode=WAL")
+    _patiently(connection, "PRAGMA journal_mode=WAL", nullcontext())
     for pragma in ("synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -196,7 +210,7 @@ def _driver(connection: sa.Connection) -> Any:
     return connection.connection.dbapi_connection
 
 
-def _begin_writing(driver: Any, durable: bool) -> None:
+def _begin_writing(driver: Any, durable: bool, waiting: Waiting) -> None:
     """BEGIN IMMEDIATE: a deferred transaction that turns to writing fails at once.
 
     Other processes are waited for in short random steps: SQLite's own grow to a tenth of a second.
@@ -204,12 +218,12 @@ def _begin_writing(driver: Any, durable: bool) -> None:
     driver.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
     driver.execute("PRAGMA busy_timeout=0")
     try:
-        _patiently(driver, "BEGIN IMMEDIATE")
+        _patiently(driver, "BEGIN IMMEDIATE", waiting)
     finally:
         driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
-def _patiently(driver: Any, statement: str) -> None:
+def _patiently(driver: Any, statement: str, waiting: Waiting) -> None:
     """Run a statement once nobody is in its way."""
     deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     while True:
@@ -218,6 +232,7 @@ def _patiently(driver: Any, statement: str) -> None:
         except sqlite3.OperationalError as error:
             if time.monotonic() > deadline:
                 raise Unavailable(f"database: {error}") from error
-            time.sleep(random.uniform(0.00005, 0.0003))  # noqa: S311 - spreads retries, no secret
+            with waiting:
+                time.sleep(random.uniform(0.00005, 0.0003))  # noqa: S311 - spreads retries, no secret
         else:
             return

@@ -5,6 +5,9 @@ from __future__ import annotations
 import redis
 import structlog
 
+from idp.platform.db import Waiting
+from idp.platform.redis_client import connect
+
 _ADD = """
 local count = redis.call('INCR', KEYS[1])
 local left = redis.call('TTL', KEYS[1])
@@ -17,8 +20,8 @@ log = structlog.get_logger("idp.limits")
 class RedisCounters:
     """The `Counters` of `idp.platform.limits` over one Redis."""
 
-    def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    def __init__(self, url: str, waiting: Waiting | None = None) -> None:
+        self._redis = connect(url, waiting)
         self._script = self._redis.register_script(_ADD)
 
     def add(self, key: str, now: int, window: int) -> tuple[int, int]:

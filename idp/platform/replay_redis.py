@@ -8,6 +8,8 @@ from __future__ import annotations
 import redis
 
 from idp.errors import Unavailable
+from idp.platform.db import Waiting
+from idp.platform.redis_client import connect
 
 _KEEPS = "noeviction"
 
@@ -15,8 +17,8 @@ _KEEPS = "noeviction"
 class RedisReplays:
     """The `Replays` of `idp.platform.replay` over one Redis."""
 
-    def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, decode_responses=True)
+    def __init__(self, url: str, waiting: Waiting | None = None) -> None:
+        self._redis = connect(url, waiting, decode_responses=True)
 
     def burn(self, key: str, *, now: int, until: int) -> bool:
         try:

@@ -12,6 +12,8 @@ import redis
 import structlog
 
 from idp.errors import TooManyRequests
+from idp.platform.db import Waiting
+from idp.platform.redis_client import connect
 from idp.platform.throttle import Pace
 
 _COMMON = """
@@ -75,8 +77,8 @@ log = structlog.get_logger("idp.throttle")
 class RedisTallies:
     """The `Tallies` of `idp.platform.throttle` over one Redis."""
 
-    def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    def __init__(self, url: str, waiting: Waiting | None = None) -> None:
+        self._redis = connect(url, waiting)
         self._count = self._redis.register_script(_COUNT)
         self._give_back = self._redis.register_script(_GIVE_BACK)
 

@@ -15,7 +15,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from threading import BoundedSemaphore, get_native_id
 from typing import TypeVar
@@ -25,6 +25,7 @@ import bcrypt
 from idp.errors import Refused, Unavailable
 from idp.marked import N_
 from idp.platform import i18n
+from idp.platform.db import Waiting
 from idp.platform.secrets import MasterKey
 from idp.users import imported_hashes
 from idp.users.common_passwords import is_common
@@ -47,13 +48,19 @@ class Check:
 
 
 class PasswordHasher:
-    """Hashes and verifies in at most `workers` threads, which step back behind all others; when `queue` others wait, it answers `Unavailable`."""
+    """Hashes and verifies in at most `workers` threads, which step back behind all others; when `queue` others wait, it answers `Unavailable`.
 
-    def __init__(self, master: MasterKey, *, scheme: str, cost: int, workers: int, queue: int) -> None:
+    Who asks is within `waiting` meanwhile.
+    """
+
+    def __init__(
+        self, master: MasterKey, *, scheme: str, cost: int, workers: int, queue: int, waiting: Waiting | None = None
+    ) -> None:
         self._pepper = master.derive(_PEPPER)
         self._pepper_id = master.tag("id", purpose=_PEPPER)[:8]
         self._argon2 = imported_hashes.argon2id() if scheme == "argon2id" else None
         self._cost = cost
+        self._waiting = waiting or nullcontext()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="hash", initializer=_step_back)
         self._places = BoundedSemaphore(workers + queue)
         self._nobody = self._nobodys()
@@ -72,7 +79,8 @@ class PasswordHasher:
         if not self._places.acquire(blocking=False):
             raise Unavailable("too many passwords wait to be hashed", retry_after=5)
         try:
-            return self._pool.submit(work).result()
+            with self._waiting:
+                return self._pool.submit(work).result()
         finally:
             self._places.release()
 

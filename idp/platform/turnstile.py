@@ -1,0 +1,135 @@
+"""One thread at work: a worker with many threads is as fast as one with a single thread, as long as nobody waits.
+
+Threads of one interpreter take turns at its lock, and the more of them want it, the longer every turn takes. A server needs many, though: some
+wait for the database, for a sender who is slow, for another server. So whoever has answered sleeps while somebody else is at work, and is woken
+when that one says that it waits, or when nothing was finished for a moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Lock, Thread, get_ident, local
+from time import monotonic, sleep
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
+
+_MOMENT = 0.002
+"""Seconds without a finished request, after which those at work count as waiting."""
+_CALM = 25
+"""Moments that were not such, after which one thread fewer may be at work at once."""
+_LONGEST_SLEEP = 30.0
+"""Seconds; who then finds no request ends, as the server has it."""
+_LOOKING = 25.0
+"""Seconds for which a thread surely looks for the next request: the server ends those that found none in 30."""
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class _Serving(local):
+    """What a thread knows of itself: whether it serves a request, and whether it waited in it."""
+
+    now = waited = False
+
+
+class Turnstile:
+    """The threads that serve: at work, asleep, or looking for the next request.
+
+    As a context, the time in which the thread that enters waits for something outside of the interpreter. It may be entered by any number of
+    threads, also by those that serve nothing, and within itself.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._at_work: set[int] = set()
+        self._looking: dict[int, float] = {}
+        self._asleep: list[Any] = []
+        self._at_once = 1
+        self._finished = 0
+        self._someone_sleeps = Event()
+        self._serving = _Serving()
+
+    def start(self) -> None:
+        """Watch over those who sleep, in a thread of its own."""
+        Thread(target=self._watch, name="turnstile", daemon=True).start()
+
+    def around(self, serve: Callable[_P, _T]) -> Callable[_P, _T]:
+        """The same function, that returns only when its thread is of use. What it does is over by then: its answer must have been sent."""
+
+        def served(*arguments: _P.args, **named: _P.kwargs) -> _T:
+            serving = self._serving
+            serving.now, serving.waited = True, False
+            with self._lock:
+                self._looking.pop(get_ident(), None)
+                self._at_work.add(get_ident())
+            try:
+                return serve(*arguments, **named)
+            finally:
+                serving.now = False
+                self._leave(serving.waited)
+
+        return served
+
+    def __enter__(self) -> None:
+        if not self._serving.now:
+            return
+        self._serving.waited = True
+        with self._lock:
+            self._at_work.discard(get_ident())
+            if self._asleep and len(self._at_work) < self._at_once and not self._is_one_looking():
+                self._wake()
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        if self._serving.now:
+            with self._lock:
+                self._at_work.add(get_ident())
+
+    def _leave(self, waited: bool) -> None:
+        """Sleep if somebody is at work. Not after a wait: where requests wait, many threads are of use, and waking them costs more than they do."""
+        with self._lock:
+            self._at_work.discard(get_ident())
+            self._finished += 1
+            if waited or len(self._at_work) < self._at_once:
+                self._looking[get_ident()] = monotonic()
+                return
+            bed = Lock()
+            bed.acquire()
+            self._asleep.append(bed)
+            self._someone_sleeps.set()
+        awoken = bed.acquire(timeout=_LONGEST_SLEEP)
+        with self._lock:
+            if not awoken and bed in self._asleep:
+                self._asleep.remove(bed)
+            self._looking[get_ident()] = monotonic()
+
+    def _is_one_looking(self) -> bool:
+        """Whether the next request finds a thread without our help."""
+        if self._looking and monotonic() - next(reversed(self._looking.values())) < _LOOKING:
+            return True
+        self._looking.clear()
+        return False
+
+    def _wake(self) -> None:
+        self._asleep.pop().release()
+
+    def _watch(self) -> None:
+        calm = 0
+        while self._someone_sleeps.wait():
+            before = self._finished
+            sleep(_MOMENT)
+            with self._lock:
+                if self._is_stuck(before):
+                    calm = 0
+                    self._at_work.clear()
+                    self._at_once += 1
+                    self._wake()
+                    continue
+                calm += 1
+                if calm % _CALM == 0:
+                    self._at_once = max(1, self._at_once - 1)
+                if not self._asleep and self._at_once == 1:
+                    self._someone_sleeps.clear()
+
+    def _is_stuck(self, before: int) -> bool:
+        return bool(self._at_work and self._asleep) and self._finished == before and not self._is_one_looking()
