@@ -17,7 +17,7 @@ from flask import Blueprint, Response, request
 from idp.clock import Clock
 from idp.errors import PageError
 from idp.marked import N_
-from idp.oauth import consent, redirects
+from idp.oauth import consent, redirects, response_types
 from idp.oauth import request as requests
 from idp.oauth.asking import Asking, Waiting
 from idp.oauth.clients import Client
@@ -66,6 +66,11 @@ class _Visit:
     pending: Pending | None
     browser: str | None
     consented: bool = False
+
+    @property
+    def leaves_tracks(self) -> bool:
+        """Whether the answer leaves more than a code, which is nothing before it is redeemed; that makes what was before it last, too."""
+        return self.consented or response_types.returns_tokens(self.asked.response_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +337,7 @@ class AuthorizePages:
     def _issue(self, visit: _Visit, session: BrowserSession) -> Response:
         reserved = self.issuing.reserve(visit.asked, visit.client)
         try:
-            with self.database.write() as tx:
+            with self.database.write(durable=visit.leaves_tracks) as tx:
                 joined = self.sessions.join(tx, session.sid, visit.client.client_id)
                 issued = self._write(tx, visit, session, reserved) if joined else None
         except _Withdrawn:
