@@ -11,6 +11,8 @@ from typing import Protocol
 
 CONNECTIONS = 32
 _TIMEOUT = 30.0
+_ROOM = 262144
+_GOOD = b"HTTP/1.1 200"
 
 
 class Script(Protocol):
@@ -65,9 +67,10 @@ def expect(head: bytes, body: bytes, status: bytes) -> None:
 
 
 class _Connection:
-    def __init__(self, address: tuple[str, int], script: Script) -> None:
+    def __init__(self, address: tuple[str, int], script: Script, room: bytearray) -> None:
         self._address = address
         self._script = script
+        self._room = room
         self._buffer = b""
         self._same = script if isinstance(script, Repeat) else None
         self._length = 0
@@ -78,18 +81,19 @@ class _Connection:
     def _open(self) -> None:
         self.socket = socket.create_connection(self._address, timeout=_TIMEOUT)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.settimeout(None)  # epoll has waited: with a timeout Python would poll again before each call
 
     def send(self) -> None:
         self.socket.sendall(self.request)
 
     def receive(self) -> bool | None:
         """Read; None: the response is not whole yet, else whether it completed a unit."""
-        data = self.socket.recv(262144)
-        if not data:
+        count = self.socket.recv_into(self._room)
+        if not count:
             raise WrongAnswer("the server closed a connection")
-        if self._same and not self._buffer and len(data) == self._length and data.startswith(b"HTTP/1.1 200"):
+        if self._same and not self._buffer and count == self._length and self._room.startswith(_GOOD):
             return True  # as long as the last one, and good: nothing more to learn, nothing more to spend
-        self._buffer += data
+        self._buffer += self._room[:count]
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             return None
@@ -124,10 +128,10 @@ def run(
     units: int | None = None,
 ) -> Measured:
     """Drive `connections` scripts at once for so many seconds after a warm-up, or for so many units."""
-    pool = {}
+    pool, room = {}, bytearray(_ROOM)
     poll = select.epoll()
     for number in range(connections):
-        connection = _Connection(address, make(number))
+        connection = _Connection(address, make(number), room)
         pool[connection.socket.fileno()] = connection
         poll.register(connection.socket, select.EPOLLIN)
     try:

@@ -33,7 +33,7 @@ from idp.platform.accesslog import AccessLog
 from idp.platform.db import Waiting
 from idp.platform.jobs import Loop
 from idp.platform.telemetry import Metrics
-from idp.platform.turnstile import Turnstile
+from idp.platform.turnstile import IDLE_SECONDS, Turnstile
 from idp.platform.web import WsgiApp
 from idp.settings import Settings
 from idp.wiring import House, build
@@ -95,6 +95,7 @@ def serve(settings: Settings, again: Again, *, jobs: bool) -> None:
             websockets=False,
             workers=settings.workers,
             blocking_threads=settings.threads,
+            blocking_threads_idle_timeout=IDLE_SECONDS,
             backlog=_BACKLOG,
             http1_settings=HTTP1Settings(header_read_timeout=_HEADER_TIMEOUT_MS),
             ssl_cert=settings.tls_cert_file,

@@ -17,10 +17,12 @@ _MOMENT = 0.002
 """Seconds without a finished request, after which those at work count as waiting."""
 _CALM = 25
 """Moments that were not such, after which one thread fewer may be at work at once."""
+IDLE_SECONDS = 30
+"""After so many without a request the server may end a thread."""
+_LOOKING = IDLE_SECONDS - 5
+"""Seconds for which a thread surely looks for the next request."""
 _LONGEST_SLEEP = 30.0
-"""Seconds; who then finds no request ends, as the server has it."""
-_LOOKING = 25.0
-"""Seconds for which a thread surely looks for the next request: the server ends those that found none in 30."""
+"""Seconds; those whom a peak called are to end, too."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
