@@ -98,10 +98,8 @@ class Database:
         with self._throughout, _as_unavailable(), self._turn, self.engine.connect() as connection:
             if self._sqlite:
                 _begin_writing(_driver(connection), durable, self.waiting)
-            with connection.begin() as transaction:
+            with _Ending(connection.begin(), self.waiting):
                 yield connection
-                with self.waiting:
-                    transaction.commit()
 
 
 def insert_or_ignore(tx: sa.Connection, table: type[Model], values: Mapping[str, Any]) -> bool:
@@ -141,6 +139,21 @@ def _upsert(dialect: str, table: type[Model], key: tuple[str, ...], changed: tup
     insert = _insert(dialect, table)
     new = {name: insert.excluded[name] for name in changed}
     return insert.on_conflict_do_update(index_elements=list(key), set_=new)
+
+
+class _Ending:
+    """A transaction whose end, whichever it is, is waited for."""
+
+    def __init__(self, transaction: sa.RootTransaction, waiting: Waiting) -> None:
+        self._transaction = transaction
+        self._waiting = waiting
+
+    def __enter__(self) -> None:
+        self._transaction.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        with self._waiting:
+            self._transaction.__exit__(*error)
 
 
 class _Turn:

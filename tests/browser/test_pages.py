@@ -15,7 +15,7 @@ from tests.browser.conftest import Visit
 from tests.browser.looking import Looker
 from tests.browser.shop import Shop
 from tests.browser.test_login_with import go_to_login, log_in
-from tests.users.test_second_factor import earlier
+from tests.support.totp import earlier
 
 METERED = {"signup", "signup-refused", "password"}
 """Where a new password is chosen, one small script tells how good it is."""

@@ -17,8 +17,8 @@ from tests.browser.test_login_with import log_in
 from tests.browser.test_passkeys import Finger, enrol
 from tests.support.flows import App
 from tests.support.running import RunningIdp
+from tests.support.totp import earlier
 from tests.users.mail import letter_about, link_in
-from tests.users.test_second_factor import earlier
 
 NEW = "another horse 48 clip"
 

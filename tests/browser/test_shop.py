@@ -14,7 +14,7 @@ from tests.browser.conftest import Visit
 from tests.browser.shop import Shop, open_shop
 from tests.browser.test_login_with import go_to_login, log_in
 from tests.browser.test_paying import age, log_in_again
-from tests.users.test_second_factor import earlier
+from tests.support.totp import earlier
 
 SETTLED_MS = 30_000
 PHONE = {"width": 375, "height": 740}

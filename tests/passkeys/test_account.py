@@ -17,8 +17,9 @@ from tests.passkeys.holder import FORM, NEW, NEW_FORM, SECURITY, Holder, add, au
 from tests.support.authenticator import ELIGIBLE, PRESENT, VERIFIED, Authenticator, b64, cose_of, new_key
 from tests.support.flows import App, Browser, Page
 from tests.support.running import PASSWORD, RunningIdp
+from tests.support.totp import earlier
 from tests.users.mail import letter_about, link_in
-from tests.users.test_second_factor import AUTHENTICATOR, earlier
+from tests.users.test_second_factor import AUTHENTICATOR
 
 RENAME, REMOVE, PASSWORD_REMOVE = "rename", "remove", "password-remove"
 

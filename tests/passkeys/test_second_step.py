@@ -11,7 +11,8 @@ from tests.passkeys.holder import FORM, SECURITY, Holder, options_of
 from tests.support.authenticator import PRESENT
 from tests.support.flows import App, Browser, Page, answer_of, claims
 from tests.support.running import RunningIdp
-from tests.users.test_second_factor import AUTHENTICATOR, earlier
+from tests.support.totp import earlier
+from tests.users.test_second_factor import AUTHENTICATOR
 
 STEP = "/login/passkey/step"
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-import pyotp
 import requests
 
 from tests.support.flows import App, Browser, Page, answer_of
 from tests.support.running import PASSWORD, RunningIdp
+from tests.support.totp import earlier
 from tests.users.mail import letters_to
 
 SECURITY = "/account/security"
@@ -65,11 +64,6 @@ def codes_on(response: requests.Response) -> list[str]:
     codes = re.findall(r"<li><code>([a-z2-7-]+)</code></li>", response.text)
     assert len(codes) == 10, response.text
     return codes
-
-
-def earlier(secret: str) -> str:
-    """A code that is accepted now and leaves the present one for the next use."""
-    return pyotp.TOTP(secret).at(int(time.time()) - 30)
 
 
 def opened(app: App, browser: Browser, **parameters: str) -> tuple[Page, str]:

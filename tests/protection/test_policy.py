@@ -11,9 +11,10 @@ import pyotp
 import pytest
 
 from tests.conftest import API
-from tests.protection.people import SECURITY, Someone, codes_on, earlier, finished, opened, secret_on
+from tests.protection.people import SECURITY, Someone, codes_on, finished, opened, secret_on
 from tests.support.flows import App, Browser, Page, answer_of, claims
 from tests.support.running import PASSWORD, CliError, RunningIdp
+from tests.support.totp import earlier
 
 
 def test_only_the_methods_of_the_deployment_are_offered_and_taken(tmp_path: Path) -> None:

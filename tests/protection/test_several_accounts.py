@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from idp.settings_source import load
 from idp.users.models import SessionRow
-from tests.protection.people import Someone, earlier, finished, opened, secret_on
+from tests.protection.people import Someone, finished, opened, secret_on
 from tests.support import databases
 from tests.support.flows import App, Browser, Page, answer_of, claims
 from tests.support.running import PASSWORD, RunningIdp
+from tests.support.totp import earlier
 
 SWITCH = "/account/switch"
 

@@ -13,6 +13,7 @@ import requests
 
 from tests.support.flows import App, Browser, Page, answer_of, claims
 from tests.support.running import PASSWORD, RunningIdp
+from tests.support.totp import earlier
 
 Enrolled = tuple[str, str, list[str]]
 SECURITY = "/account/security"
@@ -24,11 +25,6 @@ def sign_in(browser: Browser, idp: RunningIdp, name: str, path: str = SECURITY) 
     response = browser.open(f"{idp.url}{path}")
     page = Page(response)
     return browser.submit(page, "login", username=name, password=PASSWORD) if "login" in page.forms else response
-
-
-def earlier(secret: str) -> str:
-    """A code that is accepted now and leaves the present one for the next use."""
-    return pyotp.TOTP(secret).at(int(time.time()) - 30)
 
 
 def enrol(idp: RunningIdp, name: str) -> tuple[str, list[str]]:
