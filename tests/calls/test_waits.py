@@ -105,7 +105,7 @@ def test_a_database_is_waited_for_no_longer_than_the_caller_waits(
         with services(both, tmp_path, **settings) as url:
             assert get(url, presented, PATIENCE).status_code == 200
             with taken(url, direct, presented):
-                assert is_late(url, presented, POOL_SLACK)
+                eventually(lambda: is_late(url, presented, POOL_SLACK), PATIENCE)
             assert get(url, presented, PATIENCE).status_code == 200
             wire.hush()
             eventually(lambda: is_late(url, presented))
@@ -134,7 +134,7 @@ def taken(url: str, database: str, presented: str) -> Iterator[None]:
         locker.execute(sa.text("LOCK TABLE payments.payments IN ACCESS EXCLUSIVE MODE"))
         others = [pool.submit(ask) for _ in range(POOL)]
         try:
-            eventually(lambda: watcher.execute(waiting).scalar_one() >= POOL)
+            eventually(lambda: watcher.execute(waiting).scalar_one() >= POOL, PATIENCE)
             yield
         finally:
             free.set()
