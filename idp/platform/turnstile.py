@@ -15,8 +15,6 @@ from typing import Any, ParamSpec, TypeVar
 
 _MOMENT = 0.002
 """Seconds without a finished request, after which those at work count as waiting."""
-_PAUSE = 5 * _MOMENT
-"""Seconds after which such a moment says nothing: the whole process was held up."""
 _CALM = 25
 """Moments that were not such, after which one thread fewer may be at work at once."""
 IDLE_SECONDS = 30
@@ -120,11 +118,9 @@ class Turnstile:
     def _watch(self) -> None:
         calm = 0
         while self._someone_sleeps.wait():
-            before, began = self._finished, monotonic()
+            before = self._finished
             sleep(_MOMENT)
             with self._lock:
-                if monotonic() - began > _PAUSE:
-                    continue  # nobody ran, neither those at work
                 if self._is_stuck(before):
                     calm = 0
                     self._at_work.clear()

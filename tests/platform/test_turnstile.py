@@ -177,14 +177,6 @@ def test_more_at_once_is_for_a_while(server: Server, at_work: AtWork) -> None:
     eventually(lambda: server.turnstile._at_once == 1, PATIENCE)
 
 
-def test_a_pause_of_the_whole_process_says_nothing(
-    server: Server, at_work: AtWork, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "sleep", lambda _seconds: time.sleep(2 * module._PAUSE))
-    server.turnstile.start()
-    assert sleeps(server.answer())
-
-
 def test_sleep_has_an_end(server: Server, at_work: AtWork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LONGEST_SLEEP", SOON)
     assert server.answer().result(PATIENCE) == "served"
