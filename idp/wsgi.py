@@ -28,7 +28,7 @@ from idp.app import create_wsgi
 from idp.assembly.following import Again, following
 from idp.errors import Refused
 from idp.opening import master_key, open_house, prepare
-from idp.platform import telemetry
+from idp.platform import priority, telemetry
 from idp.platform.accesslog import AccessLog
 from idp.platform.db import Waiting
 from idp.platform.jobs import Loop
@@ -143,7 +143,9 @@ def _worker(settings: Settings, again: Again, folder: Path) -> WsgiApp:
     turnstile = Turnstile()
     turnstile.start()
     _stand_around_requests(turnstile)
-    return _load(settings, again, folder, turnstile)
+    application = _load(settings, again, folder, turnstile)
+    priority.interrupt_nobody()  # the thread that moves bytes is started now: it moves many at once when others are at work
+    return application
 
 
 def _stand_around_requests(turnstile: Turnstile) -> None:

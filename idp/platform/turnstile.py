@@ -8,15 +8,20 @@ when that one says that it waits, or when nothing was finished for a moment.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event, Lock, Thread, get_ident, local
+from pathlib import Path
+from threading import Event, Lock, Thread, get_native_id, local
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
+
+from idp.platform import priority
 
 _MOMENT = 0.002
 """Seconds without a finished request, after which those at work count as waiting."""
 _CALM = 25
 """Moments that were not such, after which one thread fewer may be at work at once."""
+_BUSY = 10
+"""Moments for which one who has a processor, or waits for one, does not count as waiting: another thread would only contend for it."""
 IDLE_SECONDS = 30
 """After so many without a request the server may end a thread."""
 _LOOKING = IDLE_SECONDS - 5
@@ -28,9 +33,16 @@ _T = TypeVar("_T")
 
 
 class _Serving(local):
-    """What a thread knows of itself: whether it serves a request, and whether it waited in it."""
+    """What a thread knows of itself: its id, whether it serves a request, and whether it waited in it.
+
+    The server starts it from the thread that moves bytes, which interrupts nobody; this one does, as any other.
+    """
 
     now = waited = False
+
+    def __init__(self) -> None:
+        self.thread = get_native_id()
+        priority.interrupt()
 
 
 class Turnstile:
@@ -61,22 +73,23 @@ class Turnstile:
             serving = self._serving
             serving.now, serving.waited = True, False
             with self._lock:
-                self._looking.pop(get_ident(), None)
-                self._at_work.add(get_ident())
+                self._looking.pop(serving.thread, None)
+                self._at_work.add(serving.thread)
             try:
                 return serve(*arguments, **named)
             finally:
                 serving.now = False
-                self._leave(serving.waited)
+                self._leave(serving.thread, serving.waited)
 
         return served
 
     def __enter__(self) -> None:
-        if not self._serving.now:
+        serving = self._serving
+        if not serving.now:
             return
-        self._serving.waited = True
+        serving.waited = True
         with self._lock:
-            self._at_work.discard(get_ident())
+            self._at_work.discard(serving.thread)
             if self._asleep and len(self._at_work) < self._at_once and not self._is_one_looking():
                 self._wake()
 
@@ -85,15 +98,15 @@ class Turnstile:
     ) -> None:
         if self._serving.now:
             with self._lock:
-                self._at_work.add(get_ident())
+                self._at_work.add(self._serving.thread)
 
-    def _leave(self, waited: bool) -> None:
+    def _leave(self, thread: int, waited: bool) -> None:
         """Sleep if somebody is at work. Not after a wait: where requests wait, many threads are of use, and waking them costs more than they do."""
         with self._lock:
-            self._at_work.discard(get_ident())
+            self._at_work.discard(thread)
             self._finished += 1
             if waited or len(self._at_work) < self._at_once:
-                self._looking[get_ident()] = monotonic()
+                self._looking[thread] = monotonic()
                 return
             bed = Lock()
             bed.acquire()
@@ -103,7 +116,7 @@ class Turnstile:
         with self._lock:
             if not awoken and bed in self._asleep:
                 self._asleep.remove(bed)
-            self._looking[get_ident()] = monotonic()
+            self._looking[thread] = monotonic()
 
     def _is_one_looking(self) -> bool:
         """Whether the next request finds a thread without our help."""
@@ -116,12 +129,13 @@ class Turnstile:
         self._asleep.pop().release()
 
     def _watch(self) -> None:
-        calm = 0
+        calm = busy = 0
         while self._someone_sleeps.wait():
             before = self._finished
             sleep(_MOMENT)
+            busy = busy + 1 if self._finished == before and any(map(_runs, tuple(self._at_work))) else 0
             with self._lock:
-                if self._is_stuck(before):
+                if busy % _BUSY == 0 and self._is_stuck(before):
                     calm = 0
                     self._at_work.clear()
                     self._at_once += 1
@@ -135,3 +149,14 @@ class Turnstile:
 
     def _is_stuck(self, before: int) -> bool:
         return bool(self._at_work and self._asleep) and self._finished == before and not self._is_one_looking()
+
+
+def _runs(thread: int) -> bool:
+    """Whether this thread of ours has a processor, or waits for one (`proc_pid_stat(5)`). Linux alone tells.
+
+    Who waits for the interpreter's lock seems to, mostly: to read this gives it away, though perhaps to another.
+    """
+    try:
+        return Path(f"/proc/self/task/{thread}/stat").read_bytes().rpartition(b") ")[2].startswith(b"R")
+    except OSError:
+        return False

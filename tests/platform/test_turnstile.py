@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import queue
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -169,6 +171,36 @@ def test_who_is_stuck_without_saying_so_is_found_out(server: Server, at_work: At
     assert [server.answer().result(PATIENCE) for _ in range(20)] == ["served"] * 20
     for request in stuck:
         request.end.set()
+
+
+@pytest.mark.parametrize(("moments", "woken"), [(1_000_000, False), (10, True)])
+def test_who_computes_is_not_stuck_unless_it_takes_long(
+    server: Server, monkeypatch: pytest.MonkeyPatch, moments: int, woken: bool
+) -> None:
+    """Where the machine has little time to give, nothing is finished for a moment, and another thread would make it worse.
+
+    It computes beside the interpreter: whoever waits for the interpreter's lock, with others who do, does not always look as if it ran.
+    """
+    monkeypatch.setattr(module, "_BUSY", moments)
+    begun, over = threading.Event(), threading.Event()
+
+    def compute(_turnstile: Turnstile) -> str:
+        begun.set()
+        while not over.is_set():
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000)
+        return "served"
+
+    computing = server._pool.submit(server._serve, compute)
+    assert begun.wait(PATIENCE)
+    asleep = server.answer()
+    eventually(lambda: bool(server.turnstile._asleep), PATIENCE)
+    server.turnstile.start()
+    woken = woken or sys.platform != "linux"  # no other system tells which threads run
+    all_of([asleep], timeout=PATIENCE if woken else SOON)
+    was_woken = asleep.done()
+    over.set()
+    assert computing.result(PATIENCE) == "served"
+    assert was_woken == woken
 
 
 def test_more_at_once_is_for_a_while(server: Server, at_work: AtWork) -> None:
