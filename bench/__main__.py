@@ -136,7 +136,7 @@ def alone(bench: Bench, subject: Subject) -> None:
 def logins(bench: Bench, subject: Subject, folder: Path) -> None:
     """What a login costs beside its hash, and what it costs others."""
     bench.tell("login beside the hash ms", beside.beside_the_hash(subject, 20 * bench.plan.rounds))
-    for name, value in beside.tokens_meanwhile(folder / "logins", bench.plan.seconds).items():
+    for name, value in beside.tokens_meanwhile(folder / "logins", bench.plan.seconds, bench.plan.rounds).items():
         bench.tell(name, value)
 
 

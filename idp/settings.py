@@ -223,7 +223,7 @@ class Settings(SourceSettings):
     password_min_length: Annotated[int, Field(ge=8, le=128)] = Field(
         15, description="shortest password accepted at sign-up and change"
     )
-    hash_workers: Count = Field(1, description="passwords a worker hashes at once; others wait in line")
+    hash_workers: Count = Field(1, description="passwords a worker hashes at once, in idle time; others wait in line")
     hash_queue: Count = Field(32, description="logins that may wait for hashing in a worker before it answers 503")
 
     name: str = Field("Account", max_length=80, description="the name people see on the pages")

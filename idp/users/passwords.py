@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import base64
 import hmac
-import os
 import re
 import secrets
-import sys
 import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
-from threading import BoundedSemaphore, get_native_id
+from threading import BoundedSemaphore
 from typing import TypeVar
 
 import bcrypt
 
 from idp.errors import Refused, Unavailable
 from idp.marked import N_
-from idp.platform import i18n
+from idp.platform import i18n, priority
 from idp.platform.db import Waiting
 from idp.platform.secrets import MasterKey
 from idp.users import imported_hashes
@@ -32,7 +30,8 @@ from idp.users.common_passwords import is_common
 
 MAX_BYTES = 1024
 _PEPPER = "password-pepper"
-_NICE = 14
+_PATIENCE = 10.0
+"""Seconds after which a password is not left to idle time alone any more."""
 _BCRYPT_CHECKSUM = 31  # characters, of bcrypt's own base64
 _MIN_VARIETY, _MIN_REST, _MIN_WORD = 4, 8, 4
 _PARTS = re.compile(r"[\W_]+")
@@ -48,20 +47,31 @@ class Check:
 
 
 class PasswordHasher:
-    """Hashes and verifies in at most `workers` threads, which step back behind all others; when `queue` others wait, it answers `Unavailable`.
+    """Hashes and verifies in at most `workers` threads, in idle time; when `queue` others wait, it answers `Unavailable`.
 
+    Where there is no idle time, and who asks has waited for `patience` seconds, as many threads hash that only step back behind all others.
     Who asks is within `waiting` meanwhile.
     """
 
     def __init__(
-        self, master: MasterKey, *, scheme: str, cost: int, workers: int, queue: int, waiting: Waiting | None = None
+        self,
+        master: MasterKey,
+        *,
+        scheme: str,
+        cost: int,
+        workers: int,
+        queue: int,
+        waiting: Waiting | None = None,
+        patience: float = _PATIENCE,
     ) -> None:
         self._pepper = master.derive(_PEPPER)
         self._pepper_id = master.tag("id", purpose=_PEPPER)[:8]
         self._argon2 = imported_hashes.argon2id() if scheme == "argon2id" else None
         self._cost = cost
         self._waiting = waiting or nullcontext()
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="hash", initializer=_step_back)
+        self._patience = patience
+        self._idle = ThreadPoolExecutor(workers, thread_name_prefix="hash", initializer=priority.take_idle_time)
+        self._late = ThreadPoolExecutor(workers, thread_name_prefix="late hash", initializer=priority.step_back)
         self._places = BoundedSemaphore(workers + queue)
         self._nobody = self._nobodys()
 
@@ -80,9 +90,17 @@ class PasswordHasher:
             raise Unavailable("too many passwords wait to be hashed", retry_after=5)
         try:
             with self._waiting:
-                return self._pool.submit(work).result()
+                return self._computed(work)
         finally:
             self._places.release()
+
+    def _computed(self, work: Callable[[], _Result]) -> _Result:
+        hashing = self._idle.submit(work)
+        try:
+            return hashing.result(self._patience)
+        except TimeoutError:
+            hashing.cancel()
+            return self._late.submit(work).result()
 
     def _prehash(self, password: str) -> bytes:
         mac = hmac.digest(self._pepper, unicodedata.normalize("NFC", password).encode(), "sha256")
@@ -113,13 +131,6 @@ class PasswordHasher:
         if self._argon2 is not None:
             return slow.startswith("$argon2id$") and not self._argon2.check_needs_rehash(slow)
         return slow.startswith(f"$2b${self._cost:02d}$")
-
-
-def _step_back() -> None:
-    """Let every other thread go first: a login takes a quarter of a second anyway, a token a thousandth. Linux alone knows this of threads."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICE)
 
 
 def check_acceptable(password: str, *, min_length: int, context: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 import unicodedata
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from threading import Event
+from threading import Event, current_thread
 from unittest import mock
 
 import argon2
@@ -266,19 +266,44 @@ def test_spaces_and_every_script_are_welcome_and_no_kind_of_character_is_asked_f
         assert accepted(password)
 
 
-def test_hashing_steps_back_behind_every_other_thread() -> None:
-    """Priorities are a thread's own on Linux alone; elsewhere all are equal."""
-    hashpw, seen = bcrypt.hashpw, []
+def standing() -> tuple[int, int]:
+    """How this thread stands behind others; on Linux alone a thread does so for itself."""
+    if sys.platform != "linux":
+        return 0, 0
+    return os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_hashing_takes_idle_time() -> None:
+    hashpw, seen, ours = bcrypt.hashpw, [], standing()
 
     def watched(password: bytes, salt: bytes) -> bytes:
-        seen.append(os.getpriority(os.PRIO_PROCESS, 0))
+        seen.append(standing())
         return hashpw(password, salt)
 
-    ours = os.getpriority(os.PRIO_PROCESS, 0)
     with mock.patch.object(bcrypt, "hashpw", watched):
         hasher().hash(PASSWORD)
-    assert seen == [max(ours, 14) if sys.platform == "linux" else ours]
-    assert os.getpriority(os.PRIO_PROCESS, 0) == ours, "who waits for a hash stays as quick"
+    assert seen == [(os.SCHED_IDLE, ours[1]) if sys.platform == "linux" else ours]
+    assert standing() == ours, "who waits for a hash stays as quick"
+
+
+def test_who_finds_no_idle_time_is_hashed_beside_others_after_a_while() -> None:
+    """Whatever began in idle time gets no processor, and the rest waits in line for it; nobody waits for that."""
+    hurried = hasher(workers=1, patience=0.1)
+    stored, hold, checkpw, ours = hurried.hash(PASSWORD), Event(), bcrypt.checkpw, standing()
+    late: list[tuple[int, int]] = []
+
+    def starved(password: bytes, hashed: bytes) -> bool:
+        if current_thread().name.startswith("hash"):
+            return hold.wait(20)
+        late.append(standing())
+        return checkpw(password, hashed)
+
+    with mock.patch.object(bcrypt, "checkpw", starved), ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(hurried.verify, password, stored) for password in (PASSWORD, PASSWORD, PASSWORD + "x")]
+        answers = [one.result(20) for one in asked]
+        hold.set()
+    assert [one.ok for one in answers] == [True, True, False]
+    assert late == [(ours[0], max(ours[1], 10)) if sys.platform == "linux" else ours] * 3
 
 
 def test_nobody_is_compared_as_slowly_as_somebody_and_costs_no_hash_before() -> None:
