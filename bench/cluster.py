@@ -41,8 +41,8 @@ def growth(folder: Path, seconds: float) -> dict[str, float]:
             for node in nodes[1:count]:
                 cluster.balancer.put_in(node.plan.address)
             with ExitStack() as held:
-                for node in nodes[:count]:
-                    held.enter_context(Limited(node.pid, SHARE))
+                for number, node in enumerate(nodes[:count]):
+                    held.enter_context(Limited(node.pid, SHARE, after=number / count))
                 before = sum(processes.cpu_seconds(node.pid) for node in nodes[:count])
                 measured = load.run(("127.0.0.1", ports["IDP"]), lambda _number: script, seconds=seconds)
                 used = sum(processes.cpu_seconds(node.pid) for node in nodes[:count]) - before

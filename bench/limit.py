@@ -1,4 +1,4 @@
-"""Processes held to a share of a core without any privilege: stopped when they have used more than their share, continued when it is due.
+"""Processes held to a share of a core without any privilege, as by the kernel's quota: who used their share of a period is stopped until the next.
 
 Control groups and their like are not everybody's to make; SIGSTOP and SIGCONT to one's own processes are.
 """
@@ -16,15 +16,20 @@ from typing import Self
 from bench import processes
 
 _LOOK = 0.005
-_BURST = 0.02
+_PERIOD = 0.1
+"""Seconds. That of the kernel: to stop and continue costs each process a wake-up of all its threads."""
 
 
 class Limited:
-    """Holds the group of processes that `leader` leads to `share` of a core, while the context is open."""
+    """Holds the group of processes that `leader` leads to `share` of a core, while the context is open.
 
-    def __init__(self, leader: int, share: float) -> None:
+    Its first period begins after this fraction of one, for processes that stand for machines of their own and are not to run all at the same time.
+    """
+
+    def __init__(self, leader: int, share: float, *, after: float = 0.0) -> None:
         self._leader = leader
         self._share = share
+        self._after = after
         self._pids = processes.tree(leader)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._hold, daemon=True)
@@ -41,14 +46,15 @@ class Limited:
         self._send(signal.SIGCONT)
 
     def _hold(self) -> None:
-        used, due, last = processes.cpu_seconds_of(self._pids), 0.0, time.monotonic()
+        used, left, next_period = processes.cpu_seconds_of(self._pids), 0.0, time.monotonic() + self._after * _PERIOD
         running = True
         while not self._over.wait(_LOOK):
-            now, spent = time.monotonic(), processes.cpu_seconds_of(self._pids)
-            due = min(due + self._share * (now - last) - (spent - used), _BURST)  # what was not used is not saved up
-            used, last = spent, now
-            if running != (due > 0):
-                running = due > 0
+            spent = processes.cpu_seconds_of(self._pids)
+            left, used = left - (spent - used), spent
+            if time.monotonic() >= next_period:
+                left, next_period = min(left, 0) + self._share * _PERIOD, next_period + _PERIOD
+            if running != (left > 0):
+                running = left > 0
                 self._send(signal.SIGCONT if running else signal.SIGSTOP)
 
     def _send(self, number: int) -> None:
