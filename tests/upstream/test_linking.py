@@ -6,7 +6,13 @@ import concurrent.futures
 
 import pytest
 import requests
+import sqlalchemy as sa
 
+from idp.platform.db import insert_or_ignore
+from idp.upstream.models import LinkedAccountRow
+from idp.users import store
+from idp.users.models import UserRow
+from tests.support.databases import open_database, until_somebody_waits
 from tests.support.flows import Browser, Page
 from tests.support.provider import Provider
 from tests.support.running import RunningIdp
@@ -50,6 +56,28 @@ def test_an_account_there_opens_one_account_here(upstream: Upstream, name: str) 
     response = upstream.link(signed_in(upstream.idp, other))
     assert stopped(response) == "taken"
     assert is_home(upstream.log_in(Browser(upstream.idp.url)), name)
+
+
+@pytest.mark.parametrize("idp", ["postgresql"], indirect=True)  # where there is more than one writer
+def test_a_first_login_and_somebody_who_links_do_not_wait_for_one_another(upstream: Upstream, name: str) -> None:
+    """Who links locks the person, then the link; so must who logs in with it."""
+    idp = upstream.idp
+    upstream.link(signed_in(idp, name))
+    database = open_database(idp.environ["IDP_DATABASE_URL"])
+    mine = UserRow.username == name
+    with database.write() as tx:
+        tx.execute(sa.update(UserRow).where(mine).values(first_login_at=None))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with database.write() as tx:
+            sub = tx.execute(sa.select(UserRow.sub).where(mine)).scalar_one()
+            store.hold(tx, sub)
+            login = pool.submit(upstream.log_in, Browser(idp.url))
+            until_somebody_waits(database.engine)
+            link = sa.select(LinkedAccountRow.__table__).where(LinkedAccountRow.sub == sub)
+            assert not insert_or_ignore(tx, LinkedAccountRow, tx.execute(link).mappings().one())
+        response = login.result()
+    database.engine.dispose()
+    assert is_home(response, name), response.text
 
 
 def test_linking_twice_changes_nothing(upstream: Upstream, name: str) -> None:

@@ -66,10 +66,8 @@ class LoginOpener:
         straight = arrive is None and not aside
         try:
             with self.database.write() as tx:
-                if not _taken(tx, proven.last_step, last_step):
-                    raise _NotOpened
                 first = self.accounts.logs_in_first(tx, proven.person)
-                if not self.accounts.hold(tx, proven.person):
+                if not self._held_and_taken(tx, proven, last_step):
                     raise _NotOpened
                 if not self.devices.remember(tx, device, proven.person.sub) and not first:
                     self.notices.tell(tx, proven.person, Notice.NEW_BROWSER, about=request.environ.get("idp.peer"))
@@ -91,13 +89,21 @@ class LoginOpener:
         browser = self.pages.browser(request)
 
         def used_up(tx: sa.Connection) -> bool:
-            return _taken(tx, proven.last_step, last_step) and self.accounts.hold(tx, proven.person)
+            return self._held_and_taken(tx, proven, last_step)
 
         step = self.steps.save(browser, context.flow if context else None, replace(proven, last_step=used_up))
         if step is None:
             return None
         response = self.pages.redirect(f"{self.pages.url(RETURN)}?step={step}")
         return self.pages.keep_browser(request, response, browser)
+
+    def _held_and_taken(self, tx: sa.Connection, proven: Proven, last_step: LastStep | None) -> bool:
+        """The person is locked before what they proved themselves with, as by everybody: two orders would wait for one another.
+
+        With a step that takes something they are held alone: it may lock them, too, and of two who share them each would wait for the other.
+        """
+        steps = [step for step in (proven.last_step, last_step) if step is not None]
+        return self.accounts.hold(tx, proven.person, alone=bool(steps)) and all(step(tx) for step in steps)
 
     def _session(
         self, tx: sa.Connection, context: LoginContext | None, proven: Proven, previous: str | None, *, straight: bool
@@ -128,7 +134,3 @@ class LoginOpener:
             also=also,
         )
         return cookie, onward
-
-
-def _taken(tx: sa.Connection, *steps: LastStep | None) -> bool:
-    return all(step is None or step(tx) for step in steps)
