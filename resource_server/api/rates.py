@@ -64,7 +64,7 @@ class Rates:
         now = self._now()
         key = "\n".join((policy, principal.client_id, principal.subject))
         begun, used = self._counts.add(key, now=now, window=WINDOW)
-        left = max(0, math.ceil(begun + WINDOW - now))
+        left = min(WINDOW, max(0, math.ceil(begun + WINDOW - now)))
         return Spent(policy, quota, max(0, quota - used), left, over=used > quota)
 
 

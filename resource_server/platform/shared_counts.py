@@ -30,7 +30,10 @@ class SharedCounts:
         self._lock = Lock()
 
     def add(self, key: str, *, now: float, window: float) -> tuple[float, int]:
-        """Count one; when the window of this key began, and how many there were in it. `now` is of a clock that all processes share."""
+        """Count one; when the window of this key began, and how many there were in it. `now` is of a clock that all processes share.
+
+        Who looked at it first may come here last: a window that began a moment after `now` holds it, too.
+        """
         whose = hashlib.blake2b(key.encode(), digest_size=16).digest()
         start = int.from_bytes(whose[:4]) % _BUCKETS * _BUCKET
         with self._lock, self._held(start):
@@ -39,7 +42,7 @@ class SharedCounts:
             if place is None:
                 place = min(range(_ROWS), key=lambda number: rows[number][1])
             _, begun, used = rows[place]
-            if rows[place][0] != whose or not begun <= now < begun + window:
+            if rows[place][0] != whose or not -window < now - begun < window:
                 begun, used = now, 0
             _ROW.pack_into(self._map, start + place * _ROW.size, whose, begun, used + 1)
             return begun, used + 1

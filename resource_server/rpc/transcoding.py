@@ -59,7 +59,7 @@ class Handler:
 
 
 def seconds_of(context: grpc.ServicerContext) -> float | None:
-    """How long its caller still waits; None: they do not say."""
+    """How long its caller still waits, or a little more: gRPC's clients round up, to 10 ms from a second on; None: they do not say."""
     left = context.time_remaining()
     return None if left is None else min(left, _LONGEST)
 

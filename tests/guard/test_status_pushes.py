@@ -11,7 +11,7 @@ import pytest
 from token_guard import Check, Guard, GuardError, IssuerTrust, StatusPolicy
 from token_guard.fetch import Fetched
 
-from tests.guard.lists import PATIENCE, Shard, eventually, list_token
+from tests.guard.lists import DENY, PATIENCE, Shard, eventually, list_token
 from tests.guard.minting import AUDIENCE, EC, ISSUER, STRANGER, jwks
 
 
@@ -94,6 +94,24 @@ def test_a_push_overtakes_a_fetch_that_began_before_it() -> None:
         answer.set()
         assert waiting.result(PATIENCE)
     assert shard.refusal(shard.token(5)).check is Check.STATUS
+    assert shard.asked == 2
+
+
+@pytest.mark.parametrize(("index", "outcome"), [(4, None), (5, Check.STATUS)])
+def test_who_must_know_asks_again_when_a_push_overtakes_their_fetch(index: int, outcome: Check | None) -> None:
+    shard = Shard()
+
+    def overtaken() -> Fetched:
+        before, shard.answer = shard.serve(), shard.serve
+        shard.revoke(5)
+        shard.guard.status_changed(shard.uri, [5])
+        return before
+
+    shard.answer = overtaken
+    if outcome is None:
+        assert shard.guard.validate(shard.token(index), DENY)
+    else:
+        assert shard.refusal(shard.token(index), DENY).check is outcome
     assert shard.asked == 2
 
 

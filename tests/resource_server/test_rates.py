@@ -88,6 +88,7 @@ def test_nothing_counted_by_processes_at_once_is_lost(tmp_path: Path) -> None:
     counts = SharedCounts(tmp_path / "counts")
     assert counts.add("one", now=1059.9, window=60) == (1000.0, 8001)
     assert counts.add("one", now=1060.0, window=60) == (1060.0, 1), "the window is over"
+    assert counts.add("one", now=1059.9, window=60) == (1060.0, 2), "who looked at the clock first came last"
     assert counts.add("one", now=5.0, window=60) == (5.0, 1), "the machine was started anew"
 
 

@@ -121,7 +121,9 @@ class StatusLists:
         deny = (on_stale or self._policy.on_stale) == "deny"
         kept = self._lists.get(reference.uri) or self._add(reference.uri, issuer)
         snapshot = self._current(kept, must=deny)
-        if deny and (snapshot is None or self._now() >= snapshot.fresh_until):
+        if deny and self._is_stale(snapshot) and not kept.failed:
+            snapshot = self._current(kept, must=deny)  # it was said to have changed while it was fetched
+        if deny and self._is_stale(snapshot):
             raise cannot_know(Check.STATUS_AWAY, "there is no fresh status list", retry_after=1)
         if snapshot is None:
             if reference.index in kept.marked:
@@ -184,6 +186,9 @@ class StatusLists:
             while len(self._lists) > self._policy.max_lists:
                 self._lists.popitem(last=False)
             return kept
+
+    def _is_stale(self, snapshot: _Snapshot | None) -> bool:
+        return snapshot is None or self._now() >= snapshot.fresh_until
 
     def _current(self, kept: _Kept, *, must: bool) -> _Snapshot | None:
         """The list as well as it can be had. After a failure only those who must have it wait for the next try."""
