@@ -32,7 +32,7 @@ lint: $(VENV)/.installed-test ## Formatting, lint, types, and the floors of the 
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy -p idp -p token_guard -p vetted_http -p setting_sources -p lifespan -p conformance -p cluster
-	@$(BIN)/mypy resource_server/cli.py
+	@$(BIN)/mypy resource_server/__main__.py
 	@$(BIN)/lint-imports
 
 format: $(VENV)/.installed-test ## Format the code

@@ -67,7 +67,10 @@ class Process:
     def upgrade(self) -> None:
         """Bring each service's schema to its newest version, and what is sealed there under our secret while we know two."""
         for service in self.services:
-            service.store.upgrade()
+            if not service.store.is_newest():
+                from resource_server.platform import schema  # noqa: PLC0415 - Alembic, only where something is to be migrated
+
+                schema.upgrade(service.store)
             if self.settings.secret_other is not None:
                 service.renew_seals()
 

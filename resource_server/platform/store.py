@@ -16,8 +16,6 @@ from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.dialects import postgresql, sqlite
@@ -27,8 +25,7 @@ from sqlalchemy.orm import DeclarativeBase
 from resource_server.platform import deadlines
 from resource_server.platform.pools import Pool, RemotePool
 
-_ENVIRONMENT = Path(__file__).with_name("migrations")
-_LOCK = 0x1DA
+_VERSION = sa.table("alembic_version", sa.column("version_num"))
 _BUSY_MS, _STATEMENT_MS, _CONNECT_SECONDS = 5000, 15_000, 3
 _INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 Row = sa.Row[*tuple[Any, ...]]
@@ -44,7 +41,7 @@ class Store:
     def __init__(self, engine: sa.Engine, base: type[DeclarativeBase], versions: Path) -> None:
         self.engine = engine
         self.metadata = base.metadata
-        self._versions = versions
+        self.versions = versions
         self._sqlite = engine.dialect.name == "sqlite"
         self._turn: AbstractContextManager[object] = _Turn() if self._sqlite else nullcontext()
 
@@ -87,35 +84,14 @@ class Store:
                 yield connection
                 deadlines.check()
 
-    def upgrade(self) -> None:
-        """Bring the schema to the newest version; of several processes at once one does it."""
-        with self.change() as connection:
-            if connection.dialect.name == "postgresql":
-                _wait_for_our_turn(connection)
-                schema = connection.dialect.identifier_preparer.quote(self.engine.get_execution_options()["rs_schema"])
-                connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-            command.upgrade(self.migrations(connection), "head")
-
-    def migrations(self, connection: sa.Connection) -> Config:
-        """Alembic's view of this service, within the transaction of `connection`."""
-        config = Config()
-        config.set_main_option("path_separator", "newline")
-        config.set_main_option("script_location", str(_ENVIRONMENT))
-        config.set_main_option("version_locations", str(self._versions))
-        config.attributes["connection"] = connection
-        config.attributes["metadata"] = self.metadata
-        return config
-
-
-def _wait_for_our_turn(connection: sa.Connection) -> None:
-    """However long another process takes, and then as long as our own statements take: the limits of requests are none for a migration.
-
-    Only for a table that is in use it waits as shortly as anybody, since all requests for that table wait behind it.
-    """
-    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-    connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-    connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
+    def is_newest(self) -> bool:
+        """Whether the schema is at the newest migration there is, without loading what runs migrations."""
+        newest = max(path.name[:4] for path in self.versions.glob("[0-9][0-9][0-9][0-9]_*.py"))
+        schema = None if self._sqlite else self.engine.get_execution_options()["rs_schema"]
+        with self.read() as tx:
+            if not sa.inspect(tx).has_table(_VERSION.name, schema):
+                return False
+            return tx.execute(sa.select(_VERSION.c.version_num)).scalars().all() == [newest]
 
 
 def open_engines(app: Flask, urls: Mapping[str, str], *, pool_size: int) -> dict[str, sa.Engine]:

@@ -35,6 +35,7 @@ LAZY = {
     ("resource_server/calls/opening.py", "resource_server.calls.rpc"),
     ("resource_server/calls/opening.py", "resource_server.calls.lines"),
     ("resource_server/calls/opening.py", "resource_server.calls.messages"),
+    ("resource_server/app.py", "resource_server.platform"),
     ("resource_server/app.py", "resource_server.rpc.server"),
     ("resource_server/app.py", "resource_server.rpc.listening"),
     ("resource_server/app.py", "resource_server.calls.lines"),

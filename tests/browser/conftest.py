@@ -42,9 +42,9 @@ expect.set_options(timeout=TIMEOUT_MS)
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """The machine's own Chromium, else the one Playwright installed."""
+    """The machine's own Chromium, else the one Playwright installed; while it is driven no other test of this process can run an event loop."""
     with sync_playwright() as playwright:
         browser = _launched(playwright)
         yield browser

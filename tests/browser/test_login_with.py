@@ -185,6 +185,7 @@ def test_going_back_after_the_login_says_that_it_is_over(visit: Visit, shop: Sho
 def test_a_login_by_keyboard_alone(visit: Visit, shop: Shop) -> None:
     page = visit()
     go_to_login(page, shop)
+    expect(page.locator("#username")).to_be_focused()
     page.keyboard.type(shop.person())
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)

@@ -40,6 +40,9 @@ class Asked:
 class Answering:
     """`script` decides each answer; `asked` are the requests so far."""
 
+    rounding = 0.0
+    """How many seconds more than its caller waits a service may be told: what its transport rounds up."""
+
     def __init__(self, script: Script) -> None:
         self.script = script
         self.asked: list[Asked] = []
@@ -85,6 +88,8 @@ class Answering:
 class AnsweringRpc(Answering):
     """The same as a gRPC server that lets everybody in."""
 
+    rounding = 0.01  # gRPC sends hundredths from one second on, and never less than is left
+
     def __init__(self, script: Script) -> None:
         self.script = script
         self.asked: list[Asked] = []
@@ -121,6 +126,8 @@ class AnsweringRpc(Answering):
 
 class AnsweringQueue(AnsweringRpc):
     """The same behind a broker, under a name of its own."""
+
+    rounding = 0.0
 
     def __init__(self, broker: str, script: Script) -> None:
         self.script = script

@@ -67,7 +67,7 @@ def test_a_call_says_who_asks_what_under_which_key_and_until_when(answering: Ser
     assert asked.headers["authorization"] == "Bearer a token"
     assert asked.headers["idempotency-key"] == "chk_1"
     assert asked.headers["traceparent"] == "00-1-2-00"
-    assert 0 < float(asked.headers["request-timeout"]) <= 5
+    assert 0 < float(asked.headers["request-timeout"]) <= 5 + service.rounding
 
 
 def test_arguments_go_into_the_path_as_one_part_of_it_and_into_the_query(answering: Service) -> None:

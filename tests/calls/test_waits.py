@@ -118,9 +118,6 @@ def test_a_database_is_waited_for_no_longer_than_the_caller_waits(
 def taken(url: str, database: str, presented: str) -> Iterator[None]:
     """All connections of the payments are in use, by others whose patience has no end."""
     engine = sa.create_engine(database, poolclass=sa.NullPool)
-    waiting = sa.text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
     free = threading.Event()
 
     def ask() -> set[int]:
@@ -130,11 +127,11 @@ def taken(url: str, database: str, presented: str) -> Iterator[None]:
             heard.add(get(url, presented).status_code)
         return heard
 
-    with ThreadPoolExecutor() as pool, engine.connect() as locker, engine.connect() as watcher:
+    with ThreadPoolExecutor() as pool, engine.connect() as locker:
         locker.execute(sa.text("LOCK TABLE payments.payments IN ACCESS EXCLUSIVE MODE"))
         others = [pool.submit(ask) for _ in range(POOL)]
         try:
-            eventually(lambda: watcher.execute(waiting).scalar_one() >= POOL, PATIENCE)
+            databases.until_somebody_waits(engine, connections=POOL)
             yield
         finally:
             free.set()

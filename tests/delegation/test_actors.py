@@ -15,6 +15,12 @@ from tests.support.running import RunningIdp
 AS_ACTOR = {"actor_token_type": ACCESS_TOKEN}
 
 
+@pytest.fixture(scope="module")
+def orders(new_service: NewService) -> Service:
+    """The service behind the first API; what it may do changes here."""
+    return new_service()
+
+
 def test_each_service_of_a_chain_is_named_the_last_one_first(new_service: NewService, token: str) -> None:
     one, two, three, four = (new_service("--scope", "read") for _ in range(4))
     first = one.exchanged(token)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from flask import Flask
 
 from resource_server.orders.service import open_store
+from resource_server.platform import schema
 from resource_server.platform.store import Store, open_engines
 from tests.orders.apart import open_apart
 from tests.payments.paying import Till
@@ -45,9 +45,9 @@ def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def own_redis(url: str) -> str:
-    """A database of this test process alone: the queues have names of their own in each."""
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw") or 0)
-    return f"{url.rpartition('/')[0]}/{8 + number % 8}"
+    """A second database of this test process alone: the queues have names of their own in each."""
+    server, _, number = url.rpartition("/")
+    return f"{server}/{int(number) + 8}"
 
 
 @pytest.fixture(scope="session")
@@ -77,5 +77,5 @@ def unmigrated(store_url: str) -> Iterator[Store]:
 @pytest.fixture
 def store(unmigrated: Store) -> Store:
     """The same, migrated."""
-    unmigrated.upgrade()
+    schema.upgrade(unmigrated)
     return unmigrated

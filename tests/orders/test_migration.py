@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from resource_server.orders import book
+from resource_server.platform import schema
 from resource_server.platform.store import Store
 
 ROW = {
@@ -24,14 +25,14 @@ def test_an_old_order_keeps_its_lines(unmigrated: Store) -> None:
     with unmigrated.change() as tx:
         if tx.dialect.name == "postgresql":
             tx.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS orders")
-        command.upgrade(unmigrated.migrations(tx), "0002")
+        command.upgrade(schema.migrations(unmigrated, tx), "0002")
         old = sa.Table("orders", sa.MetaData(), autoload_with=tx)
         tx.execute(sa.insert(old).values(**ROW))
-    unmigrated.upgrade()
+    schema.upgrade(unmigrated)
     with unmigrated.read() as tx:
         order = book.find(tx, "ord_1")
     assert order is not None
     assert (order.lines[0]["unit_price"], order.total, order.updated_at) == (250, 750, ROW["created_at"])
     with unmigrated.change() as tx:
-        command.downgrade(unmigrated.migrations(tx), "0002")
+        command.downgrade(schema.migrations(unmigrated, tx), "0002")
         assert dict(tx.execute(sa.select(old)).one()._mapping) == ROW

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-import sqlalchemy as sa
 from flask import Flask
 
 from resource_server.api.money import Money
@@ -20,12 +19,9 @@ from resource_server.work.jobs import Jobs
 from resource_server.work.operations import Operations
 from tests.orders.apart import Apart
 from tests.orders.test_apart import key_of
-from tests.payments.paying import euros, eventually
+from tests.payments.paying import euros
 from tests.resource_server.apis import Caller, problem
-
-WAITING = sa.text(
-    "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
-)
+from tests.support.databases import until_somebody_waits
 
 
 @pytest.mark.parametrize("apis", ["apart-postgresql"], indirect=True)  # where there is more than one writer
@@ -52,16 +48,10 @@ def test_a_checkout_that_is_being_paid_is_not_paid_by_another_token_too(apis: Ap
         with store.change() as tx:
             payment = desk.create(tx, wanted)
             twin = pool.submit(pay)
-            eventually(lambda: _waiting(store.engine), lambda seen: seen > 0)
+            until_somebody_waits(store.engine)
         told = twin.result()
     assert told.headers["Retry-After"] == "1"
     assert problem(told, 409, "request_in_progress")["retryable"] is True
     again = pay()
     assert (again.status_code, again.json()["resource"]) == (202, f"/v2/payments/{payment.id}")
     store.engine.dispose()
-
-
-def _waiting(engine: sa.Engine) -> int:
-    """Statements that wait for another's lock."""
-    with engine.connect() as connection:
-        return int(connection.execute(WAITING).scalar_one())

@@ -49,6 +49,7 @@ from tests.support.running import clean_environment
 SHARED = "a secret that all nodes of these tests share"
 SUMS = (1234, 500, Magic.TIME_OUT_BUT_CHARGED, Magic.FAILING_BURST, Magic.AUTHENTICATION, Magic.DECLINE)
 DIES_WITHIN = 60.0
+SETTLES_WITHIN = 120.0
 MOST_OPEN = 20
 
 
@@ -205,7 +206,19 @@ class Chaos:
             self.go_on()
             return self.left()
 
-        eventually(left, lambda count: count == 0)
+        try:
+            eventually(left, lambda count: count == 0, within=SETTLES_WITHIN)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self._waiting()}") from error
+
+    def _waiting(self) -> dict[str, Any]:
+        """What is left, and when it is due from now."""
+        jobs = sa.select(JobRow.__table__).where(JobRow.state.in_(OPEN), JobRow.kind != EXPIRE)
+        busy = sa.select(Payment.id, Payment.status, Payment.busy).where(Payment.busy.is_not(None))
+        with self.store.read() as tx:
+            waiting = [dict(row._mapping) for row in tx.execute(jobs)]
+            payments = [dict(row._mapping) for row in tx.execute(busy)]
+        return {"now": time.time(), "jobs": waiting, "busy": payments, "log": self._log.read_text()[-2000:]}
 
     def left(self) -> int:
         """How many payments are being changed, and jobs wait or run."""

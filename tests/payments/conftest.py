@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from resource_server.payments.service import open_store
+from resource_server.platform import schema
 from resource_server.platform.store import Store, open_engines
 from tests.payments.paying import Till
 from tests.resource_server.apis import Apis
@@ -50,7 +51,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def store(store_url: str) -> Iterator[Store]:
     """The payments service's own store, migrated."""
     opened = open_payments(store_url)
-    opened.upgrade()
+    schema.upgrade(opened)
     yield opened
     opened.engine.dispose()
 

@@ -24,9 +24,9 @@ def euros(value: int) -> dict[str, Any]:
     return {"value": value, "currency": "EUR"}
 
 
-def eventually(look: Callable[[], _Seen], fits: Callable[[_Seen], bool]) -> _Seen:
-    """What `look` sees once it fits."""
-    deadline = time.monotonic() + DEADLINE
+def eventually(look: Callable[[], _Seen], fits: Callable[[_Seen], bool], *, within: float = DEADLINE) -> _Seen:
+    """What `look` sees once it fits, within so many seconds."""
+    deadline = time.monotonic() + within
     while not fits(seen := look()):
         assert time.monotonic() < deadline, f"never so: {seen}"
         time.sleep(0.02)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
+from resource_server.platform import schema
 from tests.payments.chaos import Chaos, killed_at_random
 from tests.payments.conftest import open_payments
 from tests.resource_server.apis import simulator
@@ -51,7 +52,7 @@ def chaos_in(request: pytest.FixtureRequest, folder: Path, queue_url: str, datab
             server = request.getfixturevalue("postgres_server")
             url = stack.enter_context(databases.empty_postgres(server))
         store = open_payments(url)
-        store.upgrade()
+        schema.upgrade(store)
         stack.callback(store.engine.dispose)
         provider = simulator(folder, "http://127.0.0.1:9/none", latency="0.01", hang="0.8", late="0.3")
         chaos = Chaos(store, url, queue_url, stack.enter_context(provider), folder)

@@ -22,6 +22,7 @@ from resource_server.payments.book import Book, Changed, Step
 from resource_server.payments.ledger import Account, Unbalanced
 from resource_server.payments.machine import STEPS, IllegalStep, Status
 from resource_server.payments.models import LedgerEntry, LedgerSum
+from resource_server.platform import schema
 from resource_server.platform.store import Row, Store
 from tests.payments.conftest import open_payments
 
@@ -77,7 +78,7 @@ class PaymentMachine(RuleBasedStateMachine):
         self.told = list[str]()
         self.folder = tempfile.TemporaryDirectory(prefix="machine-")
         self.store = open_payments(f"sqlite:///{Path(self.folder.name) / 'payments.sqlite3'}")
-        self.store.upgrade()
+        schema.upgrade(self.store)
         self.book = Book(lambda _tx, payment: self.told.append(payment.status))
         self.payment = new_payment(self.book, self.store)
         self.before: Row | None = None
@@ -206,11 +207,11 @@ def test_the_sums_are_as_many_rows_for_hundreds_of_payments_as_for_one(store: St
 
 def test_a_ledger_from_before_there_were_sums_is_summed_up(store: Store) -> None:
     with store.change() as tx:
-        command.downgrade(store.migrations(tx), "0004")
+        command.downgrade(schema.migrations(store, tx), "0004")
         row = {"payment_id": "pay_1", "version": 2, "currency": "EUR", "created_at": 0.0}
         for account, value in (("cash", 5), ("receivable", -5)):
             tx.execute(sa.insert(LedgerEntry).values(**row, account=account, value=value))
-    store.upgrade()
+    schema.upgrade(store)
     assert ledger.held(store) == {(Account.CASH, "EUR"): 5, (Account.RECEIVABLE, "EUR"): -5}
 
 

@@ -18,6 +18,7 @@ from idp.platform.db import AnyRow, Database
 from idp.platform.jobs import LEASE_SECONDS, MAX_ATTEMPTS, Jobs, Loop
 from idp.platform.models import JobRow
 from tests.support.clocks import ManualClock
+from tests.support.logs import recorded
 
 DAY = 86400
 
@@ -140,14 +141,14 @@ def test_a_failed_job_is_tried_again_later_and_later_and_then_buried(database: D
 
 
 def test_a_failure_tells_its_kind_and_not_its_words(
-    database: Database, clock: ManualClock, capsys: pytest.CaptureFixture[str]
+    database: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    written = recorded(monkeypatch, job_store)
     jobs = node(database, clock)
     enqueue(database, jobs, "fail")
     jobs.run_due()
-    output = capsys.readouterr()
-    assert "RuntimeError" in output.out + output.err
-    assert "secret" not in output.out + output.err + str(rows(database))
+    assert "RuntimeError" in written.getvalue()
+    assert "secret" not in written.getvalue() + str(rows(database))
 
 
 def test_one_failing_job_does_not_stop_the_others(database: Database, clock: ManualClock) -> None:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from idp.errors import TooManyRequests
 from idp.platform import limits as limit_store
+from idp.platform import limits_redis
 from idp.platform.db import Database
 from idp.platform.limits import Counters, DatabaseCounters, Limits
 from idp.platform.limits_redis import RedisCounters
@@ -20,6 +21,7 @@ from idp.platform.models import CounterRow
 from idp.platform.secrets import MasterKey
 from tests.support import databases
 from tests.support.clocks import ManualClock
+from tests.support.logs import recorded
 from tests.support.ports import free_port
 from tests.support.reused import empty_database
 
@@ -138,11 +140,11 @@ def test_counters_whose_window_is_over_are_removed(database: Database, clock: Ma
     assert [prune(2), prune(2)] == [2, 1]
 
 
-def test_when_redis_is_away_limits_are_open_and_say_so(clock: ManualClock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_when_redis_is_away_limits_are_open_and_say_so(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = recorded(monkeypatch, limits_redis)
     limits = Limits(RedisCounters(f"redis://127.0.0.1:{free_port()}/0"), MASTER, clock)
     limits.take("login", "alice", limit=1, window=WINDOW)
     limits.take("login", "alice", limit=1, window=WINDOW)
     limits.check("login", "alice", limit=1)
-    output = "".join(capsys.readouterr())
-    assert output.count("Redis is away") == 3
-    assert "alice" not in output
+    assert written.getvalue().count("Redis is away") == 3
+    assert "alice" not in written.getvalue()

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from idp.clock import SystemClock
 from idp.errors import TooManyRequests
 from idp.platform import throttle as throttle_store
+from idp.platform import throttle_redis
 from idp.platform.db import Database
 from idp.platform.models import ThrottleRow
 from idp.platform.secrets import MasterKey
@@ -21,6 +22,7 @@ from idp.platform.throttle import Bound, DatabaseTallies, Tallies, Throttle, lin
 from idp.platform.throttle_redis import RedisTallies
 from tests.support import databases
 from tests.support.clocks import ManualClock
+from tests.support.logs import recorded
 from tests.support.ports import free_port
 from tests.support.reused import empty_database
 
@@ -284,12 +286,12 @@ def test_what_is_forgotten_is_removed(database: Database, clock: ManualClock) ->
 
 
 def test_when_redis_is_away_nobody_waits_and_the_log_says_so(
-    clock: ManualClock, capsys: pytest.CaptureFixture[str]
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    written = recorded(monkeypatch, throttle_redis)
     tallies = RedisTallies(f"redis://127.0.0.1:{free_port()}/0")
     throttle = Throttle(tallies, MASTER, clock, window=WINDOW, longest=LONGEST)
     for right in (False, True):
         assert knock(throttle, Bound("login", "alice", 1, own=True), SHARED, right=right) == 0
-    output = "".join(capsys.readouterr())
-    assert output.count("Redis is away") == 3
-    assert "alice" not in output
+    assert written.getvalue().count("Redis is away") == 3
+    assert "alice" not in written.getvalue()

@@ -17,6 +17,7 @@ from resource_server.api.idempotency import KEEP, Answer, KeptAnswers, Use
 from resource_server.api.problems import Problem
 from resource_server.orders import service as orders
 from resource_server.orders.models import KeptAnswer
+from resource_server.platform import schema
 from resource_server.platform.secret import Secret
 from resource_server.platform.store import Busy, Store, open_engines
 from tests.support import databases
@@ -42,7 +43,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         if request.param == "postgresql":
             url = stack.enter_context(databases.empty_postgres(request.getfixturevalue("postgres_server")))
         opened = orders.open_store(open_engines(Flask("tests"), {"orders": url}, pool_size=30)["orders"])
-        opened.upgrade()
+        schema.upgrade(opened)
         yield opened
         opened.engine.dispose()
 
@@ -128,7 +129,7 @@ def test_a_twin_that_waited_long_is_told_to_come_back(store: Store, kept: KeptAn
 
 def test_nodes_of_before_and_of_now_know_each_others_answers(store: Store, kept: KeptAnswers) -> None:
     """What a node of before does, which has leases, with the schema of now (decision 57)."""
-    before, old = sa.Table("kept_answers", sa.MetaData(), autoload_with=store.engine, schema=schema(store)), "old"
+    before, old = sa.Table("kept_answers", sa.MetaData(), autoload_with=store.engine, schema=schema_of(store)), "old"
     with store.change() as tx:
         lease = {"state": "running", "lease_until": 1_000_030, "point": ""}
         tx.execute(sa.insert(before).values(scope=old, fingerprint="print", created_at=1_000_000, **lease))
@@ -142,7 +143,7 @@ def test_nodes_of_before_and_of_now_know_each_others_answers(store: Store, kept:
         assert tx.execute(sa.select(before.c.state).where(before.c.scope == USE.scope)).scalar_one() == "finished"
 
 
-def schema(store: Store) -> str | None:
+def schema_of(store: Store) -> str | None:
     """Where the tables lie."""
     return None if store.engine.dialect.name == "sqlite" else str(store.engine.get_execution_options()["rs_schema"])
 

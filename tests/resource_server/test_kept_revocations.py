@@ -15,6 +15,7 @@ from flask import Flask
 from resource_server.api.revocations import KEEP_KEY, KEEP_LIST, Revocations
 from resource_server.orders import service as orders
 from resource_server.orders.models import Revocation, RevocationCount
+from resource_server.platform import schema
 from resource_server.platform.store import open_engines
 from tests.support import databases
 from tests.support.clocks import ManualClock
@@ -89,7 +90,7 @@ def nodes(url: str, clock: ManualClock) -> Iterator[Start]:
         started.append(Node(url, clock))
         return started[-1]
 
-    start().store.upgrade()
+    schema.upgrade(start().store)
     yield start
     for node in started:
         node.store.engine.dispose()

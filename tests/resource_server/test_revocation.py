@@ -44,6 +44,7 @@ def test_a_revoked_token_is_refused_and_others_are_not(apis: Apis) -> None:
     assert caller.get("/v1/orders").status_code == other.get("/v1/orders").status_code == 200
     revoke(apis, caller)
     assert becomes(orders(caller)) < PATIENCE
+    assert becomes(lambda: caller.get("/v1/payments")) < PATIENCE, "each service hears of it by itself"
     problem(caller.post("/v1/payments", PAYMENT), 401, "invalid_token")
     assert other.post("/v1/payments", PAYMENT).status_code == 201
 

@@ -12,6 +12,7 @@ from flask import Flask
 
 from resource_server.orders import service as orders
 from resource_server.payments import service as payments
+from resource_server.platform import schema
 from resource_server.platform.store import Store, open_engines
 from resource_server.users import service as users
 from resource_server.users.copy import PEOPLE
@@ -38,10 +39,10 @@ def opened(service: str, url: str) -> Store:
 @pytest.mark.parametrize("service", OPENED)
 def test_migrations_make_what_the_models_say_and_take_it_back(url: str, service: str) -> None:
     store = opened(service, url)
-    store.upgrade()
+    schema.upgrade(store)
     with store.change() as tx:
-        command.check(store.migrations(tx))
-        command.downgrade(store.migrations(tx), "base")
+        command.check(schema.migrations(store, tx))
+        command.downgrade(schema.migrations(store, tx), "base")
         assert set(sa.inspect(tx).get_table_names()) <= {"alembic_version"}
     store.engine.dispose()
 
@@ -51,9 +52,9 @@ def test_people_who_were_there_before_are_found_by_their_address(url: str) -> No
     with store.change() as tx:
         if tx.dialect.name == "postgresql":
             tx.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS users")
-        command.upgrade(store.migrations(tx), "0001")
+        command.upgrade(schema.migrations(store, tx), "0001")
         tx.execute(sa.insert(sa.Table("user_copies", sa.MetaData(), autoload_with=tx)).values(**ADA))
-    store.upgrade()
+    schema.upgrade(store)
     with store.read() as tx:
         found = tx.execute(PEOPLE.where(sa.text("email_key = 'ada@example.com'"))).one()
     assert (found.sub, found.version, found.changes) == ("s1", 3, None)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from resource_server.orders import service as orders
 from resource_server.orders.models import UsedOnce
-from resource_server.platform import deadlines
+from resource_server.platform import deadlines, schema
 from resource_server.platform.deadlines import Passed
 from resource_server.platform.pools import RemotePool
 from resource_server.platform.store import Busy, Store, open_engines
@@ -44,7 +44,7 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Sto
 @contextmanager
 def opened(url: str) -> Iterator[tuple[Store, Store]]:
     both = [a_store(url) for _ in range(2)]
-    both[0].upgrade()
+    schema.upgrade(both[0])
     yield both[0], both[1]
     for store in both:
         store.engine.dispose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from idp.platform.db import Database
 from idp.platform.schema import upgrade
 
 KINDS = ("sqlite", "postgresql")
+WAITS_WITHIN = 60.0
 
 
 def open_database(url: str) -> Database:
@@ -65,6 +67,22 @@ def empty_postgres(server: str) -> Iterator[str]:
     """The URL of a new PostgreSQL database without any table, dropped at the end."""
     with postgres_copy(server, "template0") as url:
         yield url
+
+
+def until_somebody_waits(engine: sa.Engine, *, connections: int = 1) -> None:
+    """Until so many connections to this PostgreSQL database wait for a lock.
+
+    Each look is a transaction of its own: within one, PostgreSQL shows the connections there were at the first look.
+    """
+    waiting = sa.text(
+        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+    )
+    deadline = time.monotonic() + WAITS_WITHIN
+    with engine.connect() as connection:
+        while connection.execute(waiting).scalar_one() < connections:
+            connection.rollback()
+            assert time.monotonic() < deadline, "nobody waits for a lock"
+            time.sleep(0.02)
 
 
 @contextmanager

@@ -5,8 +5,11 @@ from __future__ import annotations
 import email.policy
 import re
 import time
+from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
+from functools import cache
+from pathlib import Path
 from typing import cast
 
 from tests.support.running import RunningIdp
@@ -18,7 +21,7 @@ def letters_to(idp: RunningIdp, address: str, count: int = 1) -> list[EmailMessa
     """The letters to an address, oldest first, once there are so many."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        found = [message for message in _all(idp) if message["To"] == address]
+        found = [letter.message for letter in _all(idp) if letter.to == address]
         if len(found) >= count:
             return found
         assert time.monotonic() < deadline, f"{len(found)} of {count} letters to {address}"
@@ -29,7 +32,7 @@ def letter_about(idp: RunningIdp, address: str, words: str) -> EmailMessage:
     """The newest letter to an address with these words in its subject, once there is one."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        found = [message for message in _all(idp) if message["To"] == address and words in message["Subject"]]
+        found = [letter.message for letter in _all(idp) if letter.to == address and words in letter.subject]
         if found:
             return found[-1]
         assert time.monotonic() < deadline, f"no letter to {address} about {words}"
@@ -47,7 +50,21 @@ def link_in(letter: EmailMessage) -> str:
     return link
 
 
-def _all(idp: RunningIdp) -> list[EmailMessage]:
-    paths = sorted((idp.folder / "mail").glob("*.eml"))
-    policy = email.policy.default
-    return [cast(EmailMessage, message_from_bytes(path.read_bytes(), policy=policy)) for path in paths]
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """A letter, and what it is looked for by: to read that in its headers takes long."""
+
+    to: str
+    subject: str
+    message: EmailMessage
+
+
+def _all(idp: RunningIdp) -> list[_Letter]:
+    return [_read(path, path.stat().st_size) for path in sorted((idp.folder / "mail").glob("*.eml"))]
+
+
+@cache
+def _read(path: Path, _size: int) -> _Letter:
+    """Read once, unless more was written to it; many tests look through all the letters of one server."""
+    message = cast(EmailMessage, message_from_bytes(path.read_bytes(), policy=email.policy.default))
+    return _Letter(message["To"], message["Subject"], message)

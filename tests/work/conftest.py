@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from resource_server.platform import schema
 from resource_server.platform.store import Store
 from tests.payments.conftest import open_payments
 from tests.support import databases
@@ -38,12 +39,12 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A fresh store, migrated."""
     if request.param == "sqlite":
         opened = open_payments(f"sqlite:///{tmp_path_factory.mktemp('work') / 'work.sqlite3'}")
-        opened.upgrade()
+        schema.upgrade(opened)
         yield opened
         opened.engine.dispose()
         return
     with databases.empty_postgres(request.getfixturevalue("postgres_server")) as url:
         opened = open_payments(url)
-        opened.upgrade()
+        schema.upgrade(opened)
         yield opened
         opened.engine.dispose()
