@@ -38,6 +38,8 @@ class Unsent(OSError):
 class RoundRobin:
     """`listen` says where it answers, by `IDP` and `API`; `servers` which addresses stand in each group."""
 
+    closes_kept = False
+
     def __init__(self, folder: Path, *, listen: Mapping[str, int], servers: Mapping[str, Iterable[str]]) -> None:
         self.log = folder / "access.log"
         self._listen = listen

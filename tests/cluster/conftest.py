@@ -19,7 +19,7 @@ from cluster.supervisor import Cluster
 from tests.orders.apart import let_orders_act
 from tests.resource_server.apis import PROVIDER_SECRET, Caller, simulator
 from tests.support import databases
-from tests.support.flows import App
+from tests.support.flows import App, Browser
 from tests.support.ports import free_port
 from tests.support.running import RunningIdp, clean_environment
 
@@ -37,6 +37,13 @@ class Site:
     cluster: Cluster
     app: App
     service: App
+
+    def browser(self) -> Browser:
+        """Somebody's browser; before an nginx that closes kept connections as it is reloaded, it opens one for each request."""
+        browser = Browser(self.idp.url)
+        if self.cluster.balancer.closes_kept:
+            browser.http.headers["Connection"] = "close"
+        return browser
 
     def served(self, request_id: str) -> Node:
         """The node that answered this request, by the access log, which is written when the answer is on its way already."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from tests.cluster.conftest import Site
 from tests.cluster.load import Load
-from tests.support.flows import Browser
 
 
 def test_a_rolling_restart_loses_no_request(site: Site) -> None:
-    """Whole log-ins and service tokens; what is asked with POST is not repeated by anybody."""
+    """Whole log-ins and service tokens; nothing is repeated by anybody."""
     before = {name: node.pid for name, node in site.cluster.nodes.items() if node.alive}
 
     def log_in() -> str:
-        tokens = site.app.tokens(Browser(site.idp.url), "alice", scope="openid payments:read")
+        tokens = site.app.tokens(site.browser(), "alice", scope="openid payments:read")
         return f"userinfo {site.app.userinfo(tokens['access_token']).status_code}"
 
     def take_token() -> int:

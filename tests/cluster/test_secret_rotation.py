@@ -15,7 +15,6 @@ from tests.cluster.conftest import Site, open_site
 from tests.cluster.load import Load
 from tests.orders.ordering import now, ordered
 from tests.payments.paying import accepted, eventually
-from tests.support.flows import Browser
 from tests.support.running import BIN
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
@@ -49,7 +48,7 @@ def test_the_secret_of_the_services_and_their_client_keys_are_replaced_under_loa
     new = secrets.token_urlsafe(48)
 
     def order() -> str:
-        caller = site.caller(site.app.tokens(Browser(site.idp.url), "alice", scope=SCOPE)["access_token"])
+        caller = site.caller(site.app.tokens(site.browser(), "alice", scope=SCOPE)["access_token"])
         made = ordered(caller)
         accepted(caller, f"/v2/orders/{made['id']}/checkouts", {})
         status: str = eventually(lambda: now(caller, made), lambda seen: seen["status"] not in OPEN)["status"]

@@ -6,7 +6,6 @@ import pytest
 
 from tests.cluster.conftest import Site
 from tests.settings.secrecy import as_every_process_shows, shown_in
-from tests.support.flows import Browser
 from tests.support.running import PASSWORD
 
 NAMES = ("RS_SECRET", "RS_PROVIDER_SECRET", "RS_EVENTS_TOKEN")
@@ -24,7 +23,7 @@ def test_no_node_of_the_whole_cluster_shows_a_secret(whole: Site) -> None:
 
 def shows_none(site: Site) -> None:
     """While it works."""
-    tokens = site.app.tokens(Browser(site.idp.url), "alice")
+    tokens = site.app.tokens(site.browser(), "alice")
     assert site.app.userinfo(tokens["access_token"]).status_code == 200
     environs = [node.plan.environ for node in site.cluster.nodes.values()]
     hidden = {name: environ[name] for environ in environs for name in NAMES if name in environ}

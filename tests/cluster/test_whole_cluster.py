@@ -13,7 +13,6 @@ from tests.cluster.load import Load
 from tests.orders.ordering import now, ordered
 from tests.payments.paying import accepted, eventually
 from tests.resource_server.apis import Caller
-from tests.support.flows import Browser
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 FLOWS, AT_ONCE, TRIES = 1_000, 8, 3
@@ -30,7 +29,7 @@ def flow(site: Site) -> None:
 
 
 def logged_in(site: Site) -> Caller:
-    return site.caller(site.app.tokens(Browser(site.idp.url), "alice", scope=SCOPE)["access_token"])
+    return site.caller(site.app.tokens(site.browser(), "alice", scope=SCOPE)["access_token"])
 
 
 def tries_of(site: Site) -> int:

@@ -187,6 +187,11 @@ def test_the_compose_file_fills_every_word_of_the_template(tmp_path: Path) -> No
         for name, value in words.items()
     }
     words["LOG"] = str(tmp_path / "access.log")
+    if Balancer(
+        tmp_path, listen={}, servers={}
+    ).closes_kept:  # an older nginx than that of the image does not know the word
+        assert re.fullmatch(r"keepalive_min_timeout \d+s;", words["KEEPALIVE_MIN"])
+        words["KEEPALIVE_MIN"] = ""
     (tmp_path / "headers.conf").write_text((TEMPLATES / "headers.conf").read_text("utf-8"))
     (tmp_path / "site.conf").write_text(fill((TEMPLATES / "site.conf.template").read_text("utf-8"), words))
     (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{ include site.conf; }}\n")
