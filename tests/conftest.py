@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from idp.platform.db import Database
@@ -19,7 +20,11 @@ from tests.support.clocks import ManualClock
 from tests.support.flows import App, Browser
 from tests.support.running import RunningIdp
 
-pytest_plugins = ["tests.support.shifts", "tests.support.strict"]
+pytest_plugins = ["tests.support.shifts", "tests.support.stores", "tests.support.strict"]
+
+# How long an example takes says how busy the machine is, and nothing about what is tested.
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 
 _running = contextlib.ExitStack()
 

@@ -19,7 +19,7 @@ from tests.browser.shop import Shop, open_shop
 from tests.browser.test_desk import at_the_desk
 from tests.browser.test_login_with import log_in
 from tests.browser.test_shop import at_the_goods, becomes, order
-from tests.payments.conftest import open_payments
+from tests.support.stores import open_payments
 
 GIVEN_UP = 40
 _KINDS = (CHARGE, CAPTURE, REFUND, "webhook.deliver", "a.kind.with.a.name.that.nobody.thought.of.when.this.was.built")

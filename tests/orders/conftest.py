@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flask import Flask
 
-from resource_server.orders.service import open_store
-from resource_server.platform import schema
-from resource_server.platform.store import Store, open_engines
+from resource_server.platform.store import Store
 from tests.orders.apart import open_apart
 from tests.payments.paying import Till
 from tests.resource_server.apis import Apis, open_apis
 from tests.support import databases
+from tests.support.stores import Templates, open_orders
 
 WAYS = [
     *("together-sqlite", "apart-postgresql"),
@@ -69,13 +67,15 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def unmigrated(store_url: str) -> Iterator[Store]:
     """The orders service's own store, without a table in it."""
-    opened = open_store(open_engines(Flask("tests"), {"orders": store_url}, pool_size=32)["orders"])
+    opened = open_orders(store_url)
     yield opened
     opened.engine.dispose()
 
 
-@pytest.fixture
-def store(unmigrated: Store) -> Store:
-    """The same, migrated."""
-    schema.upgrade(unmigrated)
-    return unmigrated
+@pytest.fixture(params=databases.KINDS)
+def store(request: pytest.FixtureRequest, store_templates: Templates, tmp_path: Path) -> Iterator[Store]:
+    """Another one, migrated."""
+    with store_templates.copy(request.param, open_orders, tmp_path) as url:
+        opened = open_orders(url)
+        yield opened
+        opened.engine.dispose()

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flask import Flask
 
-from resource_server.payments.service import open_store
-from resource_server.platform import schema
-from resource_server.platform.store import Store, open_engines
+from resource_server.platform.store import Store
 from tests.payments.paying import Till
 from tests.resource_server.apis import Apis
 from tests.resource_server.ways import Houses, houses, ways
 from tests.support import databases
+from tests.support.stores import Templates, open_payments
 
 
 @pytest.fixture(scope="package")
@@ -38,23 +36,15 @@ def till(apis: Apis) -> Till:
 
 
 @pytest.fixture(params=databases.KINDS)
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database without any table."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'payments.sqlite3'}"
-        return
-    with databases.empty_postgres(request.getfixturevalue("postgres_server")) as url:
+def store_url(request: pytest.FixtureRequest, store_templates: Templates, tmp_path: Path) -> Iterator[str]:
+    """The payments service's own database, migrated."""
+    with store_templates.copy(request.param, open_payments, tmp_path) as url:
         yield url
 
 
 @pytest.fixture
 def store(store_url: str) -> Iterator[Store]:
-    """The payments service's own store, migrated."""
+    """The same, open."""
     opened = open_payments(store_url)
-    schema.upgrade(opened)
     yield opened
     opened.engine.dispose()
-
-
-def open_payments(url: str) -> Store:
-    return open_store(open_engines(Flask("tests"), {"payments": url}, pool_size=32)["payments"])

@@ -15,10 +15,10 @@ from _pytest.mark import ParameterSet
 
 from resource_server.platform import schema
 from tests.payments.chaos import Chaos, killed_at_random
-from tests.payments.conftest import open_payments
 from tests.resource_server.apis import simulator
 from tests.support import databases, servers
 from tests.support.rabbitmq import RabbitMq
+from tests.support.stores import open_payments
 
 WORKER_STEPS = (
     *("job.claimed", "charge.processing", "provider.calling", "provider.answered", "provider.querying"),

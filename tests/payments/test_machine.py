@@ -24,7 +24,7 @@ from resource_server.payments.machine import STEPS, IllegalStep, Status
 from resource_server.payments.models import LedgerEntry, LedgerSum
 from resource_server.platform import schema
 from resource_server.platform.store import Row, Store
-from tests.payments.conftest import open_payments
+from tests.support.stores import open_payments
 
 VALUE = 1000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,13 +24,16 @@ def open_database(url: str) -> Database:
     return Database(Flask("tests"), url, pool_size=64)
 
 
+def migrate(url: str) -> None:
+    """Bring the identity provider's database to the newest version; the last to close one of SQLite puts everything into its one file."""
+    database = open_database(url)
+    upgrade(database)
+    database.engine.dispose()
+
+
 def migrated_sqlite(path: Path) -> Path:
     """Makes the SQLite file that every SQLite test copies."""
-    database = open_database(f"sqlite:///{path}")
-    upgrade(database)
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.engine.dispose()
+    migrate(f"sqlite:///{path}")
     return path
 
 
@@ -41,13 +44,11 @@ def sqlite_copy(template: Path, folder: Path) -> str:
     return f"sqlite:///{copy}"
 
 
-def migrated_postgres(server: str, name: str) -> str:
+def migrated_postgres(server: str, name: str, migrated: Callable[[str], None] = migrate) -> str:
     """Makes the PostgreSQL database that every PostgreSQL test copies; returns its name."""
     _command(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
     _command(server, f'CREATE DATABASE "{name}"')
-    database = open_database(_named(server, name))
-    upgrade(database)
-    database.engine.dispose()
+    migrated(_named(server, name))
     return name
 
 

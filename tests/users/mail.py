@@ -17,11 +17,11 @@ from tests.support.running import RunningIdp
 PATIENCE = 30
 
 
-def letters_to(idp: RunningIdp, address: str, count: int = 1) -> list[EmailMessage]:
-    """The letters to an address, oldest first, once there are so many."""
+def letters_to(idp: RunningIdp, address: str, count: int = 1, about: str = "") -> list[EmailMessage]:
+    """The letters to an address with these words in their subject, oldest first, once there are so many."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        found = [letter.message for letter in _all(idp) if letter.to == address]
+        found = [letter.message for letter in _all(idp) if letter.to == address and about in letter.subject]
         if len(found) >= count:
             return found
         assert time.monotonic() < deadline, f"{len(found)} of {count} letters to {address}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from resource_server.platform import schema
 from resource_server.platform.store import Store
-from tests.payments.conftest import open_payments
 from tests.support import databases
 from tests.support.rabbitmq import RabbitMq
+from tests.support.stores import Templates, open_payments
 
 
 @pytest.fixture(scope="session")
@@ -35,16 +35,9 @@ def queue_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=databases.KINDS)
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, store_templates: Templates, tmp_path: Path) -> Iterator[Store]:
     """A fresh store, migrated."""
-    if request.param == "sqlite":
-        opened = open_payments(f"sqlite:///{tmp_path_factory.mktemp('work') / 'work.sqlite3'}")
-        schema.upgrade(opened)
-        yield opened
-        opened.engine.dispose()
-        return
-    with databases.empty_postgres(request.getfixturevalue("postgres_server")) as url:
+    with store_templates.copy(request.param, open_payments, tmp_path) as url:
         opened = open_payments(url)
-        schema.upgrade(opened)
         yield opened
         opened.engine.dispose()
