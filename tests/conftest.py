@@ -51,6 +51,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    gc.freeze()  # pytest collects five times as it ends; it took so long that xdist interrupted its processes
     if not hasattr(config, "workerinput"):
         _running.close()
 
