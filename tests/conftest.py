@@ -72,7 +72,7 @@ def redis_url() -> str:
     if not url:
         pytest.skip("no Redis server")
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    return f"{url.rpartition('/')[0]}/{number % 8}"
+    return servers.redis_database(url, number)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,9 @@ from resource_server.work.tables import InboxColumns, JobColumns
 
 OPEN = ("waiting", "running")
 KEEP_DONE_SECONDS = 86400.0
+_NOW: sa.BindParameter[float] = sa.bindparam("now")
+_KINDS: sa.BindParameter[list[str]] = sa.bindparam("kinds", expanding=True)
+_LIMIT: sa.BindParameter[int] = sa.bindparam("limit")
 
 
 class LeaseLost(Exception):
@@ -50,6 +53,10 @@ class Jobs:
         self.now = now
         self._table = table
         self._inbox = inbox_table
+        # Looked for ten times a second by a worker that has nothing to do: put together once, that costs a thirteenth.
+        self._ready = _ready(table)
+        self._due = sa.select(table.id).where(*self._ready, table.kind.in_(_KINDS)).order_by(table.due_at).limit(_LIMIT)
+        self._unannounced = self._due.where(table.announced_until <= _NOW)
 
     def enqueue(
         self,
@@ -81,16 +88,13 @@ class Jobs:
 
     def claim(self, owner: str, kinds: Iterable[str], limit: int) -> list[Job]:
         """Take the leases of up to so many due jobs."""
-        now, table = self.now(), self._table
-        due = (*self._ready(now), table.kind.in_(list(kinds)))
-        with self.store.read() as tx:
-            found = tx.execute(sa.select(table.id).where(*due).order_by(table.due_at).limit(limit)).scalars().all()
-        return self._claimed(owner, due, table.id.in_(found), now) if found else []
+        now = self.now()
+        found = self._found(self._due, now, kinds, limit)
+        return self._claimed(owner, found, now) if found else []
 
     def claim_one(self, owner: str, identifier: str) -> Job | None:
         """Take the lease of the job a broker named; None when it is not due, done, or another worker's."""
-        now = self.now()
-        found = self._claimed(owner, self._ready(now), self._table.id == identifier, now)
+        found = self._claimed(owner, [identifier], self.now())
         return found[0] if found else None
 
     def extend(self, owner: str, identifiers: Sequence[str]) -> None:
@@ -118,19 +122,17 @@ class Jobs:
     def unannounced(self, kinds: Iterable[str], limit: int) -> list[tuple[str, str]]:
         """Take up to so many due jobs, as (kind, id), that no broker carries or has carried for too long; whoever gets them announces them."""
         now, table = self.now(), self._table
-        due = (*self._ready(now), table.announced_until <= now, table.kind.in_(list(kinds)))
-        with self.store.read() as tx:
-            found = tx.execute(sa.select(table.id).where(*due).order_by(table.due_at).limit(limit)).scalars().all()
+        found = self._found(self._unannounced, now, kinds, limit)
         if not found:
             return []
         taking = (
             sa.update(table)
-            .where(table.id.in_(found), *due)
+            .where(table.id.in_(found), *self._ready, table.announced_until <= _NOW)
             .values(announced_until=now + self.lease)
             .returning(table.kind, table.id)
         )
         with self.store.change() as tx:
-            return [(row.kind, row.id) for row in tx.execute(taking)]
+            return [(row.kind, row.id) for row in tx.execute(taking, {"now": now})]
 
     def depth(self, within: sa.Connection | None = None) -> Depth:
         """How much waits, all of it counted at one moment."""
@@ -178,16 +180,12 @@ class Jobs:
         table = self._table
         return sa.select(table.id, table.kind, table.state, table.attempts, table.last_error, table.created_at)
 
-    def _ready(self, now: float) -> tuple[sa.ColumnElement[bool], ...]:
-        """Due, and nothing before it in its aggregate is unfinished: a gap waits, and so does what follows a dead letter."""
-        table, before = self._table, sa.orm.aliased(self._table)
-        earlier = (before.aggregate == table.aggregate, before.sequence < table.sequence, before.state != "done")
-        first = sa.or_(table.aggregate.is_(None), ~sa.exists().where(*earlier))
-        return table.state.in_(OPEN), table.due_at <= now, first
+    def _found(self, query: sa.Select[str], now: float, kinds: Iterable[str], limit: int) -> Sequence[str]:
+        with self.store.read() as tx:
+            return tx.execute(query, {"now": now, "kinds": list(kinds), "limit": limit}).scalars().all()
 
-    def _claimed(
-        self, owner: str, due: tuple[sa.ColumnElement[bool], ...], which: sa.ColumnElement[bool], now: float
-    ) -> list[Job]:
+    def _claimed(self, owner: str, identifiers: Sequence[str], now: float) -> list[Job]:
+        """Those of these jobs that are due still."""
         table = self._table
         values = {
             "state": "running",
@@ -196,10 +194,10 @@ class Jobs:
             "announced_until": 0.0,
             "lease_owner": owner,
         }
-        claim = sa.update(table).where(which, *due).values(**values)
+        claim = sa.update(table).where(table.id.in_(identifiers), *self._ready).values(**values)
         with self.store.change() as tx:
             rows = tx.execute(
-                claim.returning(table.id, table.kind, table.payload, table.attempts, table.traceparent)
+                claim.returning(table.id, table.kind, table.payload, table.attempts, table.traceparent), {"now": now}
             ).all()
         return [Job(*row) for row in rows]
 
@@ -210,3 +208,11 @@ class Jobs:
         held = (*mine, table.attempts == job.attempts)
         if tx.execute(sa.update(table).where(*held).values(**values)).rowcount != 1:
             raise LeaseLost(job.id)
+
+
+def _ready(table: type[JobColumns]) -> tuple[sa.ColumnElement[bool], ...]:
+    """Due, and nothing before it in its aggregate is unfinished: a gap waits, and so does what follows a dead letter."""
+    before = sa.orm.aliased(table)
+    earlier = (before.aggregate == table.aggregate, before.sequence < table.sequence, before.state != "done")
+    first = sa.or_(table.aggregate.is_(None), ~sa.exists().where(*earlier))
+    return table.state.in_(OPEN), table.due_at <= _NOW, first

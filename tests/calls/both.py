@@ -18,6 +18,7 @@ from resource_server.calls.transport import Call, Envelope, Reply, Transport
 from tests.resource_server.apis import Apis, open_apis
 from tests.senders.authority import LOCALHOST, certify
 from tests.support.ports import free_port
+from tests.support.servers import another_redis
 
 SERVER = certify("CN=127.0.0.1", authority=True, alternatives=LOCALHOST)
 SCHEMES = ("http", "grpcs", "queue")
@@ -57,7 +58,7 @@ def open_both(folder: Path, redis_url: str) -> Iterator[Both]:
     port = free_port()
     certificate, key = SERVER.files(folder)
     settings = {"RS_GRPC_PORT": str(port), "RS_GRPC_CERT_FILE": certificate, "RS_GRPC_KEY_FILE": key}
-    broker = redis_url.rpartition("/")[0] + "/7"
+    broker = another_redis(redis_url, 2)
     own = {"RS_MESSAGES_URL": broker, "RS_SECRET": SECRET}
     with open_apis(folder, None, None, {**settings, **own}) as apis:
         yield Both(apis, f"grpcs://127.0.0.1:{port}", Path(certificate), broker)

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.orders.apart import open_apart
-from tests.orders.conftest import own_redis
 from tests.orders.ordering import TOTAL, now, ordered
 from tests.payments.paying import Till, accepted, eventually, over
+from tests.support.servers import another_redis
 
 
 @pytest.fixture(scope="module")
 def till(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
     over_both = {"payments": "grpc", "orders": "queue"}
-    broker = {"RS_MESSAGES_URL": own_redis(redis_url)}
+    broker = {"RS_MESSAGES_URL": another_redis(redis_url, 1)}
     with open_apart(tmp_path_factory.mktemp("mixed"), None, None, broker, over=over_both) as apart:
         yield Till(apart)
 

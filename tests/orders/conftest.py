@@ -13,6 +13,7 @@ from tests.orders.apart import open_apart
 from tests.payments.paying import Till
 from tests.resource_server.apis import Apis, open_apis
 from tests.support import databases
+from tests.support.servers import another_redis
 from tests.support.stores import Templates, open_orders
 
 WAYS = [
@@ -30,7 +31,9 @@ def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("apis")
     with contextlib.ExitStack() as stack:
         if how in {"grpc", "queue"}:
-            broker = {} if how == "grpc" else {"RS_MESSAGES_URL": own_redis(request.getfixturevalue("redis_url"))}
+            broker = (
+                {} if how == "grpc" else {"RS_MESSAGES_URL": another_redis(request.getfixturevalue("redis_url"), 1)}
+            )
             over = {"payments": how, "orders": how, **({"users": how} if how == "grpc" else {})}
             yield stack.enter_context(open_apart(folder, None, None, broker, over=over))
             return
@@ -40,12 +43,6 @@ def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             urls = [stack.enter_context(databases.empty_postgres(server)) for _ in urls]
         opened = open_apis if how == "together" else open_apart
         yield stack.enter_context(opened(folder, *urls))
-
-
-def own_redis(url: str) -> str:
-    """A second database of this test process alone: the queues have names of their own in each."""
-    server, _, number = url.rpartition("/")
-    return f"{server}/{int(number) + 8}"
 
 
 @pytest.fixture(scope="session")

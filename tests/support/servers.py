@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.support.ports import free_port
 
 START_TIMEOUT = 30
+_PROCESSES = 5
 
 
 @contextlib.contextmanager
@@ -51,6 +52,16 @@ def redis() -> Iterator[str]:
         with _process(command, user=None, log=Path(folder) / "log"):
             _wait_for_port(port)
             yield f"redis://127.0.0.1:{port}/0"
+
+
+def redis_database(url: str, process: int, use: int = 0) -> str:
+    """One of the three databases, by `use`, that a test process has in a Redis: queues have the same names in each. There are 16."""
+    return f"{url.rpartition('/')[0]}/{process % _PROCESSES + use * _PROCESSES}"
+
+
+def another_redis(url: str, use: int) -> str:
+    """The database for another use of the process that has this one."""
+    return redis_database(url, int(url.rpartition("/")[2]), use)
 
 
 def _postgres_binaries() -> Path:
