@@ -72,7 +72,5 @@ def unmigrated(store_url: str) -> Iterator[Store]:
 @pytest.fixture(params=databases.KINDS)
 def store(request: pytest.FixtureRequest, store_templates: Templates, tmp_path: Path) -> Iterator[Store]:
     """Another one, migrated."""
-    with store_templates.copy(request.param, open_orders, tmp_path) as url:
-        opened = open_orders(url)
+    with store_templates.store(request.param, open_orders, tmp_path) as opened:
         yield opened
-        opened.engine.dispose()

@@ -50,6 +50,14 @@ class Templates:
         with databases.postgres_copy(server, self._names[opened]) as url:
             yield url
 
+    @contextmanager
+    def store(self, kind: str, opened: Callable[[str], Store], folder: Path) -> Iterator[Store]:
+        """The same, open."""
+        with self.copy(kind, opened, folder) as url:
+            store = opened(url)
+            yield store
+            store.engine.dispose()
+
 
 def _migrate(opened: Callable[[str], Store], url: str) -> None:
     store = opened(url)

@@ -24,19 +24,13 @@ def letters_to(idp: RunningIdp, address: str, count: int = 1, about: str = "") -
         found = [letter.message for letter in _all(idp) if letter.to == address and about in letter.subject]
         if len(found) >= count:
             return found
-        assert time.monotonic() < deadline, f"{len(found)} of {count} letters to {address}"
+        assert time.monotonic() < deadline, f"{len(found)} of {count} letters to {address} about {about or 'anything'}"
         time.sleep(0.05)
 
 
 def letter_about(idp: RunningIdp, address: str, words: str) -> EmailMessage:
     """The newest letter to an address with these words in its subject, once there is one."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        found = [letter.message for letter in _all(idp) if letter.to == address and words in letter.subject]
-        if found:
-            return found[-1]
-        assert time.monotonic() < deadline, f"no letter to {address} about {words}"
-        time.sleep(0.05)
+    return letters_to(idp, address, about=words)[-1]
 
 
 def link_in(letter: EmailMessage) -> str:

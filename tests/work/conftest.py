@@ -37,7 +37,5 @@ def queue_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(params=databases.KINDS)
 def store(request: pytest.FixtureRequest, store_templates: Templates, tmp_path: Path) -> Iterator[Store]:
     """A fresh store, migrated."""
-    with store_templates.copy(request.param, open_payments, tmp_path) as url:
-        opened = open_payments(url)
+    with store_templates.store(request.param, open_payments, tmp_path) as opened:
         yield opened
-        opened.engine.dispose()
