@@ -16,7 +16,7 @@ from idp.oauth.models import ResourceRow
 from idp.oauth.scopes import OPENID_SCOPES
 from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database, insert_or_ignore
-from idp.platform.generations import bump, current
+from idp.platform.generations import Snapshots, bump
 from idp.tokens.status_list import LONGEST_LIFE
 
 GENERATION = "resources"
@@ -50,49 +50,28 @@ class Resource:
         return {**asdict(self), "claims": list(self.claims)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    """All resources as of a generation."""
-
-    resources: Mapping[str, Resource]
-    generation: int
-
-
 class ResourceDirectory:
     """All resources as one immutable snapshot that follows the generation `resources`, at once for a new one."""
 
     def __init__(self, database: Database, issuer: str) -> None:
-        self._database = database
         self._issuer = Resource(issuer, issuer, {})
-        self._snapshot = _Snapshot({}, 0)
+        self._known = Snapshots[Mapping[str, Resource]](database, GENERATION, _read, {})
 
     def reload(self) -> None:
-        self._renewed()
-
-    def _renewed(self) -> _Snapshot:
-        with self._database.read() as tx:
-            generation = current(tx, GENERATION)
-            found = {row.uri: _resource(row) for row in tx.execute(sa.select(ResourceRow.__table__))}
-        self._snapshot = renewed = _Snapshot(found, generation)
-        return renewed
+        self._known.renew()
 
     def find(self, uri: str) -> Resource | None:
         """The resource of this identifier; the issuer is one of its own."""
         if uri == self._issuer.uri:
             return self._issuer
-        snapshot = self._snapshot
-        found = snapshot.resources.get(uri)
-        if found is None and self._is_outdated(snapshot):
-            found = self._renewed().resources.get(uri)
-        return found
-
-    def _is_outdated(self, snapshot: _Snapshot) -> bool:
-        """Asked of the snapshot that was looked into: another thread may have taken a new one since."""
-        with self._database.read() as tx:
-            return current(tx, GENERATION) != snapshot.generation
+        return self._known.find(lambda known: known.get(uri))
 
     def all(self) -> Iterable[Resource]:
-        return self._snapshot.resources.values()
+        return self._known.latest.values()
+
+
+def _read(tx: sa.Connection) -> Mapping[str, Resource]:
+    return {row.uri: _resource(row) for row in tx.execute(sa.select(ResourceRow.__table__))}
 
 
 class ResourceAdmin:

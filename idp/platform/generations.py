@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from threading import Lock
+from typing import Generic, TypeVar
 
 import sqlalchemy as sa
 
 from idp.platform.db import Database, insert_or_ignore
 from idp.platform.models import GenerationRow
 
+_Value = TypeVar("_Value")
+_Found = TypeVar("_Found")
 _CURRENT = sa.select(GenerationRow.value).where(GenerationRow.name == sa.bindparam("topic"))
 
 
@@ -30,6 +36,59 @@ def bump(tx: sa.Connection, name: str) -> int:
 def current(tx: sa.Connection, name: str) -> int:
     """The generation as this transaction sees it; 0 before the first change."""
     return int(tx.execute(_CURRENT, {"topic": name}).scalar() or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot(Generic[_Value]):
+    """A value as of a generation; a higher `number` began to be read later."""
+
+    number: int
+    generation: int
+    value: _Value
+
+
+class Snapshots(Generic[_Value]):
+    """What this process keeps of the database under a topic: `latest`, an immutable value. `read` makes it within a transaction.
+
+    Requests and the watcher may take a new one at once: what began to be read earlier never takes the place of what began later.
+    """
+
+    def __init__(self, database: Database, topic: str, read: Callable[[sa.Connection], _Value], empty: _Value) -> None:
+        self._database = database
+        self._topic = topic
+        self._read = read
+        self._numbers = count(1)
+        self._lock = Lock()
+        self._kept = _Snapshot(0, 0, empty)
+
+    @property
+    def latest(self) -> _Value:
+        """The value as of at most two seconds ago."""
+        return self._kept.value
+
+    def renew(self) -> _Value:
+        """Read anew, and keep it; what was true when this was called is in it."""
+        number = next(self._numbers)
+        with self._database.read() as tx:
+            generation = current(tx, self._topic)
+            value = self._read(tx)
+        with self._lock:
+            if number > self._kept.number:
+                self._kept = _Snapshot(number, generation, value)
+        return value
+
+    def find(self, look: Callable[[_Value], _Found | None]) -> _Found | None:
+        """What `look` finds in the latest value or, since what it misses may be younger than the last poll, in a new one."""
+        kept = self._kept
+        found = look(kept.value)
+        if found is None and self._is_outdated(kept):
+            found = look(self.renew())
+        return found
+
+    def _is_outdated(self, kept: _Snapshot[_Value]) -> bool:
+        """Asked of the snapshot that was looked into: another thread may have taken a new one since."""
+        with self._database.read() as tx:
+            return current(tx, self._topic) != kept.generation
 
 
 class Watcher:

@@ -20,7 +20,7 @@ from idp.clock import Clock
 from idp.errors import Refused, Unavailable
 from idp.platform.audit import Audit
 from idp.platform.db import AnyRow, Database, insert_or_ignore
-from idp.platform.generations import bump, current
+from idp.platform.generations import Snapshots, bump
 from idp.platform.secrets import MasterKey
 from idp.tokens import jose
 from idp.tokens.imports import read_private_key
@@ -43,6 +43,7 @@ _COLUMNS = (
     SigningKeyRow.public_jwk,
 )
 _ALL = sa.select(*_COLUMNS).order_by(SigningKeyRow.created_at, SigningKeyRow.kid)
+_ALL_PUBLISHED = _ALL.add_columns(SigningKeyRow.sealed).where(SigningKeyRow.state.in_(_PUBLISHED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,10 @@ class PublishedKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class _Snapshot:
+class _Keys:
     signers: Mapping[str, jose.Signer] = field(default_factory=dict)
     verifiers: Mapping[str, jose.Verifier] = field(default_factory=dict)
     published: PublishedKeys = field(default_factory=lambda: _publish([]))
-    generation: int = 0
 
 
 class Keyring:
@@ -96,18 +96,18 @@ class Keyring:
         self._wait = jwks_max_age + CACHE_MARGIN
         self._keep = longest_life + CACHE_MARGIN
         self._revocations = revocations or Revocations(self._keep)
-        self._snapshot = _Snapshot()
+        self._keys = Snapshots(database, GENERATION, self._read, _Keys())
 
     def signer(self, alg: str) -> jose.Signer:
         """The active key of an algorithm; raises `Unavailable` when there is none."""
-        signer = self._snapshot.signers.get(alg) or self._refreshed().signers.get(alg)
+        signer = self._keys.find(lambda keys: keys.signers.get(alg))
         if signer is None:
             raise Unavailable(f"there is no active {alg} key")
         return signer
 
     def verifier(self, kid: str) -> jose.Verifier | None:
         """The public side of a published key."""
-        return self._snapshot.verifiers.get(kid) or self._refreshed().verifiers.get(kid)
+        return self._keys.find(lambda keys: keys.verifiers.get(kid))
 
     def retired(self, kid: str) -> jose.Verifier | None:
         """The public side of a key that went when its time had come; what it signed is no token any more, but a hint (read from the database)."""
@@ -120,26 +120,18 @@ class Keyring:
 
     def published(self) -> PublishedKeys:
         """The JWKS document."""
-        return self._snapshot.published
+        return self._keys.latest.published
 
     def reload(self) -> None:
         """Take a new snapshot; only keys that are new to this process are opened."""
-        query = sa.select(*_COLUMNS, SigningKeyRow.sealed).where(SigningKeyRow.state.in_(_PUBLISHED))
-        with self._database.read() as tx:
-            generation = current(tx, GENERATION)
-            rows = tx.execute(query.order_by(SigningKeyRow.created_at, SigningKeyRow.kid)).all()
-        old = {signer.kid: signer for signer in self._snapshot.signers.values()}
+        self._keys.renew()
+
+    def _read(self, tx: sa.Connection) -> _Keys:
+        rows = tx.execute(_ALL_PUBLISHED).all()
+        old = {signer.kid: signer for signer in self._keys.latest.signers.values()}
         signers = {row.alg: old.get(row.kid) or self._open(row) for row in rows if row.state == "active"}
         verifiers = {row.kid: jose.verifier_of(row.public_jwk) for row in rows}
-        self._snapshot = _Snapshot(signers, verifiers, _publish([row.public_jwk for row in rows]), generation)
-
-    def _refreshed(self) -> _Snapshot:
-        """The snapshot, first reloaded when it is behind: what a request misses may be younger than the last poll."""
-        with self._database.read() as tx:
-            outdated = current(tx, GENERATION) != self._snapshot.generation
-        if outdated:
-            self.reload()
-        return self._snapshot
+        return _Keys(signers, verifiers, _publish([row.public_jwk for row in rows]))
 
     def _open(self, row: AnyRow) -> jose.Signer:
         return jose.signer_of(row.kid, row.alg, self._master.unseal(row.sealed, purpose=PURPOSE))

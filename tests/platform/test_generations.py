@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
+import sqlalchemy as sa
 
 from idp.errors import Unavailable
 from idp.platform.db import Database
-from idp.platform.generations import Watcher, bump, current
+from idp.platform.generations import Snapshots, Watcher, bump, current
 
 
 def bumped(database: Database, name: str) -> int:
@@ -84,3 +86,39 @@ def test_a_follower_that_fails_is_called_again_and_keeps_nobody_back(database: D
     watcher.poll()
     watcher.poll()
     assert sorted(calls) == sorted(["a", "b", "c", broken, broken])
+
+
+def test_what_a_snapshot_lacks_is_looked_for_in_a_new_one_when_something_changed(database: Database) -> None:
+    known = {"a": 1}
+    snapshots = Snapshots(database, "keys", lambda _tx: dict(known), {})
+    assert snapshots.find(lambda value: value.get("a")) is None, "nothing was said of a change"
+    bumped(database, "keys")
+    assert snapshots.find(lambda value: value.get("a")) == 1
+    known["b"] = 2
+    assert snapshots.find(lambda value: value.get("b")) is None
+    assert snapshots.latest == {"a": 1}
+    assert snapshots.renew() == snapshots.latest == known
+
+
+def test_a_slow_reader_does_not_put_back_what_was_there_before(database: Database) -> None:
+    """The watcher reads, is held up, and a request that misses something takes a newer snapshot meanwhile."""
+    known: dict[str, int] = {}
+    has_read, may_go_on = Event(), Event()
+
+    def read(_tx: sa.Connection) -> dict[str, int]:
+        found = dict(known)
+        if not found:
+            has_read.set()
+            assert may_go_on.wait(30)
+        return found
+
+    snapshots = Snapshots(database, "keys", read, {})
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(snapshots.renew)
+        assert has_read.wait(30)
+        known["a"] = 1
+        bumped(database, "keys")
+        assert snapshots.find(lambda value: value.get("a")) == 1
+        may_go_on.set()
+        assert slow.result(30) == {}
+    assert snapshots.latest == {"a": 1}

@@ -14,7 +14,7 @@ from idp.oauth.details.models import DetailsTypeRow
 from idp.oauth.details.narrowing import Path, narrowed
 from idp.oauth.details.words import AskedDetails, said
 from idp.platform.db import AnyRow, Database
-from idp.platform.generations import current
+from idp.platform.generations import Snapshots
 
 GENERATION = "details_types"
 Fits = Callable[[Any], bool]
@@ -52,27 +52,19 @@ class DetailsTypes:
     """All types as one immutable snapshot that follows the generation `details_types`, at once for a new one."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._snapshot: Mapping[str, DetailsType] = {}
+        self._known = Snapshots[Mapping[str, DetailsType]](database, GENERATION, _read, {})
         self._fits: dict[str, tuple[DetailsType, Fits]] = {}
-        self._generation = 0
 
     def reload(self) -> None:
-        with self._database.read() as tx:
-            generation = current(tx, GENERATION)
-            found = {row.type: details_type(row) for row in tx.execute(sa.select(DetailsTypeRow.__table__))}
-        self._snapshot, self._generation = found, generation
+        self._known.renew()
 
     def metadata(self) -> Mapping[str, Any]:
         """What discovery announces of them, where there are any (RFC 9396 §10)."""
-        return {"authorization_details_types_supported": sorted(self._snapshot)} if self._snapshot else {}
+        known = self._known.latest
+        return {"authorization_details_types_supported": sorted(known)} if known else {}
 
     def find(self, name: str) -> DetailsType | None:
-        found = self._snapshot.get(name)
-        if found is None and self._is_outdated():
-            self.reload()
-            found = self._snapshot.get(name)
-        return found
+        return self._known.find(lambda known: known.get(name))
 
     def read(self, text: str) -> tuple[Entry, ...]:
         """The entries of a parameter, each of a known type and fitting its schema; raises `invalid_authorization_details`."""
@@ -148,9 +140,9 @@ class DetailsTypes:
             self._fits[kind.type] = (kind, fits)
         return fits
 
-    def _is_outdated(self) -> bool:
-        with self._database.read() as tx:
-            return current(tx, GENERATION) != self._generation
+
+def _read(tx: sa.Connection) -> Mapping[str, DetailsType]:
+    return {row.type: details_type(row) for row in tx.execute(sa.select(DetailsTypeRow.__table__))}
 
 
 def details_type(row: AnyRow) -> DetailsType:
