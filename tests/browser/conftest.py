@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from tests.browser.looking import Looker
 from tests.browser.registry import MODULES
 from tests.browser.shop import Shop, open_shop
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+WHOLE = ("chromium", "chromium-browser", "google-chrome")
+WITHOUT_WINDOWS = ("chromium-headless-shell", *WHOLE)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -43,24 +44,36 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
-    """The machine's own Chromium, else the one Playwright installed; while it is driven no other test of this process can run an event loop."""
-    with sync_playwright() as playwright:
-        browser = _launched(playwright)
-        yield browser
-        browser.close()
+def playwright() -> Iterator[Playwright]:
+    """While it drives a browser no other test of this process can run an event loop."""
+    with sync_playwright() as driver:
+        yield driver
 
 
-def executable() -> str | None:
-    """The machine's own Chromium; without one Playwright takes the one it installed."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+@pytest.fixture(scope="package")
+def whole_chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium as people have it, for tests that are marked so."""
+    yield from _launched(playwright, WHOLE)
 
 
-def _launched(playwright: Playwright) -> Browser:
+@pytest.fixture(scope="package")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """The same without what draws its own windows, which is a third of its work; where there is none, the whole."""
+    yield from _launched(playwright, WITHOUT_WINDOWS)
+
+
+def executable(names: Sequence[str]) -> str | None:
+    """The machine's own browser; without one Playwright takes the one it installed."""
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def _launched(playwright: Playwright, names: Sequence[str]) -> Iterator[Browser]:
     try:
-        return playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=executable(names), args=ARGUMENTS)
     except Error as error:
         pytest.skip(f"no browser: {error.message.splitlines()[0]}")
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +83,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visit]:
+def visit(request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Opens a page in a browser profile of its own; at the end no page may have complained on the console."""
+    is_whole = request.node.get_closest_marker("whole_browser") is not None
+    chromium: Browser = request.getfixturevalue("whole_chromium" if is_whole else "chromium")
     complaints: list[str] = []
     with ExitStack() as running:
 
@@ -85,7 +100,7 @@ def visit(chromium: Browser) -> Iterator[Visit]:
 
 
 @pytest.fixture
-def visit_with_cookies_in_frames(chromium: Browser, tmp_path: Path) -> Iterator[Visit]:
+def visit_with_cookies_in_frames(playwright: Playwright, tmp_path: Path) -> Iterator[Visit]:
     """As `visit`, in a profile whose owner says whether frames of other sites may have cookies: browsers differ in the default."""
     complaints: list[str] = []
     with ExitStack() as running:
@@ -96,8 +111,8 @@ def visit_with_cookies_in_frames(chromium: Browser, tmp_path: Path) -> Iterator[
             settings.parent.mkdir(parents=True)
             choice = {"cookie_controls_mode": 0 if allowed else 1, "block_third_party_cookies": not allowed}
             settings.write_text(json.dumps({"profile": choice}))
-            context = chromium.browser_type.launch_persistent_context(
-                folder, executable_path=executable(), args=ARGUMENTS
+            context = playwright.chromium.launch_persistent_context(
+                folder, executable_path=executable(WHOLE), args=ARGUMENTS
             )
             running.callback(context.close)
             return _watched(context, complaints)

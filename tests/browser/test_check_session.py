@@ -14,6 +14,8 @@ from tests.browser.sites import Site
 from tests.browser.test_login_with import log_in
 from tests.support.flows import App
 
+pytestmark = pytest.mark.whole_browser
+
 Ask = Callable[[object], str]
 ASK = """message => new Promise(resolve => {
     const frame = document.querySelector("iframe");

@@ -14,6 +14,8 @@ from tests.support.running import PASSWORD
 from tests.users.joining import CODE
 from tests.users.mail import letter_about, link_in
 
+pytestmark = pytest.mark.whole_browser
+
 
 def go_to_login(page: Page, shop: Shop) -> None:
     page.goto(shop.app)

@@ -20,6 +20,8 @@ from tests.support.running import RunningIdp
 from tests.users.joining import CODE, code_in
 from tests.users.mail import letter_about
 
+pytestmark = pytest.mark.whole_browser
+
 NO_AUTOFILL = "delete PublicKeyCredential.isConditionalMediationAvailable;"
 
 
