@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tests.resource_server.apis import Apis, register, serve, simulator
+from tests.support import nursery
 from tests.support.gateway import Gateway
 from tests.support.ports import free_port
 from tests.support.running import BIN, Process, RunningIdp, clean_environment
@@ -108,7 +108,7 @@ def let_orders_act(idp: RunningIdp, url: str, settings: Mapping[str, str]) -> No
         idp.cli("resource", "create", f"{url}/{service}", "--name", service.title(), "--claim", "roles", *scopes)
     command = [str(BIN / "resource-server"), "client", "orders"]
     environ = {**clean_environment(), **settings}
-    printed = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, cwd=idp.folder)
+    printed = nursery.run(command, environ, idp.folder)
     client = idp.client(**json.loads(printed.stdout))
     for service, scope in (("payments", "payments:write"), ("users", "users:read")):
         rule = ("--audience", f"{url}/{service}", "--scope", scope, "--from-audience", url)

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
 from tests.payments.paying import Till, accepted, euros, eventually, over, shown
 from tests.resource_server.apis import PROVIDER_SECRET, Apis, Caller, serve, simulator
+from tests.support import nursery
 from tests.support.ports import free_port
 from tests.support.running import BIN, clean_environment
 
 
 def command(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(BIN / "resource-server"), *arguments],
-        env={**clean_environment(), **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+    return nursery.run(
+        [str(BIN / "resource-server"), *arguments], {**clean_environment(), **environ}, Path(environ["RS_DATA_DIR"])
     )
 
 
@@ -79,13 +74,8 @@ def test_a_worker_apart_does_the_work_and_logs_no_secret(apis: Apis, till: Till,
         operation = accepted(caller, "/v2/payments", {"amount": euros(77), "method": "pm_veryprivate"})
         assert caller.get(f"/v2/operations/{operation['id']}").json()["status"] == "running"
         with log.open("wb") as output:
-            worker = subprocess.Popen(
-                [str(BIN / "resource-server"), "worker", "--service", "payments"],
-                env={**clean_environment(), **environ},
-                stdout=output,
-                stderr=output,
-                cwd=os.fspath(tmp_path),
-            )
+            words = [str(BIN / "resource-server"), "worker", "--service", "payments"]
+            worker = nursery.start(words, {**clean_environment(), **environ}, tmp_path, output)
         assert over(caller, operation)["status"] == "succeeded"
         worker.terminate()
         assert worker.wait(30) == 0

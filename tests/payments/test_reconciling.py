@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -29,6 +28,7 @@ from tests.payments.chaos import Chaos
 from tests.payments.killed import Death
 from tests.payments.paying import eventually
 from tests.resource_server.apis import PROVIDER_SECRET, simulator
+from tests.support import nursery
 from tests.support.running import BIN
 
 PROVIDER = {"Authorization": f"Bearer {PROVIDER_SECRET}"}
@@ -42,7 +42,7 @@ class Books(Chaos):
     def command(self, *options: str) -> tuple[int, list[dict[str, Any]]]:
         """The exit status of the command, and the differences it prints."""
         command = [str(BIN / "resource-server"), "reconcile", "--quiet", "0", *options]
-        done = subprocess.run(command, check=False, env=self._environ, capture_output=True, text=True, cwd=self.folder)
+        done = nursery.run(command, self._environ, self.folder)
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)["differences"]
 
@@ -204,6 +204,6 @@ def test_the_books_are_read_a_page_at_a_time(books: Books) -> None:
 def test_a_provider_that_is_away_is_said(books: Books) -> None:
     books._environ["RS_PROVIDER_URL"] = "http://127.0.0.1:9"
     command = [str(BIN / "resource-server"), "reconcile"]
-    done = subprocess.run(command, check=False, env=books._environ, capture_output=True, text=True, cwd=books.folder)
+    done = nursery.run(command, books._environ, books.folder)
     assert (done.returncode, done.stdout) == (1, "")
     assert "the payment provider cannot be asked" in done.stderr

@@ -23,6 +23,7 @@ import structlog
 
 from idp.cli import idp as idp_command
 from idp.cli.base import run as run_command
+from tests.support import nursery
 from tests.support.ports import free_port
 
 BIN = Path(os.environ.get("SERVER_BIN") or Path(sys.executable).parent)
@@ -44,7 +45,7 @@ class Process:
         self.log = log
         self._verify: str | bool = str(ca) if ca else True
         with log.open("ab") as output:
-            self.process = subprocess.Popen(command, env=environ, stdout=output, stderr=output, cwd=log.parent)
+            self.process = nursery.start(command, environ, log.parent, output)
         self._wait(ready)
 
     def _wait(self, ready: str) -> None:
@@ -151,16 +152,7 @@ class RunningIdp:
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """One `idp` command, whatever its exit status."""
-        return subprocess.run(
-            [str(BIN / "idp"), *arguments],
-            env=self.environ,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            cwd=self.folder,
-            check=False,
-            timeout=60,
-        )
+        return nursery.run([str(BIN / "idp"), *arguments], self.environ, self.folder, stdin)
 
     def tried(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """The same within this process, which saves its start."""

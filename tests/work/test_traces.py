@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import requests
 
 from tests.payments.paying import ask, eventually
 from tests.resource_server.apis import ALL, Caller, register, serve
+from tests.support import nursery
 from tests.support.flows import Browser, Page
 from tests.support.ports import free_port
 from tests.support.running import BIN, RunningIdp, clean_environment
@@ -84,7 +84,7 @@ def worker(folder: Path, settings: Mapping[str, str]) -> Iterator[Path]:
     """A worker in a process of its own; its log."""
     log, command = folder / "worker.log", [str(BIN / "resource-server"), "worker"]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env={**clean_environment(), **settings}, stdout=output, stderr=output)
+        process = nursery.start(command, {**clean_environment(), **settings}, folder, output)
     try:
         yield log
     finally:
