@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from tests.resource_server.apis import Apis, register
 from tests.support.flows import App
@@ -69,6 +71,8 @@ def everything_running(folder: Path, database: str, redis: str) -> Iterator[Kept
     del idp.environ["IDP_MAIL_URL"]
     idp.environ.update(in_files(folder / "files", {k: v for k, v in hidden.items() if k.startswith("IDP_")}))
     with ExitStack() as running:
+        # What a process shows is what it was executed with, not what it became.
+        running.enter_context(mock.patch.dict(os.environ, SERVER_BIN=str(BIN)))
         running.enter_context(idp.cluster())
         idp.cli("init")
         idp.node(idp.port, workers=2)
