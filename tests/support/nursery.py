@@ -1,7 +1,7 @@
 """Processes that have loaded a program, and fork for each command that a test gives: to load one takes longer than most of what it does then.
 
 A child is what the console script makes of itself: the same `main` with arguments, environment, folder and streams of its own, ended by the
-interpreter. Where `SERVER_BIN` names an installation, as for the bench, its commands are executed instead.
+interpreter. Where `SERVER_BIN` names an installation, as for the bench, and in `make test-full` the commands are executed instead.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any, NoReturn
+
+from tests.support.full import FULL
 
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "idp": ("idp.__main__", "idp.cli.serve", "idp.background"),
@@ -99,7 +101,7 @@ def run(
 
 
 def _is_executed(command: Sequence[str]) -> bool:
-    return "SERVER_BIN" in os.environ or Path(command[0]).name not in PROGRAMS
+    return FULL or "SERVER_BIN" in os.environ or Path(command[0]).name not in PROGRAMS
 
 
 Fork = Callable[[Sequence[str], Mapping[str, str], Path, Sequence[IO[Any]]], Child]
