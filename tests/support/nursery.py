@@ -19,7 +19,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any, NoReturn
@@ -71,14 +72,13 @@ class Child:
 
 
 def start(
-    command: Sequence[str], environ: Mapping[str, str], folder: Path, output: IO[Any], errors: IO[Any] | None = None
+    command: Sequence[str], environ: Mapping[str, str], folder: Path, output: IO[Any]
 ) -> Child | subprocess.Popen[bytes]:
-    """A process of this command in this folder; without `errors` its standard error goes where its output goes."""
-    streams = (output, errors or output)
+    """A process of this command in this folder, which writes all it says to `output`."""
     if _is_executed(command):
-        return subprocess.Popen(command, env=environ, stdout=streams[0], stderr=streams[1], cwd=folder)
+        return subprocess.Popen(command, env=environ, stdout=output, stderr=output, cwd=folder)
     with Path(os.devnull).open("rb") as nothing:
-        return _nursery(Path(command[0]).name)(command, environ, folder, [nothing, *streams])
+        return _forked(command, environ, folder, [nothing, output, output])
 
 
 def run(
@@ -93,8 +93,7 @@ def run(
             given = {"env": environ, "cwd": folder, "stdin": typed, "stdout": output, "stderr": errors}
             status = subprocess.run(command, check=False, timeout=_ENDS_WITHIN, **given).returncode
         else:
-            child = _nursery(Path(command[0]).name)(command, environ, folder, [typed, output, errors])
-            status = child.wait(_ENDS_WITHIN)
+            status = _forked(command, environ, folder, [typed, output, errors]).wait(_ENDS_WITHIN)
         for file in (output, errors):
             file.seek(0)
         return subprocess.CompletedProcess(command, status, output.read(), errors.read())
@@ -104,34 +103,37 @@ def _is_executed(command: Sequence[str]) -> bool:
     return FULL or "SERVER_BIN" in os.environ or Path(command[0]).name not in PROGRAMS
 
 
-Fork = Callable[[Sequence[str], Mapping[str, str], Path, Sequence[IO[Any]]], Child]
+@dataclass(frozen=True, slots=True)
+class _Nursery:
+    """The way to one: `one` request at a time is under way."""
+
+    requests: socket.socket
+    one: Lock
+
+
+_STARTING = Lock()
 
 
 @cache
-def _nursery(program: str) -> Fork:
-    """Started once for this process, and ends with it."""
+def _nursery(program: str) -> _Nursery:
+    """Started once for this process, and ends with it; whoever calls this has `_STARTING`."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, "-m", __name__, program, str(theirs.fileno())]
         subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
-    return partial(_forked, ours, Lock())
+    return _Nursery(ours, Lock())
 
 
-def _forked(
-    nursery: socket.socket,
-    one: Lock,
-    command: Sequence[str],
-    environ: Mapping[str, str],
-    folder: Path,
-    streams: Sequence[IO[Any]],
-) -> Child:
+def _forked(command: Sequence[str], environ: Mapping[str, str], folder: Path, streams: Sequence[IO[Any]]) -> Child:
+    with _STARTING:
+        nursery = _nursery(Path(command[0]).name)
     request = {"argv": list(command), "environ": dict(environ), "folder": str(folder)}
     ended, told = os.pipe()
     try:
-        with one:
+        with nursery.one:
             given = [*(stream.fileno() for stream in streams), told]
-            socket.send_fds(nursery, [json.dumps(request).encode()], given)
-            return Child(int(nursery.recv(16)), ended)
+            socket.send_fds(nursery.requests, [json.dumps(request).encode()], given)
+            return Child(int(nursery.requests.recv(16)), ended)
     finally:
         os.close(told)
 
