@@ -13,7 +13,7 @@ from types import MappingProxyType
 from tests.resource_server.apis import Apis, register, serve, simulator
 from tests.support import nursery
 from tests.support.gateway import Gateway
-from tests.support.ports import free_port
+from tests.support.ports import free_port, until_free
 from tests.support.running import BIN, Process, RunningIdp, clean_environment
 
 SERVICES = ("users", "orders", "payments")
@@ -46,8 +46,9 @@ class Apart(Apis):
         self.processes.pop(service).stop()
 
     def kill(self, service: str) -> None:
-        """As a machine dies."""
+        """As a machine dies. Its workers end a moment later; by then the next one may want their port."""
         self.processes.pop(service).kill()
+        until_free(int(self.urls[service].rpartition(":")[2]))
 
     def worker_settings(self, service: str) -> dict[str, str]:
         """The environment of a worker of a service, on the same database; what a dead one held is free again soon."""

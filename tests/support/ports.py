@@ -9,10 +9,12 @@ import fcntl
 import os
 import socket
 import tempfile
+import time
 from pathlib import Path
 
 _FIRST, _LAST = 11_000, 31_999
 """Below those that Linux gives to connections, and free of the ports that browsers refuse to talk to."""
+_FREE_WITHIN = 30.0
 _GIVEN = Path(tempfile.gettempdir()) / f"ports-of-tests-{os.getuid()}"
 """The number that was given out last, for all processes of this user."""
 
@@ -41,3 +43,11 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def until_free(port: int) -> None:
+    """Until a server could listen on it."""
+    deadline = time.monotonic() + _FREE_WITHIN
+    while not is_free(port):
+        assert time.monotonic() < deadline, f"port {port} stays taken"
+        time.sleep(0.01)
