@@ -110,6 +110,7 @@ def let_orders_act(idp: RunningIdp, url: str, settings: Mapping[str, str]) -> No
     command = [str(BIN / "resource-server"), "client", "orders"]
     environ = {**clean_environment(), **settings}
     printed = nursery.run(command, environ, idp.folder)
+    assert printed.returncode == 0, printed.stderr
     client = idp.client(**json.loads(printed.stdout))
     for service, scope in (("payments", "payments:write"), ("users", "users:read")):
         rule = ("--audience", f"{url}/{service}", "--scope", scope, "--from-audience", url)
