@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.resource_server.apis import serve
-from tests.support.ports import free_port, is_free
+from tests.support.ports import free_port, is_free, until_free
 from tests.support.running import Process, RunningIdp
 
 WITHIN = 30
@@ -40,7 +40,7 @@ def killed_and_gone(process: Process, port: int) -> None:
     assert len(workers) >= 2
     assert not is_free(port)
     process.kill()
-    eventually(lambda: is_free(port), "the port stays taken")
+    until_free(port)
     eventually(lambda: not alive(workers), "workers are left")
 
 

@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -75,10 +74,8 @@ def start(
     command: Sequence[str], environ: Mapping[str, str], folder: Path, output: IO[Any]
 ) -> Child | subprocess.Popen[bytes]:
     """A process of this command in this folder, which writes all it says to `output`."""
-    if _is_executed(command):
-        return subprocess.Popen(command, env=environ, stdout=output, stderr=output, cwd=folder)
     with Path(os.devnull).open("rb") as nothing:
-        return _forked(command, environ, folder, [nothing, output, output])
+        return _started(command, environ, folder, [nothing, output, output])
 
 
 def run(
@@ -89,51 +86,50 @@ def run(
         typed, output, errors = (files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(3))
         typed.write(stdin)
         typed.seek(0)
-        if _is_executed(command):
-            given = {"env": environ, "cwd": folder, "stdin": typed, "stdout": output, "stderr": errors}
-            status = subprocess.run(command, check=False, timeout=_ENDS_WITHIN, **given).returncode
-        else:
-            status = _forked(command, environ, folder, [typed, output, errors]).wait(_ENDS_WITHIN)
+        process = _started(command, environ, folder, [typed, output, errors])
+        try:
+            status = process.wait(_ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
         for file in (output, errors):
             file.seek(0)
         return subprocess.CompletedProcess(command, status, output.read(), errors.read())
 
 
-def _is_executed(command: Sequence[str]) -> bool:
-    return FULL or "SERVER_BIN" in os.environ or Path(command[0]).name not in PROGRAMS
+def _started(
+    command: Sequence[str], environ: Mapping[str, str], folder: Path, streams: Sequence[IO[Any]]
+) -> Child | subprocess.Popen[bytes]:
+    """With these as its standard input, output and error."""
+    program = Path(command[0]).name
+    if not FULL and "SERVER_BIN" not in os.environ and program in PROGRAMS:
+        return _forked(program, {"argv": list(command), "environ": dict(environ), "folder": str(folder)}, streams)
+    stdin, output, errors = streams
+    return subprocess.Popen(command, env=environ, stdin=stdin, stdout=output, stderr=errors, cwd=folder)
 
 
-@dataclass(frozen=True, slots=True)
-class _Nursery:
-    """The way to one: `one` request at a time is under way."""
-
-    requests: socket.socket
-    one: Lock
-
-
-_STARTING = Lock()
+_ASKING = Lock()
+"""Held by whoever starts a nursery or waits for its answer."""
 
 
 @cache
-def _nursery(program: str) -> _Nursery:
-    """Started once for this process, and ends with it; whoever calls this has `_STARTING`."""
+def _nursery(program: str) -> socket.socket:
+    """Where requests go; started once for this process, and ends with it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, "-m", __name__, program, str(theirs.fileno())]
         subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
-    return _Nursery(ours, Lock())
+    return ours
 
 
-def _forked(command: Sequence[str], environ: Mapping[str, str], folder: Path, streams: Sequence[IO[Any]]) -> Child:
-    with _STARTING:
-        nursery = _nursery(Path(command[0]).name)
-    request = {"argv": list(command), "environ": dict(environ), "folder": str(folder)}
+def _forked(program: str, request: Mapping[str, Any], streams: Sequence[IO[Any]]) -> Child:
     ended, told = os.pipe()
     try:
-        with nursery.one:
+        with _ASKING:
+            nursery = _nursery(program)
             given = [*(stream.fileno() for stream in streams), told]
-            socket.send_fds(nursery.requests, [json.dumps(request).encode()], given)
-            return Child(int(nursery.requests.recv(16)), ended)
+            socket.send_fds(nursery, [json.dumps(request).encode()], given)
+            return Child(int(nursery.recv(16)), ended)
     finally:
         os.close(told)
 
